@@ -1,0 +1,5 @@
+//! gox-server: type OWNER/REPO, get the Go program, compiled for your machine.
+//!
+//! The rooms, in reading order. `handler` tells the story of a request on one screen; ARCHITECTURE.md is the map.
+
+pub mod asked;
