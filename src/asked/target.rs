@@ -132,7 +132,7 @@ fn pasted_address(path: &[u8]) -> Option<String> {
     let address = without_scheme.unwrap_or(text).trim_matches('/');
     let without_www = address
         .strip_prefix("www.")
-        .filter(|rest| rest.starts_with(GITHUB));
+        .filter(|rest| rest.split('/').next() == Some(GITHUB));
     (without_scheme.is_some() || without_www.is_some())
         .then(|| format!("/{}", without_www.unwrap_or(address)))
 }
@@ -147,9 +147,10 @@ fn elements(path: &str) -> Result<Vec<String>, BadTarget> {
         return Err(BadTarget::EmptyElement);
     }
     if let Some(instead) = path.strip_suffix('/') {
-        return Err(BadTarget::TrailingSlash {
+        // The hint must not lead to the next refusal.
+        return elements(instead).and(Err(BadTarget::TrailingSlash {
             instead: instead.to_owned(),
-        });
+        }));
     }
     if relative.split('/').any(|element| matches!(element, "." | "..")) {
         return Err(BadTarget::DotElement);
