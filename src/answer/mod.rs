@@ -5,6 +5,7 @@ pub mod reason;
 pub mod refusal;
 pub mod response;
 pub mod script;
+pub mod served;
 
 pub use reason::Reason;
 pub use refusal::Refusal;

@@ -79,6 +79,7 @@ reasons! {
     ChecksumMismatch "checksum-mismatch" 502 passes 0 "The module's content is not what the checksum database says." "Do not use it; tell its author.";
     QueueFull "queue-full" 503 passes 60 "Too many programs wait to be built." "Try again in a minute.";
     StillBuilding "still-building" 503 passes 10 "The program is still being compiled." "Ask again: the build goes on (curl --retry 20).";
+    NoSuchGo "no-such-go" 400 passes 0 "This server does not have this version of Go." "Leave ?go= out.";
     NoGo "no-go" 503 passes 300 "This server has no Go toolchain." "Tell the operator to run gox-server doctor.";
     NoSandbox "no-sandbox" 503 passes 300 "This server refuses to build without its sandbox." "Tell the operator to run gox-server doctor.";
     OutOfTime "out-of-time" 504 passes 60 "The build took too long, and was stopped." "Run your own server with a larger GOX_BUILD_SECONDS.";

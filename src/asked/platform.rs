@@ -53,8 +53,8 @@ const OS_NAMES: &[(&str, &str)] = &[
 ];
 
 /// A system and a machine that Go compiles for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Platform {
     os: &'static str,
     machine: Machine,
@@ -224,6 +224,14 @@ impl UnknownPlatform {
             }
             UnknownPlatform::NotAPair(_) => "type OS/ARCH, as in linux/arm64".to_owned(),
         }
+    }
+}
+
+// By hand: a derive would tie the input's lifetime to that of the names, which are static.
+impl<'de> Deserialize<'de> for Platform {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Platform, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Platform::try_from(text).map_err(serde::de::Error::custom)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod diagnosis;
 pub mod mains;
+pub mod memory;
 pub mod resolve;
 pub mod toolchain;
 pub mod vanity;

@@ -56,21 +56,19 @@ impl Store {
         Ok(Artifact { meta: meta.clone(), file: place.join("bin") })
     }
 
-    /// The failure that is kept for this key.
-    pub fn failure<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<T> {
-        read_json(&self.named("failures", key))
+    /// The failure of this key's last build, and when it was.
+    pub fn failure<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<(T, SystemTime)> {
+        read_dated(&self.named("failures", key))
     }
 
-    /// Keeps a failure that is for ever.
+    /// Keeps a failure, for those who wait and, if it is for ever, for all.
     pub fn keep_failure(&self, key: &BuildKey, failure: &impl Serialize) -> io::Result<()> {
         self.write("failures", key, failure)
     }
 
     /// What was remembered under this key, and when.
     pub fn resolution<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<(T, SystemTime)> {
-        let path = self.named("resolutions", key);
-        let at = fs::metadata(&path).ok()?.modified().ok()?;
-        Some((read_json(&path)?, at))
+        read_dated(&self.named("resolutions", key))
     }
 
     /// Remembers a resolution.
@@ -93,9 +91,9 @@ impl Store {
         self.dir.join("work")
     }
 
-    /// Where the log of a build that runs, or ran last, is.
-    pub fn log(&self, key: &BuildKey) -> PathBuf {
-        self.dir.join("locks").join(format!("{key}.log"))
+    /// What the builders say.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("builders.log")
     }
 
     /// What is known of an installed Go, under the name of its fingerprint.
@@ -129,6 +127,11 @@ impl Store {
 /// What cannot be read, or is not what we write, is not there: it is made again.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+fn read_dated<T: DeserializeOwned>(path: &Path) -> Option<(T, SystemTime)> {
+    let at = fs::metadata(path).ok()?.modified().ok()?;
+    Some((read_json(path)?, at))
 }
 
 /// Puts a small file in place in one step.

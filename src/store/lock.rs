@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A lock that is held as long as this value, or a process that inherited the file, lives.
 #[derive(Debug)]
@@ -29,30 +29,28 @@ impl Lock {
     }
 }
 
-/// Waits until nobody holds the lock exclusively, or until `patience` is over; says which.
-pub fn wait_until_free(path: &Path, patience: Duration) -> io::Result<bool> {
-    let file = open(path)?;
-    let (sender, receiver) = mpsc::channel();
-    // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
-    thread::spawn(move || {
-        // The receiver is gone when patience was over first.
-        let _: Result<(), _> = sender.send(file.lock_shared());
-    });
-    match receiver.recv_timeout(patience) {
-        Ok(locked) => locked.map(|()| true),
-        Err(_) => Ok(false),
-    }
-}
+/// A wait for a lock that somebody holds.
+#[derive(Debug)]
+pub struct Waiting(mpsc::Receiver<io::Result<()>>);
 
-/// Waits for the lock for itself, until `deadline`.
-pub fn take_by(path: &Path, deadline: Instant) -> io::Result<Option<Lock>> {
-    loop {
-        if let Some(lock) = Lock::try_take(path)? {
-            return Ok(Some(lock));
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || !wait_until_free(path, left)? {
-            return Ok(None);
+impl Waiting {
+    /// Begins to wait until nobody holds the lock exclusively.
+    pub fn begin(path: &Path) -> io::Result<Waiting> {
+        let file = open(path)?;
+        let (sender, receiver) = mpsc::channel();
+        // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
+        thread::spawn(move || {
+            // The receiver is gone when whoever waited lost patience.
+            let _: Result<(), _> = sender.send(file.lock_shared());
+        });
+        Ok(Waiting(receiver))
+    }
+
+    /// Waits so long at most; says whether the lock came free.
+    pub fn within(&self, patience: Duration) -> io::Result<bool> {
+        match self.0.recv_timeout(patience) {
+            Ok(locked) => locked.map(|()| true),
+            Err(_) => Ok(false),
         }
     }
 }
