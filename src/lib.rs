@@ -3,3 +3,4 @@
 //! The rooms, in reading order. `handler` tells the story of a request on one screen; ARCHITECTURE.md is the map.
 
 pub mod asked;
+pub mod doors;
