@@ -10,7 +10,7 @@ use super::Recipe;
 use super::builder::Failure;
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::config::Config;
+use crate::config::{Config, inherited};
 use crate::store::lock::{Lock, Waiting};
 use crate::store::{Artifact, BuildKey, Store};
 
@@ -73,6 +73,9 @@ fn start(recipe: &Recipe, store: &Store, lock: Lock, slot: Lock) -> io::Result<(
     Command::new("/proc/self/exe")
         .arg("builder")
         .arg(serde_json::to_string(recipe)?)
+        // With the request's variables it would take itself for a CGI program.
+        .env_clear()
+        .envs(inherited())
         .stdin(Stdio::from(lock.into_file()))
         .stdout(Stdio::from(slot.into_file()))
         .stderr(Stdio::from(log))

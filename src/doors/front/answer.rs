@@ -14,7 +14,8 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use super::environment::{Ends, environment};
 use super::fault::Fault;
 use super::pieces::Pieces;
-use super::relay::{Program, Relay};
+use super::program::Program;
+use super::relay::Relay;
 use super::sent_file::SentFile;
 
 /// The body of any answer.
@@ -99,15 +100,18 @@ fn refused(request: &Parts) -> Option<Response<Body>> {
             "a request has exactly one Host\n",
         ));
     }
-    // `CONNECT host:port` and `OPTIONS *` ask about no path (RFC 9112 sections 3.2.3 and 3.2.4).
-    if !request.uri.path().starts_with('/') {
-        let mut refusal = sentence(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD of a path\n");
-        refusal
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Some(refusal);
+    if request.uri.path().starts_with('/') {
+        return None;
     }
-    None
+    if matches!(request.method, Method::GET | Method::HEAD) {
+        return Some(sentence(StatusCode::BAD_REQUEST, "a path begins with a slash\n"));
+    }
+    // `CONNECT host:port` and `OPTIONS *` ask about no path (RFC 9112 sections 3.2.3 and 3.2.4).
+    let mut refusal = sentence(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD of a path\n");
+    refusal
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    Some(refusal)
 }
 
 /// The answer when the program gave none: the client learns that it is not to blame, the log learns the rest.

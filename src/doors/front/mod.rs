@@ -1,8 +1,8 @@
 //! The bundled HTTP front: HTTP/1.1 in, one CGI program per request, its answer out, and nothing else.
 //! It knows no target, no Go and no cache; everything that a request means lives in the program. This is the
 //! only async code of the project, on one thread: whatever computes is another process.
-//! A request passes `connection` (time, the client's leaving), `answer`, `environment`, `relay` (the program),
-//! `head`, and goes out by `pieces` of the program's output or of a `sent_file`.
+//! A request passes `connection` (time, the client's leaving), `answer`, `environment`, `program` and `head`; the
+//! answer goes out in `pieces`, of the program's output (`relay`) or of a `sent_file`.
 
 mod answer;
 mod connection;
@@ -12,6 +12,7 @@ mod head;
 mod limits;
 mod line;
 mod pieces;
+mod program;
 mod relay;
 mod sent_file;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
@@ -35,6 +36,10 @@ pub use limits::Limits;
 
 /// After an accept that failed for want of descriptors or memory: long enough for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Threads that read files, and do nothing else. A read of a cached file takes microseconds; more threads would only
+/// queue at the same disk.
+const FILE_READERS: usize = 4;
 
 /// An HTTP server for one CGI program.
 #[derive(Debug)]
@@ -73,17 +78,28 @@ impl Front {
     pub fn run(self) -> Result<(), FrontStopped> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .max_blocking_threads(FILE_READERS)
             .build()
             .map_err(FrontStopped::CannotStart)?;
-        let stopped = runtime.block_on(self.serve());
+        let stopped = runtime.block_on(self.listen());
         // Drops what still runs, which kills its programs, without waiting for a read of a slow disk.
         runtime.shutdown_background();
         stopped
     }
 
-    async fn serve(self) -> Result<(), FrontStopped> {
+    async fn listen(self) -> Result<(), FrontStopped> {
+        let hear = |kind| signal(kind).map_err(FrontStopped::CannotStart);
+        // tokio reaps a program that it killed when SIGCHLD wakes it, but listens for SIGCHLD only from the second
+        // one on: the first would stay a zombie until something else happens. Once asked for, it is never unheard.
+        drop(hear(SignalKind::child())?);
         // Before the line that says "listening": who reads it may send a signal next.
-        let mut stop = Stop::new().map_err(FrontStopped::CannotStart)?;
+        let (mut terminate, mut interrupt) = (hear(SignalKind::terminate())?, hear(SignalKind::interrupt())?);
+        let stop = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
         let cannot_listen = |source| FrontStopped::CannotListen {
             listen: self.listen,
             source,
@@ -93,7 +109,12 @@ impl Front {
             "listening on http://{}",
             listener.local_addr().map_err(cannot_listen)?
         );
+        self.serve(listener, stop).await;
+        Ok(())
+    }
 
+    /// Serves until `stop` returns, then drains until it returns again or the time is over.
+    async fn serve(self, listener: TcpListener, mut stop: impl AsyncFnMut()) {
         let site = Arc::new(Site {
             program: self.program,
             inherited: self.inherited,
@@ -104,7 +125,7 @@ impl Front {
         loop {
             let (stream, client, seat) = tokio::select! {
                 accepted = accept(&listener, &seats) => accepted,
-                () = stop.signalled() => break,
+                () = stop() => break,
             };
             let (site, limits, watcher) = (Arc::clone(&site), Arc::clone(&limits), open.watcher());
             tokio::spawn(async move {
@@ -119,9 +140,8 @@ impl Front {
         tokio::select! {
             () = open.shutdown() => log::info!("stopped"),
             () = sleep(self.drain) => log::warn!("stopped; answers were cut after {} s", self.drain.as_secs()),
-            () = stop.signalled() => log::warn!("stopped; answers were cut by a second signal"),
+            () = stop() => log::warn!("stopped; answers were cut by a second signal"),
         }
-        Ok(())
     }
 }
 
@@ -142,28 +162,6 @@ async fn accept(
                 log::error!("cannot accept: {error}");
                 sleep(ACCEPT_PAUSE).await;
             }
-        }
-    }
-}
-
-/// The signals that end the front: what service managers send, and Ctrl-C.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stop {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn signalled(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
+use tokio::task::yield_now;
 
 use super::fault::Fault;
 
@@ -38,6 +39,10 @@ impl<S: Source> Pieces<S> {
 fn step<S: Source>(mut source: S) -> Step<S> {
     Box::pin(async move {
         let piece = source.next().await;
+        if piece.is_err() {
+            // hyper drops what it has not flushed yet, and it flushes when the body has nothing for it.
+            yield_now().await;
+        }
         (source, piece)
     })
 }

@@ -1,0 +1,108 @@
+//! Heads as hand-written bytes.
+
+use super::super::head::{Malformed, parse};
+
+const WHOLE: &[u8] = b"Status: 404 Not Found\r\nContent-Type:text/plain\nSet-Cookie: a\nSet-Cookie: b\r\n\
+    Content-Length: 5\nTransfer-Encoding: chunked\nKeep-Alive: x\nX-Sendfile: /a b\n\r\nbody\n\n";
+
+#[test]
+fn a_head_says_what_it_says_however_it_is_split() {
+    let end = WHOLE.len() - b"body\n\n".len();
+    for split in 0..=WHOLE.len() {
+        match parse(&WHOLE[..split]) {
+            Ok(None) => assert!(split < end, "{split}"),
+            Ok(Some((head, length))) => {
+                assert!(split >= end && length == end, "{split}: {length}");
+                assert_eq!(head.status, 404);
+                assert_eq!(head.content_length, Some(5));
+                assert_eq!(head.send_file.unwrap().to_str(), Some("/a b"));
+                let mut fields: Vec<_> = head
+                    .fields
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                    .collect();
+                fields.sort_by_key(|(name, _)| *name);
+                let expected: [(&str, &[u8]); 4] = [
+                    ("content-length", b"5"),
+                    ("content-type", b"text/plain"),
+                    ("set-cookie", b"a"),
+                    ("set-cookie", b"b"),
+                ];
+                assert_eq!(fields, expected);
+            }
+            Err(malformed) => panic!("{split}: {malformed}"),
+        }
+    }
+}
+
+#[test]
+fn the_status_may_be_implied() {
+    for (bytes, status) in [
+        ("A: b\n\n", 200),
+        ("Location: http://x/\n\n", 302),
+        ("Status: 599\n\n", 599),
+        ("status:  200  \n\n", 200),
+        ("Status: 301 \u{fc}\nLocation: /\n\n", 301),
+    ] {
+        let (head, _) = parse(bytes.as_bytes()).unwrap().unwrap();
+        assert_eq!(head.status, status, "{bytes:?}");
+    }
+}
+
+#[test]
+fn what_is_no_head_is_named() {
+    let line = |text: &str| Malformed::Line(text.into());
+    let status = |text: &str| Malformed::Status(text.into());
+    let length = |text: &str| Malformed::Length(text.into());
+    for (bytes, why) in [
+        ("\n", Malformed::Empty),
+        ("\r\n", Malformed::Empty),
+        ("A: b\n c\n\n", Malformed::Folded),
+        ("\tA: b\n\n", Malformed::Folded),
+        ("hello\n\n", line("hello")),
+        (": b\n\n", line(": b")),
+        ("A : b\n\n", line("A : b")),
+        ("A: b\0\n\n", line("A: b\0")),
+        ("A: b\rc: d\n\n", line("A: b\rc: d")),
+        ("Status:\n\n", status("")),
+        ("Status: OK\n\n", status("OK")),
+        ("Status: 20\n\n", status("20")),
+        ("Status: 2000\n\n", status("2000")),
+        (
+            "Status: 101 Switching Protocols\n\n",
+            status("101 Switching Protocols"),
+        ),
+        ("Status: 600\n\n", status("600")),
+        ("Status: HTTP/1.1 200 OK\n\n", status("HTTP/1.1 200 OK")),
+        (
+            "Status: 200\nStatus: 200\n\n",
+            Malformed::Twice(hyper::http::HeaderName::from_static("status")),
+        ),
+        ("Content-Length:\n\n", length("")),
+        ("Content-Length: -1\n\n", length("-1")),
+        ("Content-Length: +1\n\n", length("+1")),
+        ("Content-Length: 1, 1\n\n", length("1, 1")),
+        (
+            "Content-Length: 18446744073709551616\n\n",
+            length("18446744073709551616"),
+        ),
+        (
+            "Content-Length: 1\nContent-Length: 1\n\n",
+            Malformed::Twice(hyper::header::CONTENT_LENGTH),
+        ),
+        ("X-Sendfile: a/b\n\n", Malformed::SendFile("a/b".into())),
+        ("X-Sendfile:\n\n", Malformed::SendFile(String::new())),
+    ] {
+        assert_eq!(parse(bytes.as_bytes()), Err(why), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_head_has_an_end() {
+    let long = |value: usize| format!("A: {}\n\n", "b".repeat(value)).into_bytes();
+    let fits = 64 * 1024 - b"A: \n\n".len();
+    assert!(parse(&long(fits)).unwrap().is_some());
+    assert_eq!(parse(&long(fits + 1)), Err(Malformed::TooLong));
+    assert_eq!(parse(&b"b".repeat(64 * 1024)), Ok(None));
+    assert_eq!(parse(&b"b".repeat(64 * 1024 + 1)), Err(Malformed::TooLong));
+}
