@@ -1,1 +1,13 @@
-fn main(){}
+//! The black-box suite: the built program, the real `go`, real processes. Nothing is mocked, nothing sleeps, nothing is skipped.
+//!
+//! Start with `cases`: one row for each thing that gox-server promises about a request. `doors` sends every row through every way
+//! in. What is no single request has a file of its own. `make test` runs it all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops at the line that says why"
+)]
+
+// What every test stands on: fixtures, doors, a store of one's own.
+mod support;
