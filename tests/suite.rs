@@ -11,3 +11,8 @@
 
 // What every test stands on: fixtures, doors, a store of one's own.
 mod support;
+
+// The one table: what gox-server promises about a request.
+mod cases;
+// The table through every way in; and the checks of the harness itself.
+mod doors;

@@ -2,11 +2,13 @@
 
 pub(crate) mod answer;
 pub(crate) mod ask;
+pub(crate) mod case;
 pub(crate) mod cgi;
 pub(crate) mod front;
 pub(crate) mod modproxy;
 pub(crate) mod plain;
 pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod scratch;
 pub(crate) mod txtar;
 
@@ -78,8 +80,8 @@ pub(crate) fn remove_older(prefix: &str) {
 
 /// Removes a tree even where Go made its folders read-only, as it does in a module cache.
 pub(crate) fn remove_tree(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
     for folder in walk(path).into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
-        use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
     }
     match fs::remove_dir_all(path) {

@@ -14,7 +14,10 @@ use std::sync::OnceLock;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// The time that every version was made at, unless its archive says another.
-pub(crate) const TIME: &str = "2025-01-02T03:04:05Z";
+const TIME: &str = "2025-01-02T03:04:05Z";
+
+/// The same, as HTTP writes it.
+pub(crate) const HTTP_TIME: &str = "Thu, 02 Jan 2025 03:04:05 GMT";
 
 /// A ready file tree.
 pub(crate) struct ModProxy {

@@ -4,6 +4,7 @@
 
 use super::{go, modproxy::modproxy, sha256, tmp};
 use std::collections::HashMap;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,29 +20,51 @@ pub(crate) struct Wanted {
     pub(crate) variant: Option<&'static str>,
 }
 
-/// The SHA-256 of what `go install` makes of a fixture. Computed once per run for each.
-pub(crate) fn install(wanted: &Wanted) -> String {
-    type Known = Mutex<HashMap<Wanted, Arc<OnceLock<String>>>>;
+/// What `go install` made: kept for the run, and read again by who needs the bytes.
+#[derive(Clone)]
+pub(crate) struct Installed {
+    pub(crate) sha256: String,
+    pub(crate) bytes: usize,
+    file: PathBuf,
+}
+
+impl Installed {
+    pub(crate) fn read(&self) -> Vec<u8> {
+        fs::read(&self.file).unwrap()
+    }
+}
+
+/// What `go install` makes of a fixture. Computed once per run for each.
+pub(crate) fn install(wanted: &Wanted) -> Installed {
+    type Known = Mutex<HashMap<Wanted, Arc<OnceLock<Installed>>>>;
     static KNOWN: OnceLock<Known> = OnceLock::new();
-    let known = KNOWN.get_or_init(Known::default);
-    let cell = Arc::clone(known.lock().unwrap().entry(wanted.clone()).or_default());
+    let cell = Arc::clone(KNOWN.get_or_init(Known::default).lock().unwrap().entry(wanted.clone()).or_default());
     cell.get_or_init(|| run_install(wanted)).clone()
 }
 
-fn run_install(wanted: &Wanted) -> String {
-    let gopath = tempfile::tempdir_in(tmp()).unwrap();
+/// The version of the `go` that the suite compares with: `1.26.8`.
+pub(crate) fn go_version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| go_output(&["env", "GOVERSION"]).trim().trim_start_matches("go").to_owned())
+}
+
+fn run_install(wanted: &Wanted) -> Installed {
+    // Under the fixtures' hash: what was made of them is right as long as they are.
+    let name = format!("{wanted:?}").replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+    let gopath = modproxy().root.join("plain-made").join(name);
     let mut command = command();
     command.args(["install", "-trimpath", "-pgo=off", &format!("{}@{}", wanted.package, wanted.version)]);
-    command.env("GOPATH", gopath.path()).env("GOOS", wanted.goos).env("GOARCH", wanted.goarch);
+    command.env("GOPATH", &gopath).env("GOOS", wanted.goos).env("GOARCH", wanted.goarch);
     if let Some((name, value)) = wanted.variant.and_then(|variant| variant.split_once('=')) {
         command.env(name, value);
     }
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "plain go install: {wanted:?}: {}", String::from_utf8_lossy(&output.stderr));
     let made: Vec<PathBuf> =
-        super::walk(&gopath.path().join("bin")).into_iter().filter(|path| path.is_file()).collect();
+        super::walk(&gopath.join("bin")).into_iter().filter(|path| path.is_file()).collect();
     let [made] = &made[..] else { panic!("{wanted:?}: go install made {made:?}") };
-    sha256(&std::fs::read(made).unwrap())
+    let bytes = fs::read(made).unwrap();
+    Installed { sha256: sha256(&bytes), bytes: bytes.len(), file: made.clone() }
 }
 
 /// Runs `go` over the fixtures, and returns what it prints.
@@ -56,7 +79,7 @@ fn command() -> Command {
     let mut command = Command::new(go());
     let fixtures = modproxy();
     command.env_clear().current_dir(&fixtures.root);
-    command.env("PATH", "/nonexistent").env("HOME", tmp()).env("GOENV", "off").env("GOWORK", "off");
+    command.env("PATH", "/nonexistent").env("GOPATH", fixtures.root.join("gopath")).env("GOENV", "off").env("GOWORK", "off");
     command.env("GOCACHE", tmp().join("plain-compile")).env("GOMODCACHE", fixtures.root.join("plain-modules"));
     command.env("GOPROXY", fixtures.url()).env("GOSUMDB", "off").env("GOTOOLCHAIN", "local");
     command.env("CGO_ENABLED", "0").env("GOFLAGS", "");

@@ -128,11 +128,12 @@ fn template() -> &'static Path {
     TEMPLATE.get_or_init(|| {
         let dir = tmp().join("warm");
         let _lock = super::lock("warm");
-        fs::create_dir_all(&dir).unwrap();
-        for entry in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("cache")) {
-            super::remove_tree(&entry);
+        fs::create_dir_all(dir.join("cache")).unwrap();
+        // All but the compile cache is another run's opinion.
+        for folder in [&dir, &dir.join("cache")] {
+            let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.filter(|path| !path.ends_with("cache") && !path.ends_with("compile")).for_each(|path| super::remove_tree(&path));
         }
-        super::remove_tree(&dir.join("cache/modules"));
         let store = std::mem::ManuallyDrop::new(Scratch::at(dir.clone()));
         let mut command = store.command();
         command.args(["build", "tester/hello", "-o"]).arg(dir.join("hello"));
