@@ -16,3 +16,21 @@ mod support;
 mod cases;
 // The table through every way in; and the checks of the harness itself.
 mod doors;
+// What a web server may do to a CGI program's environment, and what of it may reach a build.
+mod environment;
+// What only a socket can do to the front.
+mod front;
+// Failures, saved and run by sh; and the commands that a person types.
+mod scripts;
+// Many who want the same thing at once.
+mod single_flight;
+// Whoever is killed in the middle of a build.
+mod killed;
+// Every limit, reached.
+mod limits;
+// Real programs, through the real module proxy.
+mod corpus;
+// Which room of src/ may know which.
+mod rooms;
+// Settings are told three times, alike.
+// mod settings;

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 24] = [
+pub(crate) const REASONS: [(&str, u16); 31] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -16,34 +16,46 @@ pub(crate) const REASONS: [(&str, u16); 24] = [
     ("no-such-module", 404),
     ("no-such-version", 404),
     ("no-such-package", 404),
+    ("no-such-page", 404),
     ("no-command", 404),
     ("method-not-allowed", 405),
     ("too-large", 413),
+    ("too-much-disk", 413),
     ("does-not-compile", 422),
     ("needs-cgo", 422),
     ("needs-newer-go", 422),
     ("not-for-this-platform", 422),
+    ("replace-directives", 422),
     ("too-many-builds", 429),
     ("internal", 500),
     ("proxy-failed", 502),
     ("checksum-mismatch", 502),
     ("queue-full", 503),
     ("still-building", 503),
+    ("no-go", 503),
     ("out-of-time", 504),
+    ("out-of-memory", 504),
+    ("no-sandbox", 503),
+    ("disk-full", 507),
 ];
 
-/// The reasons that no test provokes yet, and why.
-pub(crate) const UNPROVOKED: [(&str, u16, &str); 2] = [
-    ("out-of-memory", 504, "limits.rs accepts it beside out-of-time: which limit a bomb meets first is the machine's affair"),
-    ("disk-full", 507, "needs a small file system of its own: comes with the fault campaign"),
+/// Those that no test provokes yet, and why.
+pub(crate) const UNPROVOKED: [(&str, &str); 2] = [
+    (
+        "no-sandbox",
+        "needs a kernel without Landlock, or a filter that refuses it: comes with the cases of the cells",
+    ),
+    (
+        "disk-full",
+        "needs a small file system of its own: comes with the fault campaign",
+    ),
 ];
 
 /// The status of a reason.
 #[track_caller]
 pub(crate) fn status_of(reason: &str) -> u16 {
-    let named = REASONS.iter().find(|(name, _)| *name == reason).map(|(_, status)| *status);
-    let unprovoked = || UNPROVOKED.iter().find(|(name, ..)| *name == reason).map(|(_, status, _)| *status);
-    named.or_else(unprovoked).unwrap_or_else(|| panic!("{reason} is no reason"))
+    let named = REASONS.iter().find(|(name, _)| *name == reason);
+    named.unwrap_or_else(|| panic!("{reason} is no reason")).1
 }
 
 /// What came back.
@@ -61,10 +73,21 @@ impl Answer {
     pub(crate) fn from_cgi(printed: &[u8]) -> Result<Answer, String> {
         let (head, body) = split_head(printed)?;
         let mut headers = header_lines(head.lines())?;
-        let at = headers.iter().position(|(name, _)| name == "status").ok_or("no Status line")?;
+        let at = headers
+            .iter()
+            .position(|(name, _)| name == "status")
+            .ok_or("no Status line")?;
         let (_, status) = headers.remove(at);
-        let status = status.get(..3).and_then(|code| code.parse().ok()).ok_or(format!("Status: {status:?}"))?;
-        Ok(Answer { status, headers, body: body.to_vec(), log: String::new() })
+        let status = status
+            .get(..3)
+            .and_then(|code| code.parse().ok())
+            .ok_or(format!("Status: {status:?}"))?;
+        Ok(Answer {
+            status,
+            headers,
+            body: body.to_vec(),
+            log: String::new(),
+        })
     }
 
     /// What stands on the wire after one HTTP/1.1 request (RFC 9112), with the connection closed behind it.
@@ -72,18 +95,29 @@ impl Answer {
         let (head, rest) = split_head(wire)?;
         let mut lines = head.lines();
         let first = lines.next().unwrap_or_default();
-        let status = first.strip_prefix("HTTP/1.1 ").and_then(|line| line.get(..3)?.parse().ok());
+        let status = first
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|line| line.get(..3)?.parse().ok());
         let status = status.ok_or_else(|| format!("status line {first:?}"))?;
-        let mut answer = Answer { status, headers: header_lines(lines)?, body: rest.to_vec(), log: String::new() };
+        let mut answer = Answer {
+            status,
+            headers: header_lines(lines)?,
+            body: rest.to_vec(),
+            log: String::new(),
+        };
         if to_head {
-            return if rest.is_empty() { Ok(answer) } else { Err(format!("{} bytes of body to a HEAD", rest.len())) };
+            return if rest.is_empty() {
+                Ok(answer)
+            } else {
+                Err(format!("{} bytes of body to a HEAD", rest.len()))
+            };
         }
         if answer.header("transfer-encoding") == Some("chunked") {
             answer.body = unchunk(rest)?;
-        } else if let Some(length) = answer.header("content-length") {
-            if length != rest.len().to_string() {
-                return Err(format!("Content-Length: {length}, and {} bytes came", rest.len()));
-            }
+        } else if let Some(length) = answer.header("content-length")
+            && length != rest.len().to_string()
+        {
+            return Err(format!("Content-Length: {length}, and {} bytes came", rest.len()));
         }
         Ok(answer)
     }
@@ -117,7 +151,11 @@ impl Answer {
     /// Stops the test unless it failed for this reason, with its status.
     #[track_caller]
     pub(crate) fn refused(&self, reason: &str) -> &Answer {
-        assert_eq!((self.status, self.reason()), (status_of(reason), Some(reason)), "{self}");
+        assert_eq!(
+            (self.status, self.reason()),
+            (status_of(reason), Some(reason)),
+            "{self}"
+        );
         self
     }
 }
@@ -130,7 +168,9 @@ impl fmt::Display for Answer {
             writeln!(f, "{name}: {}", value.escape_debug())?;
         }
         match str::from_utf8(&self.body) {
-            Ok(text) if text.len() < 4000 => writeln!(f, "\n{}", text.escape_debug().to_string().replace("\\n", "\n"))?,
+            Ok(text) if text.len() < 4000 => {
+                writeln!(f, "\n{}", text.escape_debug().to_string().replace("\\n", "\n"))?
+            }
             Ok(_) | Err(_) => writeln!(f, "\n({} bytes, sha256 {})", self.body.len(), self.sha256())?,
         }
         if !self.log.is_empty() {
@@ -148,7 +188,12 @@ impl fmt::Debug for Answer {
 
 fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
-    let end = end.ok_or_else(|| format!("no end of head: {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(300)])))?;
+    let end = end.ok_or_else(|| {
+        format!(
+            "no end of head: {:?}",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(300)])
+        )
+    })?;
     let head = str::from_utf8(&bytes[..end]).map_err(|error| format!("the head is not UTF-8: {error}"))?;
     Ok((head, &bytes[end + 4..]))
 }
@@ -156,8 +201,13 @@ fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
 fn header_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<(String, String)>, String> {
     lines
         .map(|line| {
-            let (name, value) = line.split_once(':').ok_or_else(|| format!("not a header: {line:?}"))?;
-            let token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !name.is_empty();
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| format!("not a header: {line:?}"))?;
+            let token = name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && !name.is_empty();
             let visible = value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
             if token && visible {
                 Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -171,23 +221,45 @@ fn header_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<(String,
 fn unchunk(mut wire: &[u8]) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
-        let end = wire.windows(2).position(|window| window == b"\r\n").ok_or("the body was cut between chunks")?;
-        let size = str::from_utf8(&wire[..end]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+        let end = wire
+            .windows(2)
+            .position(|window| window == b"\r\n")
+            .ok_or("the body was cut between chunks")?;
+        let size = str::from_utf8(&wire[..end])
+            .ok()
+            .and_then(|size| usize::from_str_radix(size, 16).ok());
         let size = size.ok_or_else(|| format!("chunk size {:?}", String::from_utf8_lossy(&wire[..end])))?;
         wire = &wire[end + 2..];
         if size == 0 {
-            return if wire == b"\r\n" { Ok(body) } else { Err("something after the last chunk".to_owned()) };
+            return if wire == b"\r\n" {
+                Ok(body)
+            } else {
+                Err("something after the last chunk".to_owned())
+            };
         }
         body.extend_from_slice(wire.get(..size).ok_or("the body was cut in a chunk")?);
-        wire = wire.get(size..).and_then(|wire| wire.strip_prefix(b"\r\n")).ok_or("a chunk has no end")?;
+        wire = wire
+            .get(size..)
+            .and_then(|wire| wire.strip_prefix(b"\r\n"))
+            .ok_or("a chunk has no end")?;
     }
 }
 
 #[test]
 fn a_cgi_answer_is_a_head_and_a_body() {
-    let answer = Answer::from_cgi(b"Status: 404 Not Found\r\nGox-Reason: no-command\r\n\r\nno\r\n\r\n").unwrap();
-    assert_eq!((answer.status, answer.reason(), &*answer.body), (404, Some("no-command"), &b"no\r\n\r\n"[..]));
-    for wrong in ["", "Status: 200 OK\r\n", "X: 1\r\n\r\n", "Status: 200\r\nA B: 1\r\n\r\n", "Status: 200\r\nA: \x1b\r\n\r\n"] {
+    let answer =
+        Answer::from_cgi(b"Status: 404 Not Found\r\nGox-Reason: no-command\r\n\r\nno\r\n\r\n").unwrap();
+    assert_eq!(
+        (answer.status, answer.reason(), &*answer.body),
+        (404, Some("no-command"), &b"no\r\n\r\n"[..])
+    );
+    for wrong in [
+        "",
+        "Status: 200 OK\r\n",
+        "X: 1\r\n\r\n",
+        "Status: 200\r\nA B: 1\r\n\r\n",
+        "Status: 200\r\nA: \x1b\r\n\r\n",
+    ] {
         assert!(Answer::from_cgi(wrong.as_bytes()).is_err(), "{wrong:?}");
     }
 }

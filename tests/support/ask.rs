@@ -24,7 +24,13 @@ impl Ask {
             None => (url, None),
         };
         let headers = vec![("User-Agent", LINUX.to_owned()), ("Accept", "*/*".to_owned())];
-        Ask { method: "GET", path: path.to_owned(), query, headers, body: Vec::new() }
+        Ask {
+            method: "GET",
+            path: path.to_owned(),
+            query,
+            headers,
+            body: Vec::new(),
+        }
     }
 
     /// The same with another method.
@@ -35,14 +41,9 @@ impl Ask {
 
     /// The same with this header, in place of one of the same name.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Ask {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    /// The same without a header of this name.
-    pub(crate) fn without(mut self, name: &str) -> Ask {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
@@ -67,7 +68,10 @@ impl Ask {
             ("REQUEST_METHOD".into(), self.method.into()),
             ("SCRIPT_NAME".into(), "".into()),
             ("PATH_INFO".into(), OsString::from_vec(decoded(&self.path))),
-            ("QUERY_STRING".into(), self.query.clone().unwrap_or_default().into()),
+            (
+                "QUERY_STRING".into(),
+                self.query.clone().unwrap_or_default().into(),
+            ),
             ("REQUEST_URI".into(), self.uri().into()),
             ("HTTP_HOST".into(), "127.0.0.1".into()),
         ];
@@ -86,7 +90,9 @@ fn decoded(path: &str) -> Vec<u8> {
     let bytes = path.as_bytes();
     let (mut decoded, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| str::from_utf8(digits).ok());
+        let digits = bytes
+            .get(at + 1..at + 3)
+            .and_then(|digits| str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) if bytes[at] == b'%' => {
                 decoded.push(byte);
@@ -98,7 +104,11 @@ fn decoded(path: &str) -> Vec<u8> {
             }
         }
     }
-    decoded.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+    decoded
+        .split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default()
+        .to_vec()
 }
 
 #[test]

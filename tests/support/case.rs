@@ -52,13 +52,28 @@ pub(crate) struct Program {
 #[track_caller]
 pub(crate) fn case(shows: &str) -> Case {
     let (ask, expect) = (Ask::get("/"), Expect::Refused(&[]));
-    Case { shows: shows.to_owned(), line: Location::caller().line(), ask, expect, checks: Vec::new() }
+    Case {
+        shows: shows.to_owned(),
+        line: Location::caller().line(),
+        ask,
+        expect,
+        checks: Vec::new(),
+    }
 }
 
 /// A program of the module of the same path.
 pub(crate) fn program(package: &'static str, version: &'static str) -> Program {
-    let wanted = Wanted { package, version, goos: "linux", goarch: "amd64", variant: None };
-    Program { wanted, module: package }
+    let wanted = Wanted {
+        package,
+        version,
+        goos: "linux",
+        goarch: "amd64",
+        variant: None,
+    };
+    Program {
+        wanted,
+        module: package,
+    }
 }
 
 /// A program of github.com/tester.
@@ -173,13 +188,19 @@ impl Differences {
     fn same(&mut self, what: &str, expected: impl AsRef<str>, got: Option<&str>) {
         let expected = expected.as_ref();
         if got != Some(expected) {
-            self.0.push(format!("{what}: expected {expected}, got {}", got.unwrap_or("none")));
+            self.0.push(format!(
+                "{what}: expected {expected}, got {}",
+                got.unwrap_or("none")
+            ));
         }
     }
 
     fn has(&mut self, what: &str, part: &str, got: Option<&str>) {
         if !got.is_some_and(|got| got.contains(part)) {
-            self.0.push(format!("{what}: expected …{part}…, got {}", got.unwrap_or("none")));
+            self.0.push(format!(
+                "{what}: expected …{part}…, got {}",
+                got.unwrap_or("none")
+            ));
         }
     }
 
@@ -205,7 +226,9 @@ impl Case {
     /// The program that it is about.
     pub(crate) fn program(&self) -> Option<&Program> {
         match &self.expect {
-            Expect::Program(program) | Expect::Part(program, ..) | Expect::Bodiless(_, program) => Some(program),
+            Expect::Program(program) | Expect::Part(program, ..) | Expect::Bodiless(_, program) => {
+                Some(program)
+            }
             Expect::Refused(_) | Expect::Page(_) => None,
         }
     }
@@ -218,13 +241,21 @@ impl Case {
     /// What this answer has that it should not, or has not that it should.
     pub(crate) fn differences(&self, answer: &Answer) -> Vec<String> {
         let mut differences = Differences::default();
-        differences.same("X-Content-Type-Options", "nosniff", answer.header("x-content-type-options"));
+        differences.same(
+            "X-Content-Type-Options",
+            "nosniff",
+            answer.header("x-content-type-options"),
+        );
         match &self.expect {
             Expect::Program(program) => {
                 differences.same("status", "200", Some(&answer.status.to_string()));
                 let plain = plain::install(&program.wanted);
                 differences.same("body's sha256", &plain.sha256, Some(&answer.sha256()));
-                differences.same("Content-Length", plain.bytes.to_string(), answer.header("content-length"));
+                differences.same(
+                    "Content-Length",
+                    plain.bytes.to_string(),
+                    answer.header("content-length"),
+                );
                 program.headers(answer, &mut differences);
             }
             Expect::Part(program, first, last) => {
@@ -243,10 +274,18 @@ impl Case {
                 let plain = plain::install(&program.wanted);
                 match status {
                     200 => {
-                        differences.same("Content-Length", plain.bytes.to_string(), answer.header("content-length"));
+                        differences.same(
+                            "Content-Length",
+                            plain.bytes.to_string(),
+                            answer.header("content-length"),
+                        );
                         program.headers(answer, &mut differences);
                     }
-                    416 => differences.same("Content-Range", format!("bytes */{}", plain.bytes), answer.header("content-range")),
+                    416 => differences.same(
+                        "Content-Range",
+                        format!("bytes */{}", plain.bytes),
+                        answer.header("content-range"),
+                    ),
                     _ => differences.same("ETag", format!("\"{}\"", plain.sha256), answer.header("etag")),
                 }
                 let fine = answer.body.is_empty() || *status == 416;
@@ -274,11 +313,22 @@ impl Case {
     /// could harm a terminal, or tell where the server keeps its things.
     fn refusal(&self, reasons: &[&str], answer: &Answer, differences: &mut Differences) {
         let reason = answer.reason().unwrap_or("none");
-        differences.unless(reasons.contains(&reason), || format!("Gox-Reason: expected {}, got {reason}", reasons.join(" or ")));
+        differences.unless(reasons.contains(&reason), || {
+            format!("Gox-Reason: expected {}, got {reason}", reasons.join(" or "))
+        });
         if reasons.contains(&reason) {
-            differences.same("status", status_of(reason).to_string(), Some(&answer.status.to_string()));
+            differences.same(
+                "status",
+                status_of(reason).to_string(),
+                Some(&answer.status.to_string()),
+            );
         }
-        let accept = self.ask.headers.iter().find(|(name, _)| *name == "Accept").map_or("", |(_, types)| types);
+        let accept = self
+            .ask
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "Accept")
+            .map_or("", |(_, types)| types);
         let content_type = match accept {
             types if types.contains("json") => "application/problem+json",
             types if types.contains("html") => "text/html",
@@ -286,30 +336,51 @@ impl Case {
         };
         differences.has("Content-Type", content_type, answer.header("content-type"));
         if content_type == "text/html" {
-            differences.has("Content-Security-Policy", "default-src 'none'", answer.header("content-security-policy"));
+            differences.has(
+                "Content-Security-Policy",
+                "default-src 'none'",
+                answer.header("content-security-policy"),
+            );
         }
         if content_type == "application/problem+json" {
             match serde_json::from_slice::<serde_json::Value>(&answer.body) {
                 Ok(problem) => {
-                    differences.same("status in JSON", answer.status.to_string(), Some(&problem["status"].to_string()));
+                    differences.same(
+                        "status in JSON",
+                        answer.status.to_string(),
+                        Some(&problem["status"].to_string()),
+                    );
                     differences.unless(problem["title"].is_string(), || "no title in JSON".to_owned());
                 }
                 Err(error) => differences.0.push(format!("not JSON: {error}")),
             }
         }
         if answer.status == 503 || answer.status == 429 {
-            differences.unless(answer.header("retry-after").is_some(), || "no Retry-After".to_owned());
+            differences.unless(answer.header("retry-after").is_some(), || {
+                "no Retry-After".to_owned()
+            });
         }
         match str::from_utf8(&answer.body) {
             Ok(text) => {
                 let harmful = |letter: &char| letter.is_control() && !matches!(letter, '\n' | '\t');
-                let turning = |letter: &char| ('\u{202a}'..='\u{202e}').contains(letter) || ('\u{2066}'..='\u{2069}').contains(letter);
+                let turning = |letter: &char| {
+                    ('\u{202a}'..='\u{202e}').contains(letter) || ('\u{2066}'..='\u{2069}').contains(letter)
+                };
                 let bad = text.chars().find(|letter| harmful(letter) || turning(letter));
                 differences.unless(bad.is_none(), || format!("the body has {bad:?}"));
-                for place in [super::tmp().to_str().unwrap(), "/cache/modules", "/usr/local/go", "/proc/"] {
-                    differences.unless(!text.contains(place), || format!("the body tells a path: {place}"));
+                for place in [
+                    super::tmp().to_str().unwrap(),
+                    "/cache/modules",
+                    "/usr/local/go",
+                    "/proc/",
+                ] {
+                    differences.unless(!text.contains(place), || {
+                        format!("the body tells a path: {place}")
+                    });
                 }
-                differences.unless(text.len() < 150_000, || format!("the body has {} bytes", text.len()));
+                differences.unless(text.len() < 150_000, || {
+                    format!("the body has {} bytes", text.len())
+                });
             }
             Err(error) => differences.0.push(format!("the body is not UTF-8: {error}")),
         }
@@ -319,7 +390,13 @@ impl Case {
 impl Program {
     /// What every answer with a program must say of it.
     fn headers(&self, answer: &Answer, differences: &mut Differences) {
-        let Wanted { package, version, goos, goarch, variant } = &self.wanted;
+        let Wanted {
+            package,
+            version,
+            goos,
+            goarch,
+            variant,
+        } = &self.wanted;
         let sha256 = plain::install(&self.wanted).sha256;
         let exe = if *goos == "windows" { ".exe" } else { "" };
         let disposition = format!("attachment; filename=\"{}{exe}\"", self.file_name());
@@ -338,7 +415,12 @@ impl Program {
         for (name, part) in [
             ("Gox-Go", plain::go_version()),
             ("Gox-Platform", &format!("{goos}/{goarch}")),
-            ("Gox-Platform", variant.and_then(|variant| variant.split_once('=')).map_or("", |(_, value)| value)),
+            (
+                "Gox-Platform",
+                variant
+                    .and_then(|variant| variant.split_once('='))
+                    .map_or("", |(_, value)| value),
+            ),
             ("Gox-Verify", "go install -trimpath"),
             ("Gox-Verify", &format!("{package}@{version}")),
             ("Content-Location", &format!("@{version}?")),
@@ -347,7 +429,11 @@ impl Program {
             differences.has(name, part, answer.header(name));
         }
         for name in ["Gox-Recipe", "Cache-Control", "Vary"] {
-            let immutable = || answer.header("cache-control").is_some_and(|value| value.contains("immutable"));
+            let immutable = || {
+                answer
+                    .header("cache-control")
+                    .is_some_and(|value| value.contains("immutable"))
+            };
             let fine = answer.header(name).is_some() || (name == "Vary" && immutable());
             differences.unless(fine, || format!("no {name}"));
         }
@@ -357,13 +443,22 @@ impl Program {
     fn file_name(&self) -> &str {
         let mut folders = self.wanted.package.rsplit('/');
         let last = folders.next().unwrap_or_default();
-        let major = last.strip_prefix('v').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-        if major { folders.next().unwrap_or(last) } else { last }
+        let major = last
+            .strip_prefix('v')
+            .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if major {
+            folders.next().unwrap_or(last)
+        } else {
+            last
+        }
     }
 }
 
 fn base64_of_hex(hex: &str) -> String {
     use base64::Engine;
-    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect();
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

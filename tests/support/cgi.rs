@@ -29,13 +29,21 @@ impl Cgi {
     pub(crate) fn start_command(mut command: Command, ask: &Ask) -> Cgi {
         let log = tempfile::tempfile_in(super::tmp()).unwrap();
         command.stdout(Stdio::piped()).stderr(log.try_clone().unwrap());
-        command.stdin(if ask.body.is_empty() { Stdio::null() } else { Stdio::piped() });
+        command.stdin(if ask.body.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        });
         let mut child = command.spawn().unwrap();
         if let Some(mut stdin) = child.stdin.take() {
             // A program that reads no body may be gone before all is written.
             stdin.write_all(&ask.body).ok();
         }
-        Cgi { child, log, asked: format!("{} {}", ask.method, ask.uri()) }
+        Cgi {
+            child,
+            log,
+            asked: format!("{} {}", ask.method, ask.uri()),
+        }
     }
 
     /// Waits for the end of its stdout and its exit, which must be 0 once an answer is out.
@@ -51,7 +59,11 @@ impl Cgi {
         });
         let Ok(printed) = receiver.recv_timeout(PATIENCE) else {
             self.child.kill().unwrap();
-            panic!("{}: no end of the answer within {PATIENCE:?}; log: {}", self.asked, self.log());
+            panic!(
+                "{}: no end of the answer within {PATIENCE:?}; log: {}",
+                self.asked,
+                self.log()
+            );
         };
         let exit = self.child.wait().unwrap();
         let log = self.log();

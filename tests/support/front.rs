@@ -24,8 +24,16 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) fn start(store: &Scratch) -> Front {
         let mut command = Command::new(gox_server());
-        command.env_clear().envs(store.settings()).env("GOX_LISTEN", "127.0.0.1:0");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        command
+            .env_clear()
+            .envs(store.settings())
+            .env("GOX_LISTEN", "127.0.0.1:0");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (sender, receiver) = mpsc::channel();
         let (stderr, kept) = (child.stderr.take().unwrap(), Arc::clone(&log));
@@ -33,7 +41,9 @@ impl Front {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listening on http://") {
                     // Only the first such line has a listener.
-                    sender.send(address.trim().trim_end_matches('/').parse().unwrap()).ok();
+                    sender
+                        .send(address.trim().trim_end_matches('/').parse().unwrap())
+                        .ok();
                 }
                 kept.lock().unwrap().push_str(&format!("{line}\n"));
             }
@@ -42,7 +52,10 @@ impl Front {
             Ok(address) => Front { child, address, log },
             Err(_) => {
                 child.kill().unwrap();
-                panic!("the front never said where it listens; log: {}", log.lock().unwrap());
+                panic!(
+                    "the front never said where it listens; log: {}",
+                    log.lock().unwrap()
+                );
             }
         }
     }
@@ -93,7 +106,11 @@ impl Front {
 
 /// The bytes of a request whose connection is closed behind the answer.
 pub(crate) fn request(ask: &Ask) -> Vec<u8> {
-    let mut head = format!("{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n", ask.method, ask.uri());
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n",
+        ask.method,
+        ask.uri()
+    );
     for (name, value) in &ask.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -115,7 +132,11 @@ impl Drop for Front {
             eprintln!("the front's log:\n{}", self.log());
         } else {
             let status = self.ended();
-            assert!(status.success(), "SIGTERM ends a front well, and this one said {status}; log: {}", self.log());
+            assert!(
+                status.success(),
+                "SIGTERM ends a front well, and this one said {status}; log: {}",
+                self.log()
+            );
         }
     }
 }

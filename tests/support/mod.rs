@@ -36,7 +36,9 @@ pub(crate) fn go() -> &'static Path {
     static GO: OnceLock<PathBuf> = OnceLock::new();
     GO.get_or_init(|| {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&path).map(|folder| folder.join("go")).find(|go| go.is_file());
+        let found = std::env::split_paths(&path)
+            .map(|folder| folder.join("go"))
+            .find(|go| go.is_file());
         found.expect("the suite compares with the real `go`: install it, or put it on PATH")
     })
 }
@@ -81,7 +83,10 @@ pub(crate) fn remove_older(prefix: &str) {
 /// Removes a tree even where Go made its folders read-only, as it does in a module cache.
 pub(crate) fn remove_tree(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    for folder in walk(path).into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
+    for folder in walk(path)
+        .into_iter()
+        .filter(|path| path.is_dir() && !path.is_symlink())
+    {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
     }
     match fs::remove_dir_all(path) {

@@ -34,7 +34,9 @@ impl ModProxy {
 /// All modules of tests/modules.
 pub(crate) fn modproxy() -> &'static ModProxy {
     static TREE: OnceLock<ModProxy> = OnceLock::new();
-    TREE.get_or_init(|| ModProxy { root: prepare(&archives()) })
+    TREE.get_or_init(|| ModProxy {
+        root: prepare(&archives()),
+    })
 }
 
 /// Every archive with its name: `hello` for tests/modules/hello.txtar.
@@ -43,7 +45,12 @@ pub(crate) fn archives() -> BTreeMap<String, String> {
     let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     files
         .filter(|path| path.extension().is_some_and(|extension| extension == "txtar"))
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -93,30 +100,46 @@ enum Content {
     Link(String),
 }
 
-/// The versions of an archive; what is neither a version nor a file of one (`raw`, `alias`) is written into `tree` at once.
+/// The versions of an archive; what is neither a version nor a file of one (`raw`, `raw-hex`, `alias`) is written into `tree` at once.
 fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version)> {
     let mut found: BTreeMap<(String, String), Version> = BTreeMap::new();
     for file in &parsed.files {
         let (word, argument) = file.note.split_once(' ').unwrap_or((&file.note, ""));
-        if word == "raw" {
-            put(&tree.join(&file.name), file.text.as_bytes());
+        if word == "raw" || word == "raw-hex" {
+            let bytes = if word == "raw" {
+                file.text.clone().into_bytes()
+            } else {
+                unhex(&file.text)
+            };
+            put(&tree.join(&file.name), &bytes);
             continue;
         }
-        let (module, rest) = file.name.split_once('@').unwrap_or_else(|| panic!("{archive}: {}: no @", file.name));
+        let (module, rest) = file
+            .name
+            .split_once('@')
+            .unwrap_or_else(|| panic!("{archive}: {}: no @", file.name));
         let (version, path) = rest.split_once('/').unwrap_or((rest, ""));
         if word == "alias" {
             // What a proxy answers when it is asked for a branch or a commit: the version that it stands for.
             let info = format!(r#"{{"Version":"{argument}","Time":"{TIME}"}}"#);
-            put(&tree.join(escape(module)).join("@v").join(format!("{}.info", escape(version))), info.as_bytes());
+            put(
+                &tree
+                    .join(escape(module))
+                    .join("@v")
+                    .join(format!("{}.info", escape(version))),
+                info.as_bytes(),
+            );
             continue;
         }
-        let found = found.entry((module.to_owned(), version.to_owned())).or_insert_with(|| Version {
-            version: version.to_owned(),
-            time: TIME.to_owned(),
-            listed: true,
-            zipped: true,
-            entries: Vec::new(),
-        });
+        let found = found
+            .entry((module.to_owned(), version.to_owned()))
+            .or_insert_with(|| Version {
+                version: version.to_owned(),
+                time: TIME.to_owned(),
+                listed: true,
+                zipped: true,
+                entries: Vec::new(),
+            });
         let name = format!("{module}@{version}/{path}");
         let content = match (word, path) {
             ("unlisted", "") => {
@@ -133,7 +156,10 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
             }
             ("empty-files", _) => {
                 let numbers = 0..argument.parse::<u32>().unwrap();
-                let empty = |number| Entry { name: format!("{name}/{number}"), content: Content::Bytes(Vec::new()) };
+                let empty = |number| Entry {
+                    name: format!("{name}/{number}"),
+                    content: Content::Bytes(Vec::new()),
+                };
                 found.entries.extend(numbers.map(empty));
                 continue;
             }
@@ -143,19 +169,28 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
             ("expand", _) => Content::Bytes(expand(&file.text)),
             ("as", _) => Content::Bytes(file.text.clone().into_bytes()),
             ("", path) if !path.is_empty() => Content::Bytes(file.text.clone().into_bytes()),
-            _ => panic!("{archive}: {}: the note {:?} means nothing here", file.name, file.note),
+            _ => panic!(
+                "{archive}: {}: the note {:?} means nothing here",
+                file.name, file.note
+            ),
         };
         let name = if word == "as" { argument.to_owned() } else { name };
         found.entries.push(Entry { name, content });
     }
-    found.into_iter().map(|((module, _), version)| (module, version)).collect()
+    found
+        .into_iter()
+        .map(|((module, _), version)| (module, version))
+        .collect()
 }
 
 impl Version {
     fn write(&self, tree: &Path, module: &str) {
         let folder = tree.join(escape(module)).join("@v");
         let file = |extension: &str| folder.join(format!("{}.{extension}", escape(&self.version)));
-        put(&file("info"), format!(r#"{{"Version":"{}","Time":"{}"}}"#, self.version, self.time).as_bytes());
+        put(
+            &file("info"),
+            format!(r#"{{"Version":"{}","Time":"{}"}}"#, self.version, self.time).as_bytes(),
+        );
         put(&file("mod"), &self.go_mod(module));
         let list = folder.join("list");
         if !list.exists() {
@@ -215,7 +250,10 @@ fn escape(text: &str) -> String {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    digits.chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 fn put(path: &Path, bytes: &[u8]) {
@@ -225,13 +263,25 @@ fn put(path: &Path, bytes: &[u8]) {
 
 #[test]
 fn capitals_are_escaped_as_go_does() {
-    assert_eq!(escape("github.com/BurntSushi/toml"), "github.com/!burnt!sushi/toml");
+    assert_eq!(
+        escape("github.com/BurntSushi/toml"),
+        "github.com/!burnt!sushi/toml"
+    );
 }
 
 #[test]
 fn go_itself_reads_the_tree() {
-    let listed = super::plain::go_output(&["list", "-m", "-json", "-versions", "github.com/tester/hello@latest"]);
-    assert!(listed.contains(r#""Version": "v1.1.0""#) && listed.contains(r#""v1.0.0""#), "{listed}");
+    let listed = super::plain::go_output(&[
+        "list",
+        "-m",
+        "-json",
+        "-versions",
+        "github.com/tester/hello@latest",
+    ]);
+    assert!(
+        listed.contains(r#""Version": "v1.1.0""#) && listed.contains(r#""v1.0.0""#),
+        "{listed}"
+    );
     let branch = super::plain::go_output(&["list", "-m", "github.com/tester/hello@main"]);
     assert_eq!(branch.trim(), "github.com/tester/hello v1.1.0");
 }

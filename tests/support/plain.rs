@@ -38,14 +38,26 @@ impl Installed {
 pub(crate) fn install(wanted: &Wanted) -> Installed {
     type Known = Mutex<HashMap<Wanted, Arc<OnceLock<Installed>>>>;
     static KNOWN: OnceLock<Known> = OnceLock::new();
-    let cell = Arc::clone(KNOWN.get_or_init(Known::default).lock().unwrap().entry(wanted.clone()).or_default());
+    let cell = Arc::clone(
+        KNOWN
+            .get_or_init(Known::default)
+            .lock()
+            .unwrap()
+            .entry(wanted.clone())
+            .or_default(),
+    );
     cell.get_or_init(|| run_install(wanted)).clone()
 }
 
 /// The version of the `go` that the suite compares with: `1.26.8`.
 pub(crate) fn go_version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
-    VERSION.get_or_init(|| go_output(&["env", "GOVERSION"]).trim().trim_start_matches("go").to_owned())
+    VERSION.get_or_init(|| {
+        go_output(&["env", "GOVERSION"])
+            .trim()
+            .trim_start_matches("go")
+            .to_owned()
+    })
 }
 
 fn run_install(wanted: &Wanted) -> Installed {
@@ -53,24 +65,48 @@ fn run_install(wanted: &Wanted) -> Installed {
     let name = format!("{wanted:?}").replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
     let gopath = modproxy().root.join("plain-made").join(name);
     let mut command = command();
-    command.args(["install", "-trimpath", "-pgo=off", &format!("{}@{}", wanted.package, wanted.version)]);
-    command.env("GOPATH", &gopath).env("GOOS", wanted.goos).env("GOARCH", wanted.goarch);
+    command.args([
+        "install",
+        "-trimpath",
+        "-pgo=off",
+        &format!("{}@{}", wanted.package, wanted.version),
+    ]);
+    command
+        .env("GOPATH", &gopath)
+        .env("GOOS", wanted.goos)
+        .env("GOARCH", wanted.goarch);
     if let Some((name, value)) = wanted.variant.and_then(|variant| variant.split_once('=')) {
         command.env(name, value);
     }
     let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "plain go install: {wanted:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let made: Vec<PathBuf> =
-        super::walk(&gopath.join("bin")).into_iter().filter(|path| path.is_file()).collect();
-    let [made] = &made[..] else { panic!("{wanted:?}: go install made {made:?}") };
+    assert!(
+        output.status.success(),
+        "plain go install: {wanted:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let made: Vec<PathBuf> = super::walk(&gopath.join("bin"))
+        .into_iter()
+        .filter(|path| path.is_file())
+        .collect();
+    let [made] = &made[..] else {
+        panic!("{wanted:?}: go install made {made:?}")
+    };
     let bytes = fs::read(made).unwrap();
-    Installed { sha256: sha256(&bytes), bytes: bytes.len(), file: made.clone() }
+    Installed {
+        sha256: sha256(&bytes),
+        bytes: bytes.len(),
+        file: made.clone(),
+    }
 }
 
 /// Runs `go` over the fixtures, and returns what it prints.
 pub(crate) fn go_output(arguments: &[&str]) -> String {
     let output = command().args(arguments).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "go {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "go {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -79,9 +115,18 @@ fn command() -> Command {
     let mut command = Command::new(go());
     let fixtures = modproxy();
     command.env_clear().current_dir(&fixtures.root);
-    command.env("PATH", "/nonexistent").env("GOPATH", fixtures.root.join("gopath")).env("GOENV", "off").env("GOWORK", "off");
-    command.env("GOCACHE", tmp().join("plain-compile")).env("GOMODCACHE", fixtures.root.join("plain-modules"));
-    command.env("GOPROXY", fixtures.url()).env("GOSUMDB", "off").env("GOTOOLCHAIN", "local");
+    command
+        .env("PATH", "/nonexistent")
+        .env("GOPATH", fixtures.root.join("gopath"))
+        .env("GOENV", "off")
+        .env("GOWORK", "off");
+    command
+        .env("GOCACHE", tmp().join("plain-compile"))
+        .env("GOMODCACHE", fixtures.root.join("plain-modules"));
+    command
+        .env("GOPROXY", fixtures.url())
+        .env("GOSUMDB", "off")
+        .env("GOTOOLCHAIN", "local");
     command.env("CGO_ENABLED", "0").env("GOFLAGS", "");
     command
 }

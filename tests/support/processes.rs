@@ -25,7 +25,10 @@ impl Process {
     /// Whether the last part of its program's name, or its first argument, is `word`: `compile`, `go`, `builder`.
     pub(crate) fn is(&self, word: &str) -> bool {
         let mut words = self.command.split(' ');
-        words.next().is_some_and(|program| program.rsplit('/').next() == Some(word)) || words.next() == Some(word)
+        words
+            .next()
+            .is_some_and(|program| program.rsplit('/').next() == Some(word))
+            || words.next() == Some(word)
     }
 }
 
@@ -36,7 +39,9 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
     let names = |bytes: &[u8]| bytes.windows(name.len()).any(|window| window == name);
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         let read = |file| fs::read(entry.path().join(file)).unwrap_or_default();
         let arguments = read("cmdline");
         // A zombie has no arguments any more: it has ended, whoever is to wait for it.
@@ -45,7 +50,10 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
         }
         let works_there = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
         if works_there || names(&arguments) || names(&read("environ")) {
-            let command = String::from_utf8_lossy(&arguments).replace('\0', " ").trim_end().to_owned();
+            let command = String::from_utf8_lossy(&arguments)
+                .replace('\0', " ")
+                .trim_end()
+                .to_owned();
             found.push(Process { pid, command });
         }
     }

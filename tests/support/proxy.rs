@@ -39,7 +39,14 @@ impl Proxy {
     pub(crate) fn start(manner: Manner) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new((Mutex::new(State { manner, asked: Vec::new(), over: false }), Condvar::new()));
+        let state = Arc::new((
+            Mutex::new(State {
+                manner,
+                asked: Vec::new(),
+                over: false,
+            }),
+            Condvar::new(),
+        ));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -76,7 +83,11 @@ impl Proxy {
         let mut state = self.state.0.lock().unwrap();
         while !state.asked.iter().any(|path| path.ends_with(end)) {
             let left = PATIENCE.saturating_sub(start.elapsed());
-            assert!(!left.is_zero(), "nobody asked for …{end}, only for {:?}", state.asked);
+            assert!(
+                !left.is_zero(),
+                "nobody asked for …{end}, only for {:?}",
+                state.asked
+            );
             state = self.state.1.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -110,12 +121,18 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
     drop(state);
     let file = modproxy().root.join(path.trim_start_matches('/'));
     let (status, body) = match manner {
-        Manner::Page(status) => (status, b"<!doctype html><title>Welcome to the hotel</title>\n".to_vec()),
+        Manner::Page(status) => (
+            status,
+            b"<!doctype html><title>Welcome to the hotel</title>\n".to_vec(),
+        ),
         Manner::Serve | Manner::HoldZips | Manner::Hang => match fs::read(file) {
             Ok(body) => (200, body),
             Err(_) => (404, b"not found: no such module\n".to_vec()),
         },
     };
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     stream.write_all(&[head.as_bytes(), &body].concat())
 }

@@ -30,7 +30,11 @@ impl Scratch {
 
     /// A store with nothing in it.
     pub(crate) fn cold() -> Scratch {
-        let dir = tempfile::Builder::new().prefix("store-").tempdir_in(tmp()).unwrap().keep();
+        let dir = tempfile::Builder::new()
+            .prefix("store-")
+            .tempdir_in(tmp())
+            .unwrap()
+            .keep();
         Scratch::at(dir)
     }
 
@@ -44,7 +48,10 @@ impl Scratch {
             ("GOX_BUILDS_PER_HOUR", "1000000".into()),
             ("PATH", "/usr/bin:/bin".into()),
         ];
-        Scratch { dir, settings: settings.map(|(name, value)| (name.to_owned(), value)).into() }
+        Scratch {
+            dir,
+            settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
     }
 
     /// The same with a setting.
@@ -88,12 +95,18 @@ impl Scratch {
 
     /// The artifacts in it.
     pub(crate) fn artifacts(&self) -> Vec<PathBuf> {
-        walk(&self.dir.join("artifacts")).into_iter().filter(|path| path.ends_with("bin") && path.is_file()).collect()
+        walk(&self.dir.join("artifacts"))
+            .into_iter()
+            .filter(|path| path.ends_with("bin") && path.is_file())
+            .collect()
     }
 
     /// The tempdirs of builds.
     pub(crate) fn tempdirs(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.dir.join("work")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.dir.join("work"))
+            .into_iter()
+            .flatten()
+            .flatten();
         entries.map(|entry| entry.path()).collect()
     }
 
@@ -101,10 +114,14 @@ impl Scratch {
     #[track_caller]
     pub(crate) fn quiet(&self) {
         let mut left = Vec::new();
-        eventually(&format!("nothing runs for {}", self.dir.display()), PATIENCE, || {
-            left = processes::about(&self.dir);
-            left.is_empty()
-        });
+        eventually(
+            &format!("nothing runs for {}", self.dir.display()),
+            PATIENCE,
+            || {
+                left = processes::about(&self.dir);
+                left.is_empty()
+            },
+        );
     }
 }
 
@@ -112,10 +129,16 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // The test has its failure; but it leaves nothing running.
-            processes::about(&self.dir).iter().for_each(processes::Process::kill);
+            processes::about(&self.dir)
+                .iter()
+                .for_each(processes::Process::kill);
         } else {
             self.quiet();
-            assert_eq!(self.tempdirs(), [] as [PathBuf; 0], "nothing builds, and tempdirs are left");
+            assert_eq!(
+                self.tempdirs(),
+                [] as [PathBuf; 0],
+                "nothing builds, and tempdirs are left"
+            );
         }
         super::remove_tree(&self.dir);
     }
@@ -132,13 +155,21 @@ fn template() -> &'static Path {
         // All but the compile cache is another run's opinion.
         for folder in [&dir, &dir.join("cache")] {
             let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-            entries.filter(|path| !path.ends_with("cache") && !path.ends_with("compile")).for_each(|path| super::remove_tree(&path));
+            entries
+                .filter(|path| !path.ends_with("cache") && !path.ends_with("compile"))
+                .for_each(|path| super::remove_tree(&path));
         }
         let store = std::mem::ManuallyDrop::new(Scratch::at(dir.clone()));
         let mut command = store.command();
-        command.args(["build", "tester/hello", "-o"]).arg(dir.join("hello"));
+        command
+            .args(["build", "tester/hello", "-o"])
+            .arg(dir.join("hello"));
         let output = command.output().unwrap();
-        assert!(output.status.success(), "gox-server build: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "gox-server build: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         dir
     })
 }

@@ -22,12 +22,19 @@ pub(crate) struct File {
 impl Archive {
     /// Never fails: a line that is no header is text, as in Go's own parser.
     pub(crate) fn parse(text: &str) -> Archive {
-        let mut archive = Archive { comment: String::new(), files: Vec::new() };
+        let mut archive = Archive {
+            comment: String::new(),
+            files: Vec::new(),
+        };
         for line in text.split_inclusive('\n') {
             match header(line) {
                 Some((name, note)) => {
                     let (name, note) = (name.to_owned(), note.to_owned());
-                    archive.files.push(File { name, note, text: String::new() });
+                    archive.files.push(File {
+                        name,
+                        note,
+                        text: String::new(),
+                    });
                 }
                 None => match archive.files.last_mut() {
                     Some(file) => file.text.push_str(line),
@@ -81,8 +88,15 @@ fn unescape(text: &str) -> Vec<u8> {
 fn an_archive_is_a_comment_and_files() {
     let archive = Archive::parse("why\n-- a/b.go --\nx\n-- not a header\n-- c | zeros 9 --\n");
     assert_eq!(archive.comment, "why\n");
-    let names: Vec<_> = archive.files.iter().map(|file| (&*file.name, &*file.note, &*file.text)).collect();
-    assert_eq!(names, [("a/b.go", "", "x\n-- not a header\n"), ("c", "zeros 9", "")]);
+    let names: Vec<_> = archive
+        .files
+        .iter()
+        .map(|file| (&*file.name, &*file.note, &*file.text))
+        .collect();
+    assert_eq!(
+        names,
+        [("a/b.go", "", "x\n-- not a header\n"), ("c", "zeros 9", "")]
+    );
 }
 
 #[test]
