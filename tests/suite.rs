@@ -33,4 +33,4 @@ mod corpus;
 // Which room of src/ may know which.
 mod rooms;
 // Settings are told three times, alike.
-// mod settings;
+mod settings;
