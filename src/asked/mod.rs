@@ -1,1 +1,21 @@
-//! What the person asked for: parsing and printing, no I/O. Knows no other room.
+//! What the person asked for: a target, a version, a platform, and wishes about the build. Parsing and printing, no I/O.
+//!
+//! Everything here is made from a stranger's bytes, once, by a closed grammar: what comes out may be put into a path, an
+//! argument or a header without another look, and prints back to text that means the same. Knows no other room, and no Go:
+//! what a level or a tag is called on a command line is said elsewhere.
+
+mod machine;
+mod platform;
+mod shown;
+mod target;
+mod user_agent;
+mod version;
+mod wish;
+
+pub use machine::{Family, Level};
+pub use platform::{Platform, UnknownPlatform};
+pub use shown::Shown;
+pub use target::{BadTarget, Target};
+pub use user_agent::{Untold, platform};
+pub use version::{BadVersion, Version};
+pub use wish::{BadGoVersion, BadWish, GoVersion, Wish};

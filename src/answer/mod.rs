@@ -1,0 +1,12 @@
+//! What the person is told. No I/O: every answer is a value, and the doors put it on the wire.
+
+pub mod page;
+pub mod reason;
+pub mod refusal;
+pub mod response;
+pub mod script;
+pub mod served;
+
+pub use reason::Reason;
+pub use refusal::Refusal;
+pub use response::{Body, Response, Status};

@@ -1,0 +1,61 @@
+//! Pages for a browser. Everything that comes from outside is escaped by maud.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::Refusal;
+
+const STYLE: &str = "
+:root{color-scheme:light dark}
+body{font:18px/1.6 system-ui,sans-serif;max-width:44rem;margin:12vh auto;padding:0 1.5rem}
+h1{font-size:2.2rem;letter-spacing:-.02em;margin:0 0 .5rem}
+pre{font:15px/1.5 ui-monospace,monospace;padding:1rem 1.2rem;border-radius:.6rem;background:#8881;overflow-x:auto}
+small,footer{opacity:.65} a{color:inherit}
+";
+
+fn frame(title: &str, body: Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                title { (title) }
+                style { (STYLE) }
+            }
+            body { (body) }
+        }
+    }
+    .into_string()
+}
+
+/// The first page. `host` is what the browser says it asked; it is printed, and nothing is decided by it.
+pub fn landing(host: &str) -> String {
+    frame(
+        "gox-server",
+        html! {
+            h1 { "Any Go program, compiled for your machine." }
+            p { "Type the repository's name. No Go, no account, nothing to trust: the bytes are those of "
+                code { "go install -trimpath" } " on your own machine." }
+            pre { "curl -A \"$(uname -sm)\" " (host) "/junegunn/fzf > fzf\nchmod +x fzf" }
+            p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
+                code { "?os=windows&arch=arm64" } ". A program in a folder: " code { "/FiloSottile/age/cmd/age" } "." }
+            footer { small { "Every answer carries the command that reproduces it, in " code { "Gox-Verify" } "." } }
+        },
+    )
+}
+
+/// A failure.
+pub fn failure(refusal: &Refusal) -> String {
+    frame(
+        refusal.reason.sentence(),
+        html! {
+            h1 { (refusal.reason.sentence()) }
+            @if !refusal.detail.is_empty() { pre { (refusal.detail) } }
+            p { (refusal.reason.advice()) }
+            @if !refusal.instead.is_empty() {
+                pre { @for line in &refusal.instead { (line) "\n" } }
+            }
+            footer { small { (refusal.reason.status()) " " (refusal.reason.name()) } }
+        },
+    )
+}

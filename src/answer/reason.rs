@@ -1,0 +1,102 @@
+//! The closed list of everything that can go wrong. One name for each, the same in the log, in `Gox-Reason`, in the tests.
+//!
+//! To add one is to answer every question below, or the program does not compile.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($($variant:ident $name:literal $status:literal $kept:ident $retry:literal $sentence:literal $try:literal;)*) => {
+        /// Why there is no program.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[allow(missing_docs)] // Each variant's sentence says what it is.
+        pub enum Reason { $($variant,)* }
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &[Reason] = &[$(Reason::$variant,)*];
+
+            /// The name in the log, in `Gox-Reason` and in the tests.
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$variant => $name,)* }
+            }
+
+            /// The HTTP status (RFC 9110 section 15).
+            pub fn status(self) -> u16 {
+                match self { $(Reason::$variant => $status,)* }
+            }
+
+            /// One sentence for the person who asked.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Reason::$variant => $sentence,)* }
+            }
+
+            /// What to try next.
+            pub fn advice(self) -> &'static str {
+                match self { $(Reason::$variant => $try,)* }
+            }
+
+            /// Whether the same request fails for ever, so that the failure may be kept.
+            pub fn is_for_ever(self) -> bool {
+                match self { $(Reason::$variant => stringify!($kept) == "kept",)* }
+            }
+
+            /// When to try again, for a failure that passes.
+            pub fn retry_after(self) -> Option<Duration> {
+                match self { $(Reason::$variant => ($retry > 0).then_some(Duration::from_secs($retry)),)* }
+            }
+        }
+    };
+}
+
+// Variant, name, status, kept or passes, Retry-After in seconds (0: none), sentence, what to try.
+reasons! {
+    SeveralCommands "several-commands" 300 passes 0 "This repository holds several programs." "Ask for one of these:";
+    BadPath "bad-path" 400 passes 0 "This is not the path of a program." "Type /OWNER/REPO, such as /junegunn/fzf.";
+    BadVersion "bad-version" 400 passes 0 "This is not a version." "Type @latest, @v1.2.3, @v1, a branch or a commit.";
+    BadQuery "bad-query" 400 passes 0 "The part behind the ? cannot be understood." "The keys are os, arch, go, tags and strip.";
+    PlatformUntold "platform-untold" 400 passes 0 "Your machine cannot be told from this request." "Say what it is:";
+    UnknownPlatform "unknown-platform" 400 passes 0 "There is no Go for this platform." "The list is at /-/platforms.";
+    Denied "denied" 403 passes 0 "This server's operator does not serve this module." "Ask another server, or run your own.";
+    NoSuchModule "no-such-module" 404 passes 0 "There is no such Go module." "Check the spelling: letter case counts.";
+    NoSuchVersion "no-such-version" 404 passes 0 "The module has no such version." "Leave the version out for the newest one.";
+    NoSuchPackage "no-such-package" 404 kept 0 "The module has no such package." "Leave the package out to see what there is.";
+    NoCommand "no-command" 404 kept 0 "This is a library: there is no program in it." "Name a repository that holds a program.";
+    NoSuchPage "no-such-page" 404 passes 0 "There is no such page." "The first page is /.";
+    MethodNotAllowed "method-not-allowed" 405 passes 0 "Only GET and HEAD are understood." "Ask with GET.";
+    TooLarge "too-large" 413 kept 0 "The program is larger than this server serves." "Try ?strip=1, or run your own server.";
+    DoesNotCompile "does-not-compile" 422 kept 0 "The program does not compile." "Try another version.";
+    NeedsCgo "needs-cgo" 422 kept 0 "The program needs a C compiler, which is never used here." "Build it yourself with CGO_ENABLED=1.";
+    NeedsNewerGo "needs-newer-go" 422 passes 0 "The program needs a newer Go than this server has." "Try an older version of it.";
+    NotForThisPlatform "not-for-this-platform" 422 kept 0 "The program does not support this platform." "Try another platform.";
+    OwnDirectives "replace-directives" 422 kept 0 "Its go.mod has replace or exclude directives, which go install refuses." "Try another version.";
+    OtherPath "declares-another-path" 422 kept 0 "The module says that its name is another." "Ask for it by that name.";
+    TooManyBuilds "too-many-builds" 429 passes 600 "You have asked for many new programs." "Wait a while; what is built already is served at once.";
+    Internal "internal" 500 passes 0 "Something went wrong here." "Try again; if it stays so, tell the operator.";
+    ProxyFailed "proxy-failed" 502 passes 30 "The module proxy did not answer as it should." "Try again in a minute.";
+    ChecksumMismatch "checksum-mismatch" 502 passes 0 "The module's content is not what the checksum database says." "Do not use it; tell its author.";
+    QueueFull "queue-full" 503 passes 60 "Too many programs wait to be built." "Try again in a minute.";
+    StillBuilding "still-building" 503 passes 10 "The program is still being compiled." "Ask again: the build goes on (curl --retry 20).";
+    NoSuchGo "no-such-go" 400 passes 0 "This server does not have this version of Go." "Leave ?go= out.";
+    NoGo "no-go" 503 passes 300 "This server has no Go toolchain." "Tell the operator to run gox-server doctor.";
+    NoSandbox "no-sandbox" 503 passes 300 "This server refuses to build without its sandbox." "Tell the operator to run gox-server doctor.";
+    OutOfTime "out-of-time" 504 passes 60 "The build took too long, and was stopped." "Run your own server with a larger GOX_BUILD_SECONDS.";
+    OutOfMemory "out-of-memory" 504 passes 60 "The build needed too much memory, and was stopped." "Run your own server with a larger GOX_MEMORY_BYTES.";
+    TooMuchDisk "too-much-disk" 413 kept 0 "The build wrote more than it may, and was stopped." "Run your own server with a larger GOX_WORK_BYTES.";
+    DiskFull "disk-full" 507 passes 60 "The server's disk is full." "Try again later.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_are_what_is_written_to_disk() {
+        let mut names: Vec<_> = Reason::ALL.iter().map(|r| r.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Reason::ALL.len());
+    }
+}

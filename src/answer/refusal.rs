@@ -1,0 +1,60 @@
+//! A failure on its way to the person who asked: the reason, what is particular about it, and what to type instead.
+
+use serde::{Deserialize, Serialize};
+
+use super::Reason;
+
+/// A failure, with two texts for two readers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which of the closed list.
+    pub reason: Reason,
+    /// What is particular, for the client: the compiler's words, what was typed. Free of paths of this machine.
+    pub detail: String,
+    /// What to type instead, one a line, when there is something better than the reason's own advice.
+    pub instead: Vec<String>,
+    /// For the log only: errno, paths, exit status.
+    #[serde(skip)]
+    pub log: String,
+}
+
+impl Refusal {
+    /// A failure with nothing particular about it.
+    pub fn new(reason: Reason) -> Refusal {
+        Refusal { reason, detail: String::new(), instead: Vec::new(), log: String::new() }
+    }
+
+    /// Adds what is particular.
+    pub fn detail(self, detail: impl Into<String>) -> Refusal {
+        Refusal { detail: clean(&detail.into()), ..self }
+    }
+
+    /// Adds what to type instead.
+    pub fn instead(self, lines: impl IntoIterator<Item = String>) -> Refusal {
+        Refusal { instead: lines.into_iter().collect(), ..self }
+    }
+
+    /// Adds what only the operator may read.
+    pub fn log(self, log: impl Into<String>) -> Refusal {
+        Refusal { log: log.into(), ..self }
+    }
+}
+
+/// The operator's trouble: `cannot VERB OBJECT: CAUSE`.
+pub fn trouble(what: impl std::fmt::Display, error: &std::io::Error) -> Refusal {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let full = matches!(error.kind(), StorageFull | QuotaExceeded);
+    Refusal::new(if full { Reason::DiskFull } else { Reason::Internal }).log(format!("cannot {what}: {error}"))
+}
+
+/// Strangers' words for a terminal, a page or a log: no control characters but tab and newline, and nothing that turns
+/// the direction of writing around.
+pub fn clean(text: &str) -> String {
+    let safe = |c: char| matches!(c, '\t' | '\n') || !(c.is_control() || turns(c));
+    text.chars().map(|c| if safe(c) { c } else { '\u{FFFD}' }).collect()
+}
+
+/// Bidirectional controls (Unicode Standard Annex 9).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}

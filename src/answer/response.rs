@@ -1,0 +1,144 @@
+//! An answer as a value: status, headers, body. What it is sent through is a door's business.
+
+use std::path::PathBuf;
+
+use super::{Refusal, page, script};
+
+/// A status code and its phrase (RFC 9110 section 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status(pub u16);
+
+impl Status {
+    /// The phrase of those that are used here.
+    pub fn phrase(self) -> &'static str {
+        match self.0 {
+            200 => "OK",
+            206 => "Partial Content",
+            300 => "Multiple Choices",
+            304 => "Not Modified",
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            413 => "Content Too Large",
+            416 => "Range Not Satisfiable",
+            422 => "Unprocessable Content",
+            429 => "Too Many Requests",
+            502 => "Bad Gateway",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            507 => "Insufficient Storage",
+            _ => "Internal Server Error",
+        }
+    }
+}
+
+/// What follows the headers.
+#[derive(Debug)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// A text.
+    Text(String),
+    /// `len` bytes of a file, from `start` on.
+    File {
+        /// The file, which no longer changes.
+        path: PathBuf,
+        /// The first byte.
+        start: u64,
+        /// How many.
+        len: u64,
+    },
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: Status,
+    /// Names and values, in the order in which they are sent.
+    pub headers: Vec<(&'static str, String)>,
+    /// What follows.
+    pub body: Body,
+}
+
+/// What the client can read (RFC 9110 section 12.5.1), as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A browser.
+    Html,
+    /// A program that asks for `application/problem+json` or JSON.
+    Problem,
+    /// `curl`, above all.
+    Text,
+}
+
+impl Reader {
+    /// Reads an `Accept` header.
+    pub fn of(accept: &str) -> Reader {
+        if accept.contains("application/problem+json") || accept.contains("application/json") {
+            Reader::Problem
+        } else if accept.contains("text/html") {
+            Reader::Html
+        } else {
+            Reader::Text
+        }
+    }
+}
+
+impl Response {
+    /// A text of the service's own.
+    pub fn text(status: u16, content_type: &str, text: String) -> Response {
+        let headers = vec![
+            ("Content-Type", content_type.to_owned()),
+            ("Content-Length", text.len().to_string()),
+            ("X-Content-Type-Options", "nosniff".to_owned()),
+        ];
+        Response { status: Status(status), headers, body: Body::Text(text) }
+    }
+
+    /// A page: nothing on it may load or run anything.
+    pub fn page(status: u16, html: String) -> Response {
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+        Response::text(status, "text/html; charset=utf-8", html).with("Content-Security-Policy", policy)
+    }
+
+    /// A failure, as its reader likes it.
+    pub fn refusal(refusal: &Refusal, reader: Reader) -> Response {
+        let status = refusal.reason.status();
+        let response = match reader {
+            Reader::Html => Response::page(status, page::failure(refusal)),
+            Reader::Problem => Response::text(status, "application/problem+json", problem(refusal)),
+            Reader::Text => Response::text(status, "text/plain; charset=utf-8", script::script(refusal)),
+        };
+        let response = response
+            .with("Cache-Control", "no-store")
+            .with("Vary", "User-Agent, Accept")
+            .with("Gox-Reason", refusal.reason.name());
+        let response = match refusal.reason.retry_after() {
+            Some(wait) => response.with("Retry-After", wait.as_secs().to_string()),
+            None => response,
+        };
+        if status == 405 { response.with("Allow", "GET, HEAD") } else { response }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// RFC 9457.
+fn problem(refusal: &Refusal) -> String {
+    let value = serde_json::json!({
+        "type": format!("/-/reasons#{}", refusal.reason.name()),
+        "title": refusal.reason.sentence(),
+        "status": refusal.reason.status(),
+        "detail": refusal.detail,
+        "advice": refusal.reason.advice(),
+        "instead": refusal.instead,
+        "reason": refusal.reason.name(),
+    });
+    format!("{value}\n")
+}

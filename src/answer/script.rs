@@ -1,0 +1,22 @@
+//! A failure as text that is also a POSIX sh script: people save it as the program, and run it.
+
+use super::Refusal;
+
+/// Prints the failure on stderr and exits 1. The first line, which `head` shows, is the sentence itself.
+pub fn script(refusal: &Refusal) -> String {
+    let mut text = format!("{}\n", refusal.reason.sentence());
+    if !refusal.detail.is_empty() {
+        text += &format!("{}\n", refusal.detail.trim_end());
+    }
+    text += &format!("{}\n", refusal.reason.advice());
+    for line in &refusal.instead {
+        text += &format!("  {line}\n");
+    }
+    let quoted = text.lines().map(quote).collect::<Vec<_>>().join(" \\\n  ");
+    format!("#!/bin/sh\n# gox-server: {}\nprintf '%s\\n' \\\n  {quoted} >&2\nexit 1\n", refusal.reason.name())
+}
+
+/// A word for sh: within single quotes only a single quote means something (POSIX XCU 2.2.2).
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}

@@ -1,0 +1,130 @@
+//! `gox-server builder RECIPE`: a process of its own that outlives who started it. It holds the key's lock as its standard
+//! input and a slot as its standard output, so both come free however it ends.
+
+use std::fs::{self, File};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::check;
+use super::{Recipe, progress};
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::config::{Config, SandboxPolicy};
+use crate::golang::command::{Go, platform_variables};
+use crate::golang::work::{Work, sweep};
+use crate::golang::{Toolchain, diagnosis};
+use crate::sandbox::process::{Bounds, Ended, run};
+use crate::sandbox::tool::Surroundings;
+use crate::sandbox::{self};
+use crate::store::{Meta, Store};
+
+/// What a builder leaves for those who wait, when there is no program.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Builds, publishes, and keeps what has to be known of a failure.
+pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refusal> {
+    let key = recipe.key();
+    if let Err(error) = sweep(&store.work()) {
+        log::warn!("cannot sweep {}: {error}", store.work().display());
+    }
+    let begun = Instant::now();
+    let outcome = make(recipe, config, store, begun);
+    match &outcome {
+        Ok(meta) => log::info!("built {} for {} in {:.1} s", recipe.package_at_version(), meta.platform, meta.build_seconds),
+        Err(refusal) => {
+            log::warn!("cannot build {}: {}: {}", recipe.package_at_version(), refusal.reason.name(), refusal.log.trim_end());
+            let kept = store.keep_failure(&key, &Failure { refusal: refusal.clone() });
+            kept.map_err(|e| trouble("keep a failure", &e))?;
+        }
+    }
+    outcome.map(drop)
+}
+
+fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
+    let key = recipe.key();
+    let toolchain = Toolchain::find(config, store)?;
+    let go = Go { config, store, toolchain: &toolchain };
+    let work = Work::begin(&store.work(), key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
+    let cells = sandbox::landlock::abi().is_some();
+    if !cells && config.sandbox == SandboxPolicy::Require {
+        return Err(Refusal::new(Reason::NoSandbox).log("no Landlock, and GOX_SANDBOX=require"));
+    }
+    // Where tools cannot be confined, what one build compiles is nobody else's.
+    let cache = if cells { store.compile_cache() } else { work.path().join("cache") };
+    fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
+    let around = Surroundings {
+        goroot: toolchain.goroot.clone(),
+        modules: store.module_cache(),
+        cache: cache.clone(),
+        work: work.path().to_owned(),
+        progress: progress::lines_file(work.path()),
+        must_hold: cells,
+    };
+    let arguments = arguments(recipe, &around, &work)?;
+    let mut command = go.command(work.path(), &cache, &arguments).map_err(|e| trouble("prepare go", &e))?;
+    command.envs(platform_variables(&recipe.platform));
+    let bounds = Bounds {
+        deadline: begun + config.limits.wall,
+        stdout_bytes: config.limits.log_bytes,
+        stderr_bytes: config.limits.log_bytes,
+    };
+    let within = || usage(work.path()).is_none_or(|used| used.0 <= config.limits.work_bytes && used.1 <= config.limits.work_files);
+    let outcome = run(&mut command, bounds, within).map_err(|e| trouble("start go", &e))?;
+    if outcome.ended != Ended::Exited(0) {
+        return Err(diagnosis::build(&outcome, &[work.path(), &store.module_cache(), &toolchain.goroot]));
+    }
+    let program = check(&work.path().join("gopath/bin"), &recipe.platform, config.limits.artifact_bytes)?;
+    let meta = Meta {
+        module: recipe.resolved.module.clone(),
+        version: recipe.resolved.version.clone(),
+        package: recipe.resolved.package.clone(),
+        go: recipe.go.clone(),
+        platform: recipe.platform.to_string(),
+        recipe: "go-install".to_owned(),
+        verify: recipe.verify(),
+        exact: recipe.exact_url(),
+        file_name: recipe.platform.executable(recipe.name()),
+        size: program.size,
+        sha256: program.sha256,
+        module_time: recipe.resolved.time,
+        build_seconds: begun.elapsed().as_secs_f64(),
+    };
+    store.publish(&key, &program.path, &meta).map_err(|e| trouble("publish the program", &e))?;
+    Ok(meta)
+}
+
+fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<String>, Refusal> {
+    let file = work.path().join("surroundings.json");
+    let written = fs::write(&file, serde_json::to_vec(around).map_err(|e| trouble("describe the tools' cells", &e.into()))?)
+        .and_then(|()| File::create(&around.progress).map(drop));
+    written.map_err(|e| trouble("describe the tools' cells", &e))?;
+    let own_binary = fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
+    let mut arguments = vec!["install".to_owned()];
+    arguments.extend(recipe.flags());
+    arguments.push(format!("-toolexec='{}' tool '{}'", own_binary.display(), file.display()));
+    arguments.push(format!("-debug-actiongraph={}", progress::plan_file(work.path()).display()));
+    arguments.extend(["--".to_owned(), recipe.package_at_version()]);
+    Ok(arguments)
+}
+
+/// Bytes and files below a directory; `None` if it cannot be told just now, as files come and go.
+fn usage(dir: &std::path::Path) -> Option<(u64, u64)> {
+    let (mut bytes, mut files, mut open) = (0, 0, vec![dir.to_owned()]);
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).ok()? {
+            let entry = entry.ok()?;
+            let meta = entry.metadata().ok()?;
+            files += 1;
+            bytes += meta.len();
+            if meta.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Some((bytes, files))
+}

@@ -1,0 +1,340 @@
+//! Every setting, once: its name, its default, what it means, and the value that is in force.
+//!
+//! Settings are environment variables, read here and nowhere else. A request can never change one: whatever a
+//! client sends reaches a CGI program under a name that starts with `HTTP_` (RFC 3875 section 4.1.18).
+
+use std::env;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What holds when it is unset, in words.
+    pub default: &'static str,
+    /// What it decides.
+    pub meaning: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:ident, $default:literal, $meaning:literal;)*) => {
+        $(const $name: &str = stringify!($name);)*
+        /// All settings, in the order in which an operator meets them.
+        pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: $default, meaning: $meaning },)*];
+    };
+}
+
+settings! {
+    PORT, "3000 on 127.0.0.1", "the front's port; when it is set, as a PaaS does, on all addresses";
+    GOX_LISTEN, "unset", "ADDRESS:PORT of the front, over PORT";
+    GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "all state";
+    GOX_GO, "go on PATH, else the usual places", "the go command";
+    GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
+    GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
+    GOX_BUILDS, "the number of processors", "builds at once";
+    GOX_QUEUE, "100", "builds that may wait for their turn";
+    GOX_BUILD_SECONDS, "900", "wall clock of one build";
+    GOX_CPU_SECONDS, "900", "processor time of one process of a build";
+    GOX_MEMORY_BYTES, "3/4 of the machine's memory, 4 GiB at most", "memory of one process of a build";
+    GOX_FILE_BYTES, "1 GiB", "size of one file that a build writes";
+    GOX_OPEN_FILES, "1024", "files that one process of a build has open";
+    GOX_TASKS, "4096", "processes and threads of this user while a build runs";
+    GOX_WORK_BYTES, "4 GiB", "bytes that one build may add to its tempdir and the caches";
+    GOX_WORK_FILES, "200000", "files that one build may add to its tempdir and the caches";
+    GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
+    GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
+    GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";
+    GOX_CACHE_BYTES, "10 GiB", "cap of everything under GOX_DIR";
+    GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
+    GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour";
+    GOX_TRUSTED_PROXIES, "none", "addresses whose X-Forwarded-For is believed, with commas";
+    GOX_ALLOW, "all", "module path prefixes that are served, with commas";
+    GOX_DENY, "none", "module path prefixes that are refused, with commas";
+    GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
+    GOX_DRAIN_SECONDS, "25", "what SIGTERM leaves to requests under way";
+    GOX_SENDFILE, "unset", "X-Sendfile, or X-Accel-Redirect:/PREFIX, where the web server sends the file itself";
+    GOX_LOG, "text", "json: the request log as JSON";
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}={value:?}: {wanted}")]
+pub struct BadSetting {
+    name: &'static str,
+    value: String,
+    wanted: &'static str,
+}
+
+/// Whether a build may run where a layer of the sandbox is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxPolicy {
+    /// Build with what there is, and say what is missing.
+    Auto,
+    /// Refuse to build.
+    Require,
+}
+
+/// How a body reaches the client without passing through this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sendfile {
+    /// `X-Sendfile: /absolute/path` (lighttpd, Apache's mod_xsendfile, the bundled front).
+    Path,
+    /// `X-Accel-Redirect: PREFIX/relative/path` (nginx).
+    Redirect(String),
+}
+
+/// Text or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `key=value`.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What one build may use up. Every number has its setting.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub struct BuildLimits {
+    /// Wall clock of the whole build.
+    pub wall: Duration,
+    /// RLIMIT_CPU, per process, seconds.
+    pub cpu_seconds: u64,
+    /// RLIMIT_DATA, per process, bytes.
+    pub memory_bytes: u64,
+    /// RLIMIT_FSIZE, per file, bytes.
+    pub file_bytes: u64,
+    /// RLIMIT_NOFILE, per process.
+    pub open_files: u64,
+    /// RLIMIT_NPROC, per user.
+    pub tasks: u64,
+    /// Growth of the tempdir and the caches, bytes.
+    pub work_bytes: u64,
+    /// Growth of the tempdir and the caches, files.
+    pub work_files: u64,
+    /// What is kept of the build's output, bytes.
+    pub log_bytes: usize,
+    /// Size of the program, bytes.
+    pub artifact_bytes: u64,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the front listens.
+    pub listen: SocketAddr,
+    /// All state.
+    pub dir: PathBuf,
+    /// The go command that the operator names.
+    pub go: Option<PathBuf>,
+    /// PATH, on which `go` is looked for.
+    pub path: OsString,
+    /// The user's home, below which `go env` keeps its settings.
+    pub home: Option<PathBuf>,
+    /// GOPROXY as the operator wrote it.
+    pub proxy: Option<String>,
+    /// GOSUMDB as the operator wrote it.
+    pub sumdb: Option<String>,
+    /// Builds at once.
+    pub builds: usize,
+    /// Builds that may wait.
+    pub queue: usize,
+    /// What one build may use up.
+    pub limits: BuildLimits,
+    /// Whether a missing layer matters.
+    pub sandbox: SandboxPolicy,
+    /// Cap of everything under `dir`.
+    pub cache_bytes: u64,
+    /// How long a resolution is fresh.
+    pub resolve: Duration,
+    /// Builds per client and hour.
+    pub builds_per_hour: u32,
+    /// Peers whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Module path prefixes that are served; empty means all.
+    pub allow: Vec<String>,
+    /// Module path prefixes that are refused.
+    pub deny: Vec<String>,
+    /// Answer by then.
+    pub first_byte: Option<Duration>,
+    /// What SIGTERM leaves to requests under way.
+    pub drain: Duration,
+    /// How a body travels.
+    pub sendfile: Option<Sendfile>,
+    /// How a request is logged.
+    pub log: LogFormat,
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+impl Config {
+    /// Reads the environment of this process.
+    pub fn from_environment() -> Result<Config, BadSetting> {
+        let builds = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Ok(Config {
+            listen: listen()?,
+            dir: state_dir()?,
+            go: text(GOX_GO)?.map(PathBuf::from),
+            path: env::var_os("PATH").unwrap_or_default(),
+            home: env::var_os("HOME").map(PathBuf::from),
+            proxy: text(GOX_GOPROXY)?.or(text("GOPROXY")?),
+            sumdb: text(GOX_GOSUMDB)?.or(text("GOSUMDB")?),
+            builds: number(GOX_BUILDS, builds as u64)?.max(1) as usize,
+            queue: number(GOX_QUEUE, 100)? as usize,
+            limits: build_limits()?,
+            sandbox: word(GOX_SANDBOX, &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)])?,
+            cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
+            resolve: Duration::from_secs(number(GOX_RESOLVE_SECONDS, 60)?),
+            builds_per_hour: number(GOX_BUILDS_PER_HOUR, 120)?.min(u64::from(u32::MAX)) as u32,
+            trusted_proxies: addresses(GOX_TRUSTED_PROXIES)?,
+            allow: list(GOX_ALLOW)?,
+            deny: list(GOX_DENY)?,
+            first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
+            drain: Duration::from_secs(number(GOX_DRAIN_SECONDS, 25)?),
+            sendfile: sendfile()?,
+            log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+        })
+    }
+}
+
+/// What the front hands on to the program that it starts for each request: the operator's settings, and what is
+/// needed to find `go` and the state. Everything else of the environment stays behind.
+pub fn inherited() -> Vec<(OsString, OsString)> {
+    const ALSO: &[&str] = &["GOPROXY", "GOSUMDB", "HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "RUST_LOG"];
+    env::vars_os()
+        .filter(|(name, _)| {
+            ALSO.iter().any(|n| name == n) || name.as_encoded_bytes().starts_with(b"GOX_")
+        })
+        .collect()
+}
+
+/// The request's own variables (RFC 3875 section 4.1), for the CGI door; nothing else may look at them.
+pub fn request_variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}
+
+fn listen() -> Result<SocketAddr, BadSetting> {
+    if let Some(value) = text(GOX_LISTEN)? {
+        return value.parse().map_err(|_| bad(GOX_LISTEN, value, "an ADDRESS:PORT such as 0.0.0.0:8080 is wanted"));
+    }
+    let Some(value) = text(PORT)? else {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)));
+    };
+    // All addresses of both families where the machine has IPv6; the front falls back to IPv4 where it has not.
+    let port: u16 = value.parse().map_err(|_| bad(PORT, value, "a port from 0 to 65535 is wanted"))?;
+    Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+}
+
+fn state_dir() -> Result<PathBuf, BadSetting> {
+    const WANTED: &str = "an absolute path is wanted";
+    if let Some(dir) = text(GOX_DIR)? {
+        return if dir.starts_with('/') { Ok(dir.into()) } else { Err(bad(GOX_DIR, dir, WANTED)) };
+    }
+    // A relative XDG path is invalid and to be ignored (XDG Base Directory Specification).
+    let below = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    Ok(below("XDG_CACHE_HOME")
+        .or_else(|| below("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(|| "/var/cache".into())
+        .join("gox-server"))
+}
+
+fn build_limits() -> Result<BuildLimits, BadSetting> {
+    // The largest process of 73 programs needed 3.0 GiB (promtool's link): 4 GiB leaves room, and a bomb none.
+    let memory = (memory_of_machine() / 4 * 3).min(4 * GIB);
+    Ok(BuildLimits {
+        wall: Duration::from_secs(number(GOX_BUILD_SECONDS, 900)?),
+        cpu_seconds: number(GOX_CPU_SECONDS, 900)?,
+        memory_bytes: bytes(GOX_MEMORY_BYTES, memory)?,
+        // The largest file of an honest build is a module zip's content, which Go itself caps at 500 MiB.
+        file_bytes: bytes(GOX_FILE_BYTES, GIB)?,
+        open_files: number(GOX_OPEN_FILES, 1024)?,
+        tasks: number(GOX_TASKS, 4096)?,
+        work_bytes: bytes(GOX_WORK_BYTES, 4 * GIB)?,
+        work_files: number(GOX_WORK_FILES, 200_000)?,
+        log_bytes: bytes(GOX_LOG_BYTES, 64 * KIB)? as usize,
+        artifact_bytes: bytes(GOX_ARTIFACT_BYTES, 256 * MIB)?,
+    })
+}
+
+/// MemTotal, or the cgroup's memory.max where that is less (cgroup v2, Linux 4.5); 2 GiB if neither can be read.
+fn memory_of_machine() -> u64 {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|info| {
+        let line = info.lines().find(|l| l.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|m| m.trim().parse().ok());
+    total.map_or(2 * GIB, |kib| kib * KIB).min(cgroup.unwrap_or(u64::MAX))
+}
+
+fn sendfile() -> Result<Option<Sendfile>, BadSetting> {
+    let Some(value) = text(GOX_SENDFILE)? else { return Ok(None) };
+    match value.split_once(':') {
+        None if value.eq_ignore_ascii_case("x-sendfile") => Ok(Some(Sendfile::Path)),
+        Some((name, prefix)) if name.eq_ignore_ascii_case("x-accel-redirect") && prefix.starts_with('/') => {
+            Ok(Some(Sendfile::Redirect(prefix.trim_end_matches('/').to_owned())))
+        }
+        None | Some(_) => Err(bad(GOX_SENDFILE, value, "X-Sendfile, or X-Accel-Redirect:/PREFIX, is wanted")),
+    }
+}
+
+/// An empty variable counts as unset: that is how an operator takes a line of an env file back.
+fn text(name: &'static str) -> Result<Option<String>, BadSetting> {
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(value)) => {
+            Err(bad(name, value.to_string_lossy().into_owned(), "UTF-8 is wanted"))
+        }
+    }
+}
+
+fn number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
+    let Some(value) = text(name)? else { return Ok(default) };
+    value.parse().map_err(|_| bad(name, value, "a whole number is wanted"))
+}
+
+fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
+    let Some(value) = text(name)? else { return Ok(None) };
+    value.parse().map(|s| Some(Duration::from_secs(s))).map_err(|_| bad(name, value, "whole seconds are wanted"))
+}
+
+fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
+    let Some(value) = text(name)? else { return Ok(default) };
+    let (digits, unit) = match value.trim_end_matches("iB").split_at_checked(value.trim_end_matches("iB").len() - 1) {
+        Some((digits, "K")) => (digits, KIB),
+        Some((digits, "M")) => (digits, MIB),
+        Some((digits, "G")) => (digits, GIB),
+        Some(_) | None => (value.as_str(), 1),
+    };
+    let number = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    number.ok_or_else(|| bad(name, value, "bytes are wanted: a number, or one with KiB, MiB or GiB behind it"))
+}
+
+fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSetting> {
+    let (default, value) = (words[0].1, text(name)?);
+    let Some(value) = value else { return Ok(default) };
+    words
+        .iter()
+        .find(|(word, _)| *word == value)
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| bad(name, value, "that is none of the words it can be; see --help"))
+}
+
+fn list(name: &'static str) -> Result<Vec<String>, BadSetting> {
+    let value = text(name)?.unwrap_or_default();
+    Ok(value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect())
+}
+
+fn addresses(name: &'static str) -> Result<Vec<IpAddr>, BadSetting> {
+    let parse = |text: String| text.parse().map_err(|_| bad(name, text, "IP addresses with commas are wanted"));
+    list(name)?.into_iter().map(parse).collect()
+}
+
+fn bad(name: &'static str, value: String, wanted: &'static str) -> BadSetting {
+    BadSetting { name, value, wanted }
+}

@@ -1,0 +1,157 @@
+//! One request, one program, one answer. Here a `Fault` becomes a status, or, after the head, a cut.
+//! It knows HTTP and CGI, and neither sockets nor what the program is for.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Body as _, Bytes};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use super::environment::{Ends, environment};
+use super::fault::Fault;
+use super::pieces::Pieces;
+use super::relay::{Program, Relay};
+use super::sent_file::SentFile;
+
+/// The body of any answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, Fault>;
+
+/// What every request is answered with.
+pub(super) struct Site {
+    pub(super) program: PathBuf,
+    pub(super) inherited: Vec<(OsString, OsString)>,
+}
+
+impl Site {
+    pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>, ends: Ends) -> Response<Body> {
+        let (request, body) = request.into_parts();
+        let mut response = match refused(&request) {
+            Some(refusal) => refusal,
+            None => self.run(&request, ends).await.unwrap_or_else(|fault| {
+                log::error!("{}: {fault}", asked(&request));
+                apology(&fault)
+            }),
+        };
+        // Nothing here reads a body, and what lies unread is not the next request.
+        if !body.is_end_stream() {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn run(&self, request: &Parts, ends: Ends) -> Result<Response<Body>, Fault> {
+        let mut program = Program::start(&self.program, environment(request, ends, &self.inherited))?;
+        let mut head = program.head().await?;
+        let no_body = request.method == Method::HEAD
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || head.content_length == Some(0);
+
+        let body = if let Some(path) = head.send_file {
+            program.finish().await?;
+            let file = SentFile::open(path).await?;
+            match head.content_length {
+                Some(promised) if promised != file.length() => {
+                    return Err(Fault::WrongLength {
+                        promised,
+                        given: file.length(),
+                    });
+                }
+                Some(_) => {}
+                None => drop(head.fields.insert(header::CONTENT_LENGTH, file.length().into())),
+            }
+            let length = file.length();
+            if no_body {
+                none()
+            } else {
+                Pieces::new(file, Some(length)).boxed_unsync()
+            }
+        } else if no_body {
+            program.finish().await?;
+            none()
+        } else {
+            Pieces::new(Relay::new(program, head.content_length), head.content_length).boxed_unsync()
+        };
+
+        let asked = asked(request);
+        let body = body.map_err(move |fault| {
+            log::error!("{asked}: cut: {fault}");
+            fault
+        });
+        let mut response = Response::new(body.boxed_unsync());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.fields;
+        Ok(response)
+    }
+}
+
+/// What HTTP itself refuses, so that no program has to hear of it.
+fn refused(request: &Parts) -> Option<Response<Body>> {
+    // RFC 9112 section 3.2: a server MUST refuse HTTP/1.1 without Host, or with two.
+    if request.version == Version::HTTP_11 && request.headers.get_all(header::HOST).iter().count() != 1 {
+        return Some(sentence(
+            StatusCode::BAD_REQUEST,
+            "a request has exactly one Host\n",
+        ));
+    }
+    // `CONNECT host:port` and `OPTIONS *` ask about no path (RFC 9112 sections 3.2.3 and 3.2.4).
+    if !request.uri.path().starts_with('/') {
+        let mut refusal = sentence(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD of a path\n");
+        refusal
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Some(refusal);
+    }
+    None
+}
+
+/// The answer when the program gave none: the client learns that it is not to blame, the log learns the rest.
+fn apology(fault: &Fault) -> Response<Body> {
+    match fault {
+        // No process, memory or descriptor to be had: a matter of moments.
+        Fault::CouldNotStart(_) => {
+            let mut busy = sentence(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this server is too busy to answer\n",
+            );
+            busy.headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            busy
+        }
+        Fault::Unreadable(_)
+        | Fault::NoHead(_)
+        | Fault::Malformed(_)
+        | Fault::Failed(_)
+        | Fault::WrongLength { .. }
+        | Fault::SentFile { .. } => sentence(
+            StatusCode::BAD_GATEWAY,
+            "this server could not answer; its log says why\n",
+        ),
+    }
+}
+
+fn sentence(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn none() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The request for the log, escaped: a target may hold any byte above 0x7f.
+fn asked(request: &Parts) -> String {
+    format!("{} {:?}", request.method, request.uri.to_string())
+}

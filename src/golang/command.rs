@@ -1,0 +1,185 @@
+//! How `go` is started: an empty environment into which every variable is put by name, and a cell around it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+use std::{fs, io};
+
+use url::Url;
+
+use super::Toolchain;
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::asked::{Family, Platform};
+use crate::config::{BuildLimits, Config};
+use crate::sandbox::cell::{Cell, Inmate};
+use crate::sandbox::limits::Limits;
+use crate::sandbox::process::{Bounds, Outcome, run};
+use crate::store::Store;
+
+/// What `go list` and `go mod download` print stays far below; a hostile proxy's endless list does not.
+const STDOUT_BYTES: usize = 32 << 20;
+
+/// What Go reads to find and trust the module proxy.
+const NETWORK_FILES: &[&str] = &[
+    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
+    "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/localtime",
+];
+
+/// Everything that each start of `go` needs.
+#[derive(Clone, Copy)]
+pub struct Go<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// Where the caches are.
+    pub store: &'a Store,
+    /// Which Go.
+    pub toolchain: &'a Toolchain,
+}
+
+impl Go<'_> {
+    /// `go ARGS`, in a driver's cell that may write the caches and `work`.
+    pub fn command(&self, work: &Path, cache: &Path, args: &[String]) -> io::Result<Command> {
+        let own_binary = fs::read_link("/proc/self/exe")?;
+        let cell = serde_json::to_string(&self.cell(work, cache, &own_binary))?;
+        let mut command = Command::new(&own_binary);
+        command.arg("enter").arg(cell).arg("--").arg(&self.toolchain.go).args(args).current_dir(work);
+        command.env_clear().envs(self.environment(work, cache));
+        Ok(command)
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, work: &Path, args: &[&str], deadline: Instant) -> Result<Outcome, Refusal> {
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        let bounds = Bounds { deadline, stdout_bytes: STDOUT_BYTES, stderr_bytes: self.config.limits.log_bytes };
+        let mut command =
+            self.command(work, &self.store.compile_cache(), &args).map_err(|e| trouble("prepare go", &e))?;
+        // So many requests to the proxy are under way at once: they wait for it, not for a processor.
+        command.env("GOMAXPROCS", "24");
+        run(&mut command, bounds, || true).map_err(|e| trouble("start go", &e))
+    }
+
+    /// security.md of the design has the reason for each. HOME, GOROOT, GOEXPERIMENT, GODEBUG, GOCACHEPROG, GO_EXTLINK_ENABLED
+    /// and every *_PROXY are not set.
+    fn environment(&self, work: &Path, cache: &Path) -> Vec<(&'static str, PathBuf)> {
+        let text = |name, value: &str| (name, PathBuf::from(value));
+        let (proxies, checksums) = (self.toolchain.proxies(self.config), self.toolchain.checksums(self.config));
+        vec![
+            text("PATH", "/nonexistent"),
+            text("CGO_ENABLED", "0"),
+            text("CC", "/bin/false"),
+            text("CXX", "/bin/false"),
+            text("AR", "/bin/false"),
+            text("FC", "/bin/false"),
+            text("PKG_CONFIG", "/bin/false"),
+            text("GOENV", "off"),
+            text("GOFLAGS", ""),
+            text("GOTOOLCHAIN", "local"),
+            text("GO111MODULE", "on"),
+            text("GOWORK", "off"),
+            text("GOPROXY", &proxies),
+            text("GOSUMDB", checksums),
+            text("GONOSUMDB", ""),
+            text("GONOPROXY", ""),
+            text("GOPRIVATE", ""),
+            text("GOINSECURE", ""),
+            text("GOVCS", "*:off"),
+            text("GOAUTH", "off"),
+            text("LANG", "C"),
+            text("TZ", "UTC"),
+            ("GOCACHE", cache.to_owned()),
+            ("GOMODCACHE", self.store.module_cache()),
+            ("GOPATH", work.join("gopath")),
+            ("GOTMPDIR", work.join("tmp")),
+            ("TMPDIR", work.join("tmp")),
+        ]
+    }
+
+    fn cell(&self, work: &Path, cache: &Path, own_binary: &Path) -> Cell {
+        let mut read: Vec<PathBuf> = NETWORK_FILES.iter().map(PathBuf::from).collect();
+        let mut ports = Vec::new();
+        let proxies = self.toolchain.proxies(self.config);
+        let checksums = self.toolchain.checksums(self.config).split(' ').nth(1).unwrap_or("https://sum").to_owned();
+        for url in proxies.split(',').map(str::to_owned).chain([checksums]).filter_map(|url| Url::parse(&url).ok()) {
+            match url.to_file_path() {
+                Ok(path) if url.scheme() == "file" => read.push(path),
+                Ok(_) | Err(()) => ports.extend(url.port_or_known_default()),
+            }
+        }
+        Cell {
+            inmate: Inmate::Driver { ports },
+            read,
+            execute: vec![self.toolchain.goroot.clone(), own_binary.to_owned()],
+            write: vec![work.to_owned(), cache.to_owned(), self.store.module_cache()],
+            limits: Some(rlimits(&self.config.limits)),
+            must_hold: false,
+        }
+    }
+}
+
+fn rlimits(limits: &BuildLimits) -> Limits {
+    Limits {
+        memory_bytes: limits.memory_bytes,
+        cpu_seconds: limits.cpu_seconds,
+        file_bytes: limits.file_bytes,
+        open_files: limits.open_files,
+        tasks: limits.tasks,
+    }
+}
+
+/// GOOS, GOARCH and the variable of the architecture's level, each set by name.
+pub fn platform_variables(platform: &Platform) -> Vec<(&'static str, String)> {
+    let mut variables = vec![("GOOS", platform.os().to_owned()), ("GOARCH", platform.arch().to_owned())];
+    variables.extend(level_variable(platform));
+    variables
+}
+
+fn level_variable(platform: &Platform) -> Option<(&'static str, String)> {
+    let level = platform.level()?;
+    let name = match level.family() {
+        Family::I386 => "GO386",
+        Family::Amd64 => "GOAMD64",
+        Family::Arm => "GOARM",
+        Family::Arm64 => "GOARM64",
+        Family::Mips => "GOMIPS",
+        Family::Mips64 => "GOMIPS64",
+        Family::Ppc64 => "GOPPC64",
+        Family::Riscv64 => "GORISCV64",
+    };
+    Some((name, level.value().to_owned()))
+}
+
+/// The flags that are part of a recipe, for `go` and for the line that a person pastes.
+pub fn recipe_flags(tags: &[String], strip: bool) -> Vec<String> {
+    let mut flags = vec!["-trimpath".to_owned(), "-pgo=off".to_owned()];
+    if strip {
+        flags.push("-ldflags=-s -w".to_owned());
+    }
+    if !tags.is_empty() {
+        flags.push(format!("-tags={}", tags.join(",")));
+    }
+    flags
+}
+
+/// The line that makes the same bytes anywhere: one that can be pasted.
+pub fn verify_line(go: &str, platform: &Platform, flags: &[String], package_at_version: &str) -> String {
+    let mut words = vec!["CGO_ENABLED=0".to_owned()];
+    words.extend(platform_variables(platform).into_iter().enumerate().filter_map(|(at, (name, value))| {
+        // A level that is Go's own default goes without saying.
+        (at < 2 || !platform.is_default_level()).then(|| format!("{name}={value}"))
+    }));
+    words.push(format!("GOTOOLCHAIN={go}"));
+    words.push("go install".to_owned());
+    words.extend(flags.iter().map(|flag| if flag.contains(' ') { format!("'{flag}'") } else { flag.clone() }));
+    words.push(package_at_version.to_owned());
+    words.join(" ")
+}
+
+/// Whether this Go builds for this platform without a C compiler.
+pub fn supports(toolchain: &Toolchain, platform: &Platform) -> Result<(), Refusal> {
+    let pair = format!("{}/{}", platform.os(), platform.arch());
+    if toolchain.platforms.contains(&pair) {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::UnknownPlatform).detail(format!("{} does not build for {pair}", toolchain.version)))
+}

@@ -1,0 +1,71 @@
+//! Turns Go's own words into a reason. The words, with real examples of each, are Go 1.26's; what is not known is `Internal`
+//! or `DoesNotCompile`, never a guessed 404.
+
+use std::path::Path;
+
+use crate::answer::{Reason, Refusal};
+use crate::sandbox::process::{Ended, Outcome};
+
+/// What a module proxy answers for a module or version that it has not got; some say 403.
+const ABSENT: &[&str] = &[": 403 ", ": 404 ", ": 410 ", "no such file or directory", "unknown revision", "no matching versions"];
+
+/// Words, and what they mean, the first that fits.
+const WORDS: &[(&str, Reason)] = &[
+    ("no space left on device", Reason::DiskFull),
+    ("disk quota exceeded", Reason::DiskFull),
+    ("SECURITY ERROR", Reason::ChecksumMismatch),
+    ("checksum mismatch", Reason::ChecksumMismatch),
+    ("replace directives", Reason::OwnDirectives),
+    ("exclude directives", Reason::OwnDirectives),
+    ("declares its path as", Reason::OtherPath),
+    ("requires go >=", Reason::NeedsNewerGo),
+    ("is not a main package", Reason::NoCommand),
+    ("but does not contain package", Reason::NoSuchPackage),
+    ("build constraints exclude all Go files", Reason::NeedsCgo),
+    ("out of memory", Reason::OutOfMemory),
+    ("cannot allocate memory", Reason::OutOfMemory),
+    ("goroutine stack exceeds", Reason::OutOfMemory),
+    ("signal: killed", Reason::OutOfTime),
+    ("signal: CPU time limit exceeded", Reason::OutOfTime),
+    ("file too large", Reason::TooLarge),
+    ("server response:", Reason::ProxyFailed),
+    ("dial tcp", Reason::ProxyFailed),
+    ("connection refused", Reason::ProxyFailed),
+    ("i/o timeout", Reason::ProxyFailed),
+    ("invalid character", Reason::ProxyFailed),
+    ("module lookup disabled", Reason::ProxyFailed),
+    ("internal compiler error", Reason::DoesNotCompile),
+];
+
+/// Why a build failed. `hidden` are directories of this machine, which no client gets to see.
+pub fn build(outcome: &Outcome, hidden: &[&Path]) -> Refusal {
+    let words = String::from_utf8_lossy(&outcome.stderr);
+    let reason = match outcome.ended {
+        Ended::TimedOut => Reason::OutOfTime,
+        Ended::Stopped => Reason::TooMuchDisk,
+        Ended::TooMuchOutput | Ended::Signalled(_) => Reason::Internal,
+        Ended::Exited(_) => reason(&words).unwrap_or(Reason::DoesNotCompile),
+    };
+    refusal(reason, &words, hidden)
+}
+
+/// Why a module could not be had: the words of `go list` or `go mod download`.
+pub fn module(words: &str, exact: bool, hidden: &[&Path]) -> Refusal {
+    let absent = if exact { Reason::NoSuchVersion } else { Reason::NoSuchModule };
+    let known = reason(words).filter(|r| *r != Reason::ProxyFailed);
+    let reason = known.unwrap_or(if ABSENT.iter().any(|w| words.contains(w)) { absent } else { Reason::ProxyFailed });
+    refusal(reason, words, hidden)
+}
+
+fn reason(words: &str) -> Option<Reason> {
+    WORDS.iter().find(|(word, _)| words.contains(word)).map(|(_, reason)| *reason)
+}
+
+fn refusal(reason: Reason, words: &str, hidden: &[&Path]) -> Refusal {
+    let mut text = words.to_owned();
+    for path in hidden {
+        text = text.replace(&format!("{}/", path.display()), "").replace(&path.display().to_string(), "");
+    }
+    let shown: Vec<_> = text.lines().filter(|line| !line.starts_with("go: downloading ")).collect();
+    Refusal::new(reason).detail(shown.join("\n")).log(words.to_owned())
+}

@@ -1,0 +1,136 @@
+//! Which packages of an unpacked module are commands, and which of them a person means who names only the repository.
+
+use std::fs;
+use std::path::Path;
+
+/// Directories that hold no program for others: Go's own rules, and what examples are called.
+const NOT_COUNTED: &[&str] = &["internal", "testdata", "examples", "example", "vendor"];
+
+/// Deeper than any command of the corpus by far.
+const MAX_DEPTH: usize = 12;
+
+/// What there is to build.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The directory of the command, relative to the module's root; empty for the root itself.
+    Command(String),
+    /// Several, none of which is the obvious one.
+    Several(Vec<String>),
+    /// None at all: a library.
+    None,
+}
+
+/// The command that is meant by the module alone: its root; else the only one; else the one named like the repository.
+pub fn choose(module: &Path, names: &[&str]) -> Choice {
+    if is_command(module) {
+        return Choice::Command(String::new());
+    }
+    let mut found = Vec::new();
+    collect(module, "", 0, &mut found);
+    let last = |dir: &String| dir.rsplit('/').next().unwrap_or_default().to_owned();
+    let named: Vec<_> = found.iter().filter(|dir| names.contains(&last(dir).as_str())).collect();
+    match (found.as_slice(), named.as_slice()) {
+        ([], _) => Choice::None,
+        ([only], _) => Choice::Command(only.clone()),
+        (_, [one]) => Choice::Command((*one).clone()),
+        (_, named) => match named.iter().find(|dir| dir.as_str() == format!("cmd/{}", last(dir))) {
+            Some(command) => Choice::Command((*command).clone()),
+            None => Choice::Several(found),
+        },
+    }
+}
+
+/// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`.
+pub fn is_command(dir: &Path) -> bool {
+    go_files(dir).iter().any(|text| package_name(text) == Some("main") && !is_ignored(text))
+}
+
+/// Whether the directory holds any Go at all.
+pub fn is_package(dir: &Path) -> bool {
+    !go_files(dir).is_empty()
+}
+
+fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(root.join(below)) else { return };
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with(['_', '.']) && !NOT_COUNTED.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    for name in names {
+        let dir = if below.is_empty() { name } else { format!("{below}/{name}") };
+        if is_command(&root.join(&dir)) {
+            found.push(dir.clone());
+        }
+        if depth < MAX_DEPTH {
+            collect(root, &dir, depth + 1, found);
+        }
+    }
+}
+
+fn go_files(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".go") && !name.ends_with("_test.go") && !name.starts_with(['_', '.']) && path.is_file()
+        })
+        .filter_map(|path| fs::read(path).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect()
+}
+
+/// The name in the package clause, which only comments may precede (Go specification, "Source file organization").
+fn package_name(text: &str) -> Option<&str> {
+    let mut rest = text.trim_start_matches('\u{FEFF}');
+    loop {
+        rest = rest.trim_start();
+        if let Some(comment) = rest.strip_prefix("//") {
+            rest = comment.split_once('\n')?.1;
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/")?.1;
+        } else {
+            let name = rest.strip_prefix("package")?.trim_start();
+            return name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+        }
+    }
+}
+
+fn is_ignored(text: &str) -> bool {
+    let head = text.lines().map(str::trim).take_while(|line| !line.starts_with("package "));
+    head.into_iter().any(|line| line == "//go:build ignore" || line == "// +build ignore")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(dirs: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (dir, text) in dirs {
+            fs::create_dir_all(root.path().join(dir)).unwrap();
+            fs::write(root.path().join(dir).join("x.go"), text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_obvious_command_is_chosen() {
+        let (main, library) = ("// c\n/* d */ package main\n", "package x\n");
+        for (dirs, expected) in [
+            (vec![("", main), ("cmd/a", main)], Choice::Command(String::new())),
+            (vec![("", library), ("cmd/a", main)], Choice::Command("cmd/a".into())),
+            (vec![("cmd/a", main), ("cmd/repo", main)], Choice::Command("cmd/repo".into())),
+            (vec![("repo", main), ("cmd/repo", main)], Choice::Command("cmd/repo".into())),
+            (vec![("cmd/a", main), ("cmd/b", main)], Choice::Several(vec!["cmd/a".into(), "cmd/b".into()])),
+            (vec![("", library), ("internal/gen", main), ("examples/a", main), ("_x", main)], Choice::None),
+            (vec![("gen", "//go:build ignore\n\npackage main\n")], Choice::None),
+        ] {
+            assert_eq!(choose(module(&dirs).path(), &["repo"]), expected, "{dirs:?}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The only room that speaks Go: its variables, its arguments, its words.
+
+pub mod command;
+pub mod diagnosis;
+pub mod mains;
+pub mod memory;
+pub mod resolve;
+pub mod toolchain;
+pub mod vanity;
+pub mod work;
+
+pub use resolve::Resolved;
+pub use toolchain::Toolchain;

@@ -1,0 +1,63 @@
+//! A request, whatever door it came through: RFC 3875's variables, read from whoever has them.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// What the handler may know of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// REQUEST_METHOD (RFC 3875 section 4.1.12).
+    pub method: String,
+    /// The path below the mount point, bytes as received: PATH_INFO (section 4.1.5), or what REQUEST_URI says if that
+    /// shows an encoding, which nothing legal needs.
+    pub path: Vec<u8>,
+    /// SCRIPT_NAME (section 4.1.13): where the service is mounted, without a slash at its end.
+    pub mount: String,
+    /// QUERY_STRING (section 4.1.7).
+    pub query: String,
+    /// REMOTE_ADDR (section 4.1.8).
+    pub client: String,
+    /// HTTP_HOST: printed, never trusted.
+    pub host: String,
+    /// HTTP_USER_AGENT.
+    pub user_agent: String,
+    /// HTTP_ACCEPT.
+    pub accept: String,
+    /// HTTP_IF_NONE_MATCH.
+    pub if_none_match: Option<String>,
+    /// HTTP_RANGE.
+    pub range: Option<String>,
+    /// HTTP_IF_RANGE.
+    pub if_range: Option<String>,
+}
+
+impl Request {
+    /// Reads the variables of RFC 3875 section 4.1 through `variable`.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Request {
+        let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
+        let mount = text("SCRIPT_NAME").unwrap_or_default();
+        Request {
+            method: text("REQUEST_METHOD").unwrap_or_default(),
+            path: path(&variable),
+            mount: mount.trim_end_matches('/').to_owned(),
+            query: text("QUERY_STRING").unwrap_or_default(),
+            client: text("REMOTE_ADDR").unwrap_or_default(),
+            host: text("HTTP_HOST").unwrap_or_default(),
+            user_agent: text("HTTP_USER_AGENT").unwrap_or_default(),
+            accept: text("HTTP_ACCEPT").unwrap_or_default(),
+            if_none_match: text("HTTP_IF_NONE_MATCH"),
+            range: text("HTTP_RANGE"),
+            if_range: text("HTTP_IF_RANGE"),
+        }
+    }
+}
+
+/// A server decodes PATH_INFO, and may fold `//` or `..` in it. Where REQUEST_URI shows that something was encoded, it
+/// is the path that counts, so that every door refuses the same requests.
+fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {
+    let info = variable("PATH_INFO").unwrap_or_default().into_vec();
+    let uri = variable("REQUEST_URI").unwrap_or_default();
+    let uri_path = uri.as_bytes().split(|b| *b == b'?').next().unwrap_or_default();
+    let path = if uri_path.contains(&b'%') { uri_path.to_vec() } else { info };
+    if path.is_empty() { b"/".to_vec() } else { path }
+}

@@ -1,0 +1,100 @@
+//! Go's assembler opens whatever an `#include` names, and quotes it in its errors. So a package's assembler files may
+//! include only what lies beside or below them, or what Go's own headers are called; this holds on every kernel.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// An `#include` that is not the package's.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: #include {path} leaves the package")]
+pub struct Leaves {
+    file: String,
+    path: String,
+}
+
+/// Checks these files of the package in `directory`, and all that they include from it.
+pub fn stays_within<'a>(directory: &Path, files: impl Iterator<Item = &'a Path>) -> Result<(), Leaves> {
+    let mut seen = HashSet::new();
+    let mut open: Vec<PathBuf> = files.map(|file| directory.join(file)).collect();
+    while let Some(file) = open.pop() {
+        // What cannot be read here cannot be read by the assembler either; it says so better.
+        let Ok(text) = fs::read(&file) else { continue };
+        for path in includes(&String::from_utf8_lossy(&text)) {
+            let Some(name) = plain_name(&path) else {
+                let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                return Err(Leaves { file, path });
+            };
+            let included = directory.join(name);
+            if seen.insert(included.clone()) {
+                open.push(included);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The path of an include's quoted string, if it needs no unquoting and leads nowhere but down.
+fn plain_name(quoted: &str) -> Option<&str> {
+    let name = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-+/".contains(&b);
+    let down = name.split('/').all(|element| !matches!(element, "" | "." | ".."));
+    (down && name.bytes().all(plain)).then_some(name)
+}
+
+/// What each `#include` names. A `#` counts wherever it stands, in comments and strings too: the lexer's idea of those
+/// is not relied on, and an include too many here is only a refusal.
+fn includes(text: &str) -> Vec<String> {
+    let directive = |rest: &str| skip_space(rest).strip_prefix("include").map(operand);
+    text.split('#').skip(1).filter_map(directive).collect()
+}
+
+/// The quoted string, or what stands in its place.
+fn operand(rest: &str) -> String {
+    let line = skip_space(rest).lines().next().unwrap_or_default();
+    let quoted = line.strip_prefix('"').and_then(|body| body.find('"')).map(|end| &line[..end + 2]);
+    quoted.unwrap_or(line).chars().take(200).collect()
+}
+
+/// Blanks and comments, as between the words of a directive.
+fn skip_space(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start();
+        let Some(comment) = text.strip_prefix("/*") else { return text };
+        text = comment.split_once("*/").map_or("", |(_, rest)| rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_out_of_the_package_is_seen() {
+        for (text, leaves) in [
+            ("#include \"textflag.h\"\n", false),
+            ("  #  include   \"sub/asm.h\" // why\n", false),
+            ("// nothing to include \"/etc/passwd\"\n", false),
+            ("#include \"/etc/passwd\"\n", true),
+            ("#include \"../x.h\"\n", true),
+            ("#include \"a/../../x.h\"\n", true),
+            ("#include \"\\x2fetc/passwd\"\n", true),
+            ("#/* c */include /* d */ \"/etc/passwd\"\n", true),
+            ("#include `/etc/passwd`\n", true),
+            ("DATA x, \"/*\"\n#include \"/etc/passwd\"\n\"*/\"\n", true),
+            ("TEXT x; #include \"/etc/passwd\"\n", true),
+        ] {
+            let found = includes(text).iter().any(|path| plain_name(path).is_none());
+            assert_eq!(found, leaves, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_the_package_is_read_too() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.s"), "#include \"b.h\"\n").unwrap();
+        fs::write(dir.path().join("b.h"), "#include \"/etc/passwd\"\n").unwrap();
+        let error = stays_within(dir.path(), [Path::new("a.s")].into_iter()).unwrap_err();
+        assert_eq!(error.to_string(), "b.h: #include \"/etc/passwd\" leaves the package");
+    }
+}

@@ -1,0 +1,60 @@
+//! File, TCP and signal rights of a cell, as Landlock rules (Linux 5.13; TCP 6.7; signals and abstract sockets 6.12).
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, RestrictionStatus, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags, path_beneath_rules,
+};
+
+use nix::libc;
+
+use super::cell::{Cell, Inmate};
+
+/// The newest ABI whose rights are asked for; an older kernel enforces those that it knows.
+const NEWEST: ABI = ABI::V6;
+
+/// Restricts this thread, and all it starts, to what the cell allows.
+pub fn restrict(cell: &Cell) -> Result<RestrictionStatus, RulesetError> {
+    let level = if cell.must_hold { CompatLevel::HardRequirement } else { CompatLevel::BestEffort };
+    // What must hold is the first ABI's: reading, writing and executing files. Later ABIs add to it where they are there.
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(level)
+        .handle_access(AccessFs::from_all(ABI::V1))?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?
+        .add_rules(path_beneath_rules(&cell.read, read()))?
+        .add_rules(path_beneath_rules(&cell.execute, read() | AccessFs::Execute))?
+        .add_rules(path_beneath_rules(&cell.write, write()))?
+        .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?;
+    if let Inmate::Driver { ports } = &cell.inmate {
+        for port in ports {
+            ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
+    }
+    ruleset.restrict_self()
+}
+
+/// The ABI that the kernel offers, or `None` where Landlock is not built in or not enabled.
+pub fn abi() -> Option<i64> {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with LANDLOCK_CREATE_RULESET_VERSION the attribute pointer has to be null and its size zero, as here; the
+    // call reads and writes no memory and returns a number (landlock_create_ruleset(2)).
+    let abi = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, VERSION)
+    };
+    (abi > 0).then_some(abi)
+}
+
+fn read() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+/// No right to make a symbolic link, device, socket or pipe: what a tool leaves behind, the driver opens.
+fn write() -> BitFlags<AccessFs> {
+    read()
+        | make_bitflags!(AccessFs::{
+            WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
+        })
+}

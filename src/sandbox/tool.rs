@@ -1,0 +1,144 @@
+//! `gox-server tool SURROUNDINGS COMPILE|ASM|LINK ARGUMENTS…`: what `go -toolexec` starts in place of each tool.
+//!
+//! Reads from the arguments what this one tool may read and write, enters that cell and becomes the tool. So a
+//! compiler that a package takes over can change that package's own output, and nothing else.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Cell, Inmate};
+use super::enter::enter;
+use super::include;
+
+/// What is the same for all tools of one build: written to a file by the builder, read by each tool.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Surroundings {
+    /// GOROOT: the tools themselves, the standard library's sources, the assembler's headers.
+    pub goroot: PathBuf,
+    /// Where modules are unpacked.
+    pub modules: PathBuf,
+    /// The compile cache, which holds the archives that an import configuration names.
+    pub cache: PathBuf,
+    /// The build's own directory: nothing outside it is ever written.
+    pub work: PathBuf,
+    /// The file to which each tool adds a line: its name, and the package.
+    pub progress: PathBuf,
+    /// Whether to refuse to start a tool whose cell the kernel does not enforce.
+    pub must_hold: bool,
+}
+
+/// A tool that is not started.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// gox-server's own fault, or a newer Go's.
+    #[error("{0} is not a tool that a build without cgo starts")]
+    NotATool(String),
+    /// Its output would land outside the build's own directory.
+    #[error("{tool} would write to {path}")]
+    Writes {
+        /// The tool.
+        tool: String,
+        /// What `-o` names.
+        path: String,
+    },
+    /// An assembler file includes what is not its package's.
+    #[error(transparent)]
+    Include(#[from] include::Leaves),
+    /// The arguments are not what `go` passes.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// Becomes the tool that `arguments` begin with, in its cell. Returns only if it could not, with what to print.
+pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> String {
+    let Some((tool, rest)) = arguments.split_first() else { return "tool: nothing to start".to_owned() };
+    let mut command = Command::new(tool);
+    command.args(rest);
+    // `go` asks each tool for its version first, to name it in the cache: there is nothing of a stranger's in that.
+    let cell = if rest.first().is_some_and(|arg| arg == "-V=full") {
+        Cell { execute: vec![surroundings.goroot.clone()], ..empty(surroundings.must_hold) }
+    } else {
+        report(surroundings, tool, package);
+        match cell(surroundings, tool, rest) {
+            Ok(cell) => cell,
+            Err(refused) => return format!("gox-server: {refused}"),
+        }
+    };
+    enter(&cell, &mut command)
+}
+
+/// The cell of one tool: reads GOROOT, its package's directory and the archives it is told to import; writes the
+/// directory of its own output.
+pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<Cell, Refused> {
+    let name = tool_name(tool);
+    if !["compile", "asm", "link"].contains(&name) || !Path::new(tool).starts_with(&around.goroot) {
+        return Err(Refused::NotATool(tool.to_owned()));
+    }
+    let value = |flag: &str| arguments.iter().position(|a| a == flag).and_then(|at| arguments.get(at + 1));
+    let output = value("-o").ok_or_else(|| Refused::Unreadable(format!("{name} without -o")))?;
+    let own = Path::new(output).parent().filter(|dir| plain(dir) && dir.starts_with(&around.work));
+    let own = own.ok_or_else(|| Refused::Writes { tool: name.to_owned(), path: output.clone() })?;
+
+    let mut read = Vec::new();
+    if let Some(sources) = value("-trimpath").and_then(|rules| source_directory(rules, own)) {
+        if name == "asm" && !sources.starts_with(&around.goroot) {
+            include::stays_within(&sources, arguments.iter().filter(|a| a.ends_with(".s")).map(Path::new))?;
+        }
+        read.push(sources);
+    }
+    if let Some(config) = value("-importcfg") {
+        read.extend(archives(Path::new(config))?);
+    }
+    // The linker's own package: an archive beside the directory of its output.
+    read.extend(arguments.last().filter(|_| name == "link").map(PathBuf::from));
+    read.extend(value("-importcfg").map(PathBuf::from));
+    read.retain(|path| plain(path) && readable(around).iter().any(|root| path.starts_with(root)));
+    Ok(Cell {
+        read,
+        execute: vec![around.goroot.clone()],
+        write: vec![own.to_owned()],
+        ..empty(around.must_hold)
+    })
+}
+
+fn empty(must_hold: bool) -> Cell {
+    Cell { inmate: Inmate::Tool, read: vec![], execute: vec![], write: vec![], limits: None, must_hold }
+}
+
+fn readable(around: &Surroundings) -> [&Path; 4] {
+    [&around.goroot, &around.modules, &around.cache, &around.work]
+}
+
+/// Absolute, and without a way back up.
+fn plain(path: &Path) -> bool {
+    path.is_absolute() && path.components().all(|c| matches!(c, Component::RootDir | Component::Normal(_)))
+}
+
+fn tool_name(tool: &str) -> &str {
+    tool.rsplit('/').next().unwrap_or(tool)
+}
+
+/// `-trimpath` holds `DIR=>NAME` pairs, one for the tool's own directory and one for the package's sources.
+fn source_directory(rules: &str, own: &Path) -> Option<PathBuf> {
+    let directories = rules.split(';').filter_map(|rule| rule.split_once("=>")).map(|(dir, _)| Path::new(dir));
+    directories.filter(|dir| dir.is_absolute()).find(|dir| !own.starts_with(dir)).map(Path::to_owned)
+}
+
+/// The archives of an import configuration: lines `packagefile IMPORTPATH=FILE`.
+fn archives(config: &Path) -> Result<Vec<PathBuf>, Refused> {
+    let text = fs::read_to_string(config)
+        .map_err(|error| Refused::Unreadable(format!("cannot read {}: {error}", config.display())))?;
+    let file = |line: &str| line.strip_prefix("packagefile ")?.split_once('=').map(|(_, file)| PathBuf::from(file));
+    Ok(text.lines().filter_map(file).collect())
+}
+
+fn report(around: &Surroundings, tool: &str, package: &str) {
+    let line = format!("{} {package}\n", tool_name(tool));
+    let opened = OpenOptions::new().append(true).open(&around.progress);
+    // Progress is a courtesy: a build that cannot tell of it goes on.
+    let _: std::io::Result<()> = opened.and_then(|mut file| file.write_all(line.as_bytes()));
+}

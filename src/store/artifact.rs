@@ -1,0 +1,45 @@
+//! A program that can be served, and everything that is known of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What `meta.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The module's path.
+    pub module: String,
+    /// The exact version.
+    pub version: String,
+    /// The import path of the command.
+    pub package: String,
+    /// `go1.26.8`.
+    pub go: String,
+    /// `linux/arm/6`.
+    pub platform: String,
+    /// Which recipe made it.
+    pub recipe: String,
+    /// The line that makes it anywhere.
+    pub verify: String,
+    /// The URL, below the mount point, that always means these bytes.
+    pub exact: String,
+    /// The file name that the client is told.
+    pub file_name: String,
+    /// Bytes.
+    pub size: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+    /// When the version was made, seconds since 1970.
+    pub module_time: u64,
+    /// How long the build took, seconds.
+    pub build_seconds: f64,
+}
+
+/// A program that was checked before it was published, and has not changed since.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// What is known of it.
+    pub meta: Meta,
+    /// The program itself.
+    pub file: PathBuf,
+}

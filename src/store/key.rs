@@ -1,0 +1,66 @@
+//! Names for what is kept: SHA-256 over length-prefixed fields, so that no two lists of fields run into each other.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// Identifies the inputs of a build: whatever changes the bytes, and nothing else. In hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BuildKey(String);
+
+impl BuildKey {
+    /// A key that another process of ours printed.
+    pub fn parse(hex: &str) -> Option<BuildKey> {
+        let valid = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        valid.then(|| BuildKey(hex.to_owned()))
+    }
+
+    /// The key in hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BuildKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Collects the fields of a key, each behind its length.
+#[derive(Default)]
+pub struct KeyMaker(Sha256);
+
+impl KeyMaker {
+    /// Adds a field.
+    pub fn field(mut self, bytes: impl AsRef<[u8]>) -> KeyMaker {
+        let bytes = bytes.as_ref();
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    /// The key of all fields so far.
+    pub fn finish(self) -> BuildKey {
+        BuildKey(hex(&self.0.finalize()))
+    }
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        let key = |fields: &[&str]| fields.iter().fold(KeyMaker::default(), |k, f| k.field(f)).finish();
+        assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
+        assert_ne!(key(&["a"]), key(&["a", ""]));
+        assert_eq!(BuildKey::parse(key(&["a"]).as_str()), Some(key(&["a"])));
+        assert_eq!(BuildKey::parse("../../etc/passwd"), None);
+    }
+}
