@@ -1,1 +1,36 @@
-fn main() {}
+//! The black-box suite: the built program, the real `go`, real processes. Nothing is mocked, nothing sleeps, nothing is skipped.
+//!
+//! Start with `cases`: one row for each thing that gox-server promises about a request. `doors` sends every row through every way
+//! in. What is no single request has a file of its own. `make test` runs it all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops at the line that says why"
+)]
+
+// What every test stands on: fixtures, doors, a store of one's own.
+mod support;
+
+// The one table: what gox-server promises about a request.
+mod cases;
+// The table through every way in; and the checks of the harness itself.
+mod doors;
+// What a web server may do to a CGI program's environment, and what of it may reach a build.
+mod environment;
+// What only a socket can do to the front.
+mod front;
+// Failures, saved and run by sh; and the commands that a person types.
+mod scripts;
+// Many who want the same thing at once.
+mod single_flight;
+// Whoever is killed in the middle of a build.
+mod killed;
+// Every limit, reached.
+mod limits;
+// Real programs, through the real module proxy.
+mod corpus;
+// Which room of src/ may know which.
+mod rooms;
+// Settings are told three times, alike.
+mod settings;

@@ -1,0 +1,36 @@
+# Everything that is done to this project, by name. `make run` and `make test` need Rust and Go, and nothing else.
+
+# The servers that the tests put in front of gox-server, and the clients that they ask with.
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libfcgi-bin curl
+
+.PHONY: run test corpus bench fmt lint test-packages
+
+# Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
+run:
+	cargo run --release
+
+# Formatting, lints, and every test, with the small real programs among them.
+test: test-packages
+	cargo fmt --check
+	$(MAKE) lint
+	cargo test
+
+# Every real program of tests/data/programs.tsv: hours on a small machine.
+corpus:
+	CORPUS=all cargo test --test suite -- --nocapture corpus
+
+fmt:
+	cargo fmt
+
+lint:
+	cargo clippy --all-targets -- --deny warnings
+
+# Only what is missing is installed, so that without a package manager the packages can be there by other ways.
+test-packages:
+	@missing=; for package in $(TEST_PACKAGES); do \
+		dpkg-query --show --showformat='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	test -z "$$missing" && exit 0; \
+	command -v apt-get >/dev/null || { echo "The tests need$$missing, and there is no apt-get to install them." >&2; exit 1; }; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	$$sudo apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install --quiet=2 --yes --no-install-recommends $$missing

@@ -1,0 +1,153 @@
+//! Real programs through the real module proxy: each has the hash that plain `go install` gave it, on each platform.
+//!
+//! tests/data/programs.tsv is that table. `CORPUS` says how much of it: `small` (as `make test` does), `medium` and `large` add
+//! to that, `all` is everything (`make corpus`). Nothing is skipped: without the module proxy, or with another Go, this fails.
+
+use crate::support::ask::Ask;
+use crate::support::modproxy::modproxy;
+use crate::support::scratch::Scratch;
+use crate::support::{plain, tmp};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+struct Row<'a> {
+    typed: &'a str,
+    version: &'a str,
+    go: &'a str,
+    goos: &'a str,
+    goarch: &'a str,
+    variant: &'a str,
+    class: &'a str,
+    sha256: &'a str,
+}
+
+impl Row<'_> {
+    fn read(line: &str) -> Row<'_> {
+        let columns: Vec<_> = line.split('\t').collect();
+        let [typed, _, version, go, goos, goarch, variant, class, _, sha256] = columns[..] else {
+            panic!("{line:?}")
+        };
+        Row {
+            typed,
+            version,
+            go,
+            goos,
+            goarch,
+            variant,
+            class,
+            sha256,
+        }
+    }
+
+    fn url(&self) -> String {
+        // GOARM=6 is what people call armv6.
+        let arch = match self.variant.split_once('=') {
+            Some(("GOARM", value)) => format!("armv{value}"),
+            Some(other) => panic!("no name for {other:?}"),
+            None => self.goarch.to_owned(),
+        };
+        format!("/{}@{}?os={}&arch={arch}", self.typed, self.version, self.goos)
+    }
+
+    fn wanted(&self, corpus: &str) -> bool {
+        let sizes = ["small", "medium", "large"];
+        let place = |class| sizes.iter().position(|size| *size == class);
+        corpus == "all" || place(self.class) <= place(corpus)
+    }
+}
+
+#[test]
+fn real_programs_have_their_hashes() {
+    let corpus = std::env::var("CORPUS").unwrap_or_else(|_| "small".to_owned());
+    assert!(
+        ["small", "medium", "large", "all"].contains(&corpus.as_str()),
+        "CORPUS={corpus}"
+    );
+    let rows: Vec<_> = include_str!("data/programs.tsv")
+        .lines()
+        .skip(1)
+        .map(Row::read)
+        .filter(|row| row.wanted(&corpus))
+        .collect();
+    let go = format!("go{}", plain::go_version());
+    assert!(
+        rows.iter().all(|row| row.go == go),
+        "the table was made by {}, and this is {go}: other bytes",
+        rows[0].go
+    );
+    let store = operators_store();
+    reach_the_proxy(&store);
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let start = Instant::now();
+            let answer = store.ask(&Ask::get(&row.url()).header("User-Agent", "corpus"));
+            let right = answer.status == 200 && answer.sha256() == row.sha256;
+            let seconds = start.elapsed().as_secs_f64();
+            println!(
+                "{}\t{:.1} s\t{}",
+                if right { "right" } else { "WRONG" },
+                seconds,
+                row.url()
+            );
+            if !right {
+                let got = if answer.status == 200 {
+                    answer.sha256()
+                } else {
+                    answer.to_string()
+                };
+                wrong.lock().unwrap().push(format!(
+                    "{}\n  expected {}\n  got {got:.600}",
+                    row.url(),
+                    row.sha256
+                ));
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    let wrong = wrong.into_inner().unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} of {} programs are not what they should be:\n{}",
+        wrong.len(),
+        rows.len(),
+        wrong.join("\n")
+    );
+}
+
+/// A store with the operator's own module proxy and checksum database, as somebody has it who only sets GOX_DIR.
+fn operators_store() -> Scratch {
+    let mut store = Scratch::cold().unset("GOX_GOPROXY").unset("GOX_GOSUMDB");
+    for name in ["HOME", "GOPROXY", "GOSUMDB", "XDG_CONFIG_HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            store = store.set(name, value);
+        }
+    }
+    // A build of the whole table at once is slower than any of its programs alone.
+    store.set("GOX_BUILD_SECONDS", "3600")
+}
+
+/// Says what is missing in its own words, before a hundred programs say it in theirs.
+fn reach_the_proxy(store: &Scratch) {
+    let mut command = Command::new(crate::support::go());
+    command
+        .env_clear()
+        .envs(store.settings())
+        .current_dir(&modproxy().root);
+    command
+        .env("GOFLAGS", "")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOMODCACHE", tmp().join("reach"));
+    let output = command
+        .args(["list", "-m", "github.com/junegunn/fzf@v0.65.2"])
+        .output()
+        .unwrap();
+    crate::support::remove_tree(&tmp().join("reach"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "the corpus needs the module proxy that `go env GOPROXY` names, and it cannot be reached: {said}"
+    );
+}

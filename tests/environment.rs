@@ -1,0 +1,195 @@
+//! What a web server may do to a CGI program's environment, and what of it may reach a stranger's build: nothing.
+
+use crate::support::ask::Ask;
+use crate::support::cgi::Cgi;
+use crate::support::scratch::Scratch;
+use crate::support::{PATIENCE, eventually, gox_server, processes};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
+/// The program with a request whose variables `change` has spoilt.
+fn spoilt(store: &Scratch, change: impl FnOnce(&mut Command)) -> Cgi {
+    let ask = Ask::get("/tester/hello");
+    let mut command = Command::new(gox_server());
+    command.env_clear().envs(store.settings()).envs(ask.variables());
+    change(&mut command);
+    Cgi::start_command(command, &ask)
+}
+
+/// R19: whatever is missing or odd, there is one clean answer.
+#[test]
+fn variables_that_are_missing_or_odd() {
+    let store = Scratch::new();
+    let bytes = OsStr::from_bytes;
+    for (name, value, statuses) in [
+        ("REQUEST_METHOD", None, &[400, 405, 500][..]),
+        ("PATH_INFO", None, &[200, 400]),
+        ("PATH_INFO", Some(bytes(b"tester/hello")), &[200, 400]),
+        ("PATH_INFO", Some(bytes(b"/tester/\xff\xfe")), &[400]),
+        ("PATH_INFO", Some(bytes(b"/tester/hello\n")), &[400]),
+        ("SCRIPT_NAME", None, &[200]),
+        ("QUERY_STRING", None, &[200]),
+        ("QUERY_STRING", Some(bytes(b"\xff")), &[400]),
+        ("REQUEST_URI", None, &[200]),
+        ("REMOTE_ADDR", None, &[200]),
+        ("REMOTE_ADDR", Some(bytes(b"not an address")), &[200]),
+        ("SERVER_PROTOCOL", None, &[200]),
+        ("HTTP_USER_AGENT", None, &[400]),
+        ("HTTP_USER_AGENT", Some(bytes(b"Linux \xff")), &[400]),
+        ("HTTP_ACCEPT", Some(bytes(b"\xff")), &[200]),
+        ("CONTENT_LENGTH", Some(bytes(b"-1")), &[200, 400]),
+        (
+            "CONTENT_LENGTH",
+            Some(bytes(b"99999999999999999999")),
+            &[200, 400],
+        ),
+        ("CONTENT_LENGTH", Some(bytes(b"many")), &[200, 400]),
+    ] {
+        let answer = spoilt(&store, |command| {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        });
+        let answer = answer.answer();
+        assert!(
+            statuses.contains(&answer.status),
+            "{name}={value:?}: expected one of {statuses:?}: {answer}"
+        );
+    }
+}
+
+/// RFC 3875 section 4.4: a server may pass the query as arguments. They mean nothing here.
+#[test]
+fn arguments_mean_nothing_to_a_cgi_program() {
+    let store = Scratch::new();
+    for arguments in [
+        &["--version"][..],
+        &["build", "tester/library"],
+        &["builder"],
+        &["tool", "/bin/sh"],
+        &["doctor"],
+    ] {
+        let answer = spoilt(&store, |command| {
+            command.args(arguments);
+        });
+        answer.answer().program();
+    }
+}
+
+/// A server that is mounted below a path says so in SCRIPT_NAME; links have to lead back through it.
+#[test]
+fn a_mount_below_a_path() {
+    let store = Scratch::new();
+    let answer = spoilt(&store, |command| {
+        command
+            .env("SCRIPT_NAME", "/go")
+            .env("REQUEST_URI", "/go/tester/hello");
+    });
+    let answer = answer.answer();
+    answer.program();
+    let location = answer.header("content-location").unwrap_or_default();
+    assert!(location.starts_with("/go/tester/hello@v1.1.0?"), "{answer}");
+}
+
+/// R20, R21: of the operator's secrets and a client's headers nothing reaches `go` or a tool.
+#[test]
+fn a_build_sees_nothing_of_the_servers_environment() {
+    let store = Scratch::new();
+    let secrets = [
+        ("DATABASE_URL", "postgres://canary"),
+        ("AWS_SECRET_ACCESS_KEY", "canary"),
+        ("GOFLAGS", "-toolexec=/canary"),
+        ("GODEBUG", "embedfollowsymlinks=1,canary=1"),
+        ("GOEXPERIMENT", "canary"),
+        ("GOCACHEPROG", "/canary"),
+        ("GIT_SSH_COMMAND", "/canary"),
+        ("LD_PRELOAD", ""),
+        ("HTTP_PROXY", "http://canary:9"),
+        ("CC", "/canary"),
+        ("GOENV", "/canary"),
+        ("HTTP_COOKIE", "canary"),
+    ];
+    let ask = Ask::get("/tester/busy").header("Proxy", "http://canary:9");
+    let mut command = Command::new(gox_server());
+    command
+        .env_clear()
+        .envs(store.settings())
+        .envs(secrets)
+        .envs(ask.variables());
+    let cgi = Cgi::start_command(command, &ask);
+    let mut seen = Vec::new();
+    eventually("a compile of busy", PATIENCE, || {
+        let running = processes::about(&store.dir);
+        seen = running
+            .iter()
+            .filter(|process| process.is("go") || process.is("compile"))
+            .cloned()
+            .collect();
+        seen.iter()
+            .any(|process| process.is("compile") && process.command.contains("busy"))
+    });
+    for process in seen {
+        let environment = std::fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&environment).replace('\0', "\n");
+        assert!(!text.contains("canary"), "{}: {text}", process.command);
+        let http: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("HTTP") || line.starts_with("REQUEST_"))
+            .collect();
+        assert!(http.is_empty(), "{}: {http:?}", process.command);
+        // S8: no descriptor of ours beyond what a build has to write to; above all, no socket.
+        let sockets: Vec<_> = open_files(process.pid)
+            .into_iter()
+            .filter(|file| file.starts_with("socket:"))
+            .collect();
+        assert!(
+            sockets.is_empty() || process.is("go"),
+            "{}: {sockets:?}",
+            process.command
+        );
+    }
+    cgi.answer().program();
+}
+
+fn open_files(pid: i32) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// A setting that cannot be meant stops the service and says its name; a CGI program gives one clean answer.
+#[test]
+fn a_setting_that_cannot_be_used() {
+    let store = Scratch::cold().set("GOX_BUILDS", "many");
+    let answer = store.ask(&Ask::get("/tester/hello"));
+    answer.refused("internal");
+    assert!(
+        answer.log.contains("GOX_BUILDS") && !answer.text().contains("many"),
+        "{answer}"
+    );
+    let output = store.command().env("GOX_LISTEN", "127.0.0.1:0").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("GOX_BUILDS"), "{said}");
+}
+
+/// What a client sends can never become a setting.
+#[test]
+fn a_header_is_no_setting() {
+    let store = Scratch::new();
+    let answer = spoilt(&store, |command| {
+        let headers: [(&str, OsString); 2] = [
+            ("HTTP_GOX_DIR", "/nonexistent".into()),
+            ("HTTP_GOX_DENY", "github.com".into()),
+        ];
+        command.envs(headers);
+    });
+    answer.answer().program();
+}

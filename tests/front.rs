@@ -1,0 +1,117 @@
+//! What only a socket can do to the front.
+
+use crate::support::answer::Answer;
+use crate::support::ask::Ask;
+use crate::support::front::request;
+use crate::support::scratch::Scratch;
+use std::io::{Read, Write};
+
+fn first_line(wire: &[u8]) -> String {
+    String::from_utf8_lossy(wire)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn a_connection_serves_many_requests() {
+    let store = Scratch::new();
+    let front = store.front();
+    let ask = Ask::get("/robots.txt");
+    let wanted = front.ask(&ask).body;
+    let mut stream = front.connect();
+    let keeping = String::from_utf8(request(&ask))
+        .unwrap()
+        .replace("Connection: close\r\n", "");
+    for _ in 0..3 {
+        stream.write_all(keeping.as_bytes()).unwrap();
+        let mut wire = Vec::new();
+        let mut byte = [0];
+        while !wire.ends_with(&wanted) {
+            stream.read_exact(&mut byte).unwrap();
+            wire.push(byte[0]);
+            if wire.ends_with(b"0\r\n\r\n") {
+                break;
+            }
+        }
+        assert_eq!(first_line(&wire), "HTTP/1.1 200 OK");
+    }
+}
+
+#[test]
+fn what_is_no_http_gets_a_400_and_no_process() {
+    let store = Scratch::cold();
+    let front = store.front();
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"GET /o/r HTTP/9.9\r\n\r\n",
+        b"GET /o/r\0 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /o/r HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET /o/r HTTP/1.1\r\nA: 1\r\n B: folded\r\nHost: x\r\n\r\n\r\n",
+    ] {
+        let wire = front.send(garbage);
+        let line = first_line(&wire);
+        assert!(
+            wire.is_empty() || line.starts_with("HTTP/1.1 400") || line.starts_with("HTTP/1.1 505"),
+            "{garbage:?}: {line}"
+        );
+    }
+}
+
+#[test]
+fn a_head_without_end_is_refused() {
+    let store = Scratch::cold();
+    let front = store.front();
+    let wire =
+        front.send(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)).as_bytes());
+    let line = first_line(&wire);
+    assert!(
+        wire.is_empty() || line.starts_with("HTTP/1.1 431") || line.starts_with("HTTP/1.1 400"),
+        "{line}"
+    );
+}
+
+/// RFC 9112 section 3.2.2: a server must accept the absolute form.
+#[test]
+fn a_request_to_a_proxy_is_understood() {
+    let store = Scratch::cold();
+    let front = store.front();
+    let wire = front
+        .send(b"GET http://127.0.0.1/robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    let answer = Answer::from_http(&wire, false).unwrap();
+    assert_eq!(answer.status, 200, "{answer}");
+}
+
+/// A header that becomes the same variable as another may not stand for it (lighttpd refuses such requests too).
+#[test]
+fn an_underscore_is_no_hyphen() {
+    let store = Scratch::cold();
+    let front = store.front();
+    let wire = front.send(
+        b"GET /tester/hello HTTP/1.1\r\nHost: x\r\nUser_Agent: Linux x86_64\r\nConnection: close\r\n\r\n",
+    );
+    let answer = Answer::from_http(&wire, false).unwrap();
+    answer.refused("platform-untold");
+}
+
+#[test]
+fn a_second_value_does_not_slip_in() {
+    let store = Scratch::cold();
+    let front = store.front();
+    let wire = front.send(
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab",
+    );
+    let line = first_line(&wire);
+    assert!(wire.is_empty() || line.starts_with("HTTP/1.1 400"), "{line}");
+}
+
+#[test]
+fn many_idle_connections_stop_nobody() {
+    let store = Scratch::cold();
+    let front = store.front();
+    let idle: Vec<_> = (0..200).map(|_| front.connect()).collect();
+    assert_eq!(front.ask(&Ask::get("/robots.txt")).status, 200);
+    drop(idle);
+}

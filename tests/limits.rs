@@ -1,0 +1,314 @@
+//! Every limit is reached by somebody: bombs end in time with the right word, the greedy wait, the operator's lists hold.
+//!
+//! Which limit a bomb meets first depends on the machine, so some tests take either of two words; none takes an answer that
+//! would be kept, or a program.
+
+use crate::cases::cases;
+use crate::support::PATIENCE;
+use crate::support::answer::Answer;
+use crate::support::ask::Ask;
+use crate::support::case::{Expect, tester};
+use crate::support::modproxy::archives;
+use crate::support::processes;
+use crate::support::proxy::{Manner, Proxy};
+use crate::support::scratch::Scratch;
+use crate::support::{eventually, plain};
+use std::fs;
+use std::time::Instant;
+
+#[track_caller]
+fn refused_for(answer: &Answer, reasons: &[&str]) {
+    let reason = answer.reason().unwrap_or_default();
+    assert!(reasons.contains(&reason), "expected one of {reasons:?}: {answer}");
+    answer.refused(reason);
+}
+
+fn hello() -> Ask {
+    Ask::get("/tester/hello@v1.0.0")
+}
+
+#[test]
+fn wall_clock() {
+    let store = Scratch::new().set("GOX_BUILD_SECONDS", "3");
+    let start = Instant::now();
+    store.ask(&Ask::get("/tester/bomb-types")).refused("out-of-time");
+    assert!(
+        start.elapsed().as_secs() < 30,
+        "stopped after {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn processor_time() {
+    let store = Scratch::new().set("GOX_CPU_SECONDS", "2");
+    store.ask(&Ask::get("/tester/bomb-types")).refused("out-of-time");
+}
+
+#[test]
+fn memory() {
+    let store = Scratch::new()
+        .set("GOX_MEMORY_BYTES", "256MiB")
+        .set("GOX_BUILD_SECONDS", "120");
+    refused_for(&store.ask(&Ask::get("/tester/bomb-generics")), &["out-of-memory"]);
+}
+
+#[test]
+fn an_accident_is_not_remembered() {
+    let store = Scratch::new().set("GOX_BUILD_SECONDS", "0");
+    store.ask(&hello()).refused("out-of-time");
+    let store = store.set("GOX_BUILD_SECONDS", "900");
+    store.ask(&hello()).program();
+}
+
+#[test]
+fn size_of_a_program() {
+    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1000000");
+    store.ask(&hello()).refused("too-large");
+    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "50MiB");
+    store.ask(&Ask::get("/tester/bomb-embed")).refused("too-large");
+}
+
+#[test]
+fn size_of_a_file() {
+    let store = Scratch::new().set("GOX_FILE_BYTES", "64MiB");
+    refused_for(
+        &store.ask(&Ask::get("/tester/bomb-array")),
+        &["too-large", "too-much-disk"],
+    );
+}
+
+#[test]
+fn bytes_of_a_build() {
+    let store = Scratch::new().set("GOX_WORK_BYTES", "100MiB");
+    refused_for(
+        &store.ask(&Ask::get("/tester/bomb-embed")),
+        &["too-much-disk", "too-large"],
+    );
+}
+
+#[test]
+fn files_of_a_build() {
+    let store = Scratch::new().set("GOX_WORK_FILES", "5000");
+    store
+        .ask(&Ask::get("/tester/bomb-files"))
+        .refused("too-much-disk");
+}
+
+/// A bomb under way is nobody else's trouble.
+#[test]
+fn a_bomb_does_not_stop_the_others() {
+    let store = Scratch::new()
+        .set("GOX_BUILD_SECONDS", "20")
+        .set("GOX_BUILDS", "2");
+    let bomb = store.start(&Ask::get("/tester/bomb-types"));
+    compiling(&store, "bomb-types");
+    let answer = store.ask(&hello());
+    assert_eq!(
+        answer.sha256(),
+        plain::install(&tester("hello", "v1.0.0").wanted).sha256
+    );
+    bomb.answer().refused("out-of-time");
+}
+
+#[track_caller]
+fn compiling(store: &Scratch, package: &str) {
+    eventually(&format!("a compile of {package}"), PATIENCE, || {
+        processes::about(&store.dir)
+            .iter()
+            .any(|process| process.is("compile") && process.command.contains(package))
+    });
+}
+
+#[test]
+fn the_queue_is_bounded() {
+    let store = Scratch::new().set("GOX_BUILDS", "1").set("GOX_QUEUE", "0");
+    let first = store.start(&Ask::get("/tester/busy"));
+    compiling(&store, "busy");
+    let answer = store.ask(&hello());
+    assert!(
+        answer.refused("queue-full").header("retry-after").is_some(),
+        "{answer}"
+    );
+    first.answer().program();
+    store.ask(&hello()).program();
+}
+
+#[test]
+fn who_waits_too_long_is_told_to_come_again() {
+    let store = Scratch::new().set("GOX_FIRST_BYTE_SECONDS", "1");
+    let answer = store.ask(&Ask::get("/tester/busy"));
+    assert!(
+        answer.refused("still-building").header("retry-after").is_some(),
+        "{answer}"
+    );
+    store.quiet();
+    let answer = store.ask(&Ask::get("/tester/busy"));
+    assert_eq!(
+        answer.sha256(),
+        plain::install(&tester("busy", "v1.0.0").wanted).sha256
+    );
+}
+
+#[test]
+fn builds_of_a_client_and_hour() {
+    let store = Scratch::new().set("GOX_BUILDS_PER_HOUR", "2");
+    store.ask(&hello()).program();
+    store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+    let answer = store.ask(&Ask::get("/tester/generate"));
+    assert!(
+        answer.refused("too-many-builds").header("retry-after").is_some(),
+        "{answer}"
+    );
+    // What is there already costs nothing.
+    store.ask(&hello()).program();
+}
+
+#[test]
+fn the_operators_lists() {
+    let store = Scratch::new().set("GOX_DENY", "github.com/tester/hello");
+    store.ask(&hello()).refused("denied");
+    store.ask(&Ask::get("/tester/generate")).program();
+    let store = store.unset("GOX_DENY").set("GOX_ALLOW", "example.org");
+    store.ask(&hello()).refused("denied");
+    store.ask(&Ask::get("/example.org/vanity")).program();
+    // A module's own word for its name opens no door.
+    let store = store.set("GOX_ALLOW", "github.com/tester/declares-another-path");
+    store
+        .ask(&Ask::get("/tester/declares-another-path"))
+        .refused("denied");
+}
+
+/// R14: what is refused by its looks costs no look-up.
+#[test]
+fn a_bad_request_asks_nobody() {
+    let proxy = Proxy::start(Manner::Serve);
+    let store = Scratch::cold().set("GOX_GOPROXY", proxy.url());
+    let early = [
+        "bad-path",
+        "bad-version",
+        "bad-query",
+        "platform-untold",
+        "unknown-platform",
+        "method-not-allowed",
+    ];
+    for case in cases() {
+        if matches!(&case.expect, Expect::Refused(reasons) if reasons.iter().all(|reason| early.contains(reason)))
+        {
+            store.ask(&case.request());
+        }
+    }
+    assert_eq!(proxy.asked(), [] as [String; 0]);
+}
+
+#[test]
+fn a_hit_asks_nobody() {
+    let proxy = Proxy::start(Manner::Serve);
+    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+    let first = store.ask(&hello());
+    let asked = proxy.asked();
+    assert!(
+        asked.iter().any(|path| path.ends_with("/v1.0.0.zip")),
+        "{asked:?}"
+    );
+    proxy.change(Manner::Page(500));
+    let store = store.set("GOX_GO", "/nonexistent/go");
+    assert_eq!(store.ask(&hello()).program(), first.program());
+    assert_eq!(proxy.asked(), asked);
+}
+
+/// M27, and the end of every network: bounded, told, and forgotten.
+#[test]
+fn a_proxy_in_trouble() {
+    let proxy = Proxy::start(Manner::Page(500));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_RESOLVE_SECONDS", "0");
+    for (status, reason) in [
+        (500, "proxy-failed"),
+        (429, "proxy-failed"),
+        (200, "proxy-failed"),
+        (404, "no-such-module"),
+        (410, "no-such-module"),
+        (403, "no-such-module"),
+    ] {
+        proxy.change(Manner::Page(status));
+        let answer = store.ask(&Ask::get("/tester/hello"));
+        assert_eq!(answer.reason(), Some(reason), "the proxy says {status}: {answer}");
+        assert!(!answer.text().contains("hotel"), "{answer}");
+    }
+    proxy.change(Manner::Serve);
+    store.ask(&Ask::get("/tester/hello")).program();
+    let nobody = Scratch::new().set("GOX_GOPROXY", "http://127.0.0.1:1");
+    nobody.ask(&Ask::get("/tester/hello")).refused("proxy-failed");
+}
+
+#[test]
+fn a_proxy_that_never_answers() {
+    let proxy = Proxy::start(Manner::Hang);
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_BUILD_SECONDS", "3");
+    refused_for(
+        &store.ask(&Ask::get("/tester/hello")),
+        &["proxy-failed", "out-of-time"],
+    );
+}
+
+#[test]
+fn a_download_that_stands_still_is_stopped() {
+    let proxy = Proxy::start(Manner::HoldZips);
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_BUILD_SECONDS", "3");
+    let cgi = store.start(&hello());
+    proxy.await_ask("/v1.0.0.zip");
+    refused_for(&cgi.answer(), &["proxy-failed", "out-of-time"]);
+}
+
+/// M26, by tester/sumdb-lies: the checksum database has the last word, and what it refuses is not kept.
+#[test]
+fn other_bytes_than_the_checksum_database_knows() {
+    let archive = &archives()["sumdb-lies"];
+    let key = archive
+        .lines()
+        .find(|line| line.starts_with("lying.example+"))
+        .unwrap();
+    let store = Scratch::new().set("GOX_GOSUMDB", key);
+    store.ask(&hello()).refused("checksum-mismatch");
+    let store = store.set("GOX_GOSUMDB", "off");
+    store.ask(&hello()).program();
+}
+
+#[test]
+fn without_go_there_is_one_sentence() {
+    let store = Scratch::cold().set("GOX_GO", "/nonexistent/go");
+    store.ask(&hello()).refused("no-go");
+}
+
+#[test]
+fn a_store_that_cannot_be_written() {
+    let store = Scratch::cold();
+    let file = store.dir.join("file");
+    fs::write(&file, "").unwrap();
+    let store = store.set("GOX_DIR", &file);
+    store.ask(&hello()).refused("internal");
+}
+
+/// M33: an artifact that lost a bit or its end on the disk is never served.
+#[test]
+fn a_damaged_artifact_is_built_again() {
+    let store = Scratch::new();
+    let right = store.ask(&hello()).program().to_vec();
+    let [artifact] = &store.artifacts()[..] else {
+        panic!("{:?}", store.artifacts())
+    };
+    let half = right[..right.len() / 2].to_vec();
+    for damaged in [half, Vec::new()] {
+        fs::remove_file(artifact).unwrap();
+        fs::write(artifact, damaged).unwrap();
+        assert_eq!(store.ask(&hello()).program(), right);
+    }
+    fs::remove_file(artifact).unwrap();
+    assert_eq!(store.ask(&hello()).program(), right);
+}

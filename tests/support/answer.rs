@@ -1,0 +1,274 @@
+//! One answer, told apart from the door that it came through, and the closed list of failures as the promise states it.
+
+use super::sha256;
+use std::fmt;
+
+/// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
+/// who changes a status in src/ has to change it here, and think of the clients that know it.
+pub(crate) const REASONS: [(&str, u16); 31] = [
+    ("several-commands", 300),
+    ("bad-path", 400),
+    ("bad-version", 400),
+    ("bad-query", 400),
+    ("platform-untold", 400),
+    ("unknown-platform", 400),
+    ("denied", 403),
+    ("no-such-module", 404),
+    ("no-such-version", 404),
+    ("no-such-package", 404),
+    ("no-such-page", 404),
+    ("no-command", 404),
+    ("method-not-allowed", 405),
+    ("too-large", 413),
+    ("too-much-disk", 413),
+    ("does-not-compile", 422),
+    ("needs-cgo", 422),
+    ("needs-newer-go", 422),
+    ("not-for-this-platform", 422),
+    ("replace-directives", 422),
+    ("too-many-builds", 429),
+    ("internal", 500),
+    ("proxy-failed", 502),
+    ("checksum-mismatch", 502),
+    ("queue-full", 503),
+    ("still-building", 503),
+    ("no-go", 503),
+    ("out-of-time", 504),
+    ("out-of-memory", 504),
+    ("no-sandbox", 503),
+    ("disk-full", 507),
+];
+
+/// Those that no test provokes yet, and why.
+pub(crate) const UNPROVOKED: [(&str, &str); 2] = [
+    (
+        "no-sandbox",
+        "needs a kernel without Landlock, or a filter that refuses it: comes with the cases of the cells",
+    ),
+    (
+        "disk-full",
+        "needs a small file system of its own: comes with the fault campaign",
+    ),
+];
+
+/// The status of a reason.
+#[track_caller]
+pub(crate) fn status_of(reason: &str) -> u16 {
+    let named = REASONS.iter().find(|(name, _)| *name == reason);
+    named.unwrap_or_else(|| panic!("{reason} is no reason")).1
+}
+
+/// What came back.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// What the program said on stderr meanwhile; only the environment's door can tell.
+    pub(crate) log: String,
+}
+
+impl Answer {
+    /// What a CGI program prints (RFC 3875 section 6): header lines, an empty one, the body.
+    pub(crate) fn from_cgi(printed: &[u8]) -> Result<Answer, String> {
+        let (head, body) = split_head(printed)?;
+        let mut headers = header_lines(head.lines())?;
+        let at = headers
+            .iter()
+            .position(|(name, _)| name == "status")
+            .ok_or("no Status line")?;
+        let (_, status) = headers.remove(at);
+        let status = status
+            .get(..3)
+            .and_then(|code| code.parse().ok())
+            .ok_or(format!("Status: {status:?}"))?;
+        Ok(Answer {
+            status,
+            headers,
+            body: body.to_vec(),
+            log: String::new(),
+        })
+    }
+
+    /// What stands on the wire after one HTTP/1.1 request (RFC 9112), with the connection closed behind it.
+    pub(crate) fn from_http(wire: &[u8], to_head: bool) -> Result<Answer, String> {
+        let (head, rest) = split_head(wire)?;
+        let mut lines = head.lines();
+        let first = lines.next().unwrap_or_default();
+        let status = first
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|line| line.get(..3)?.parse().ok());
+        let status = status.ok_or_else(|| format!("status line {first:?}"))?;
+        let mut answer = Answer {
+            status,
+            headers: header_lines(lines)?,
+            body: rest.to_vec(),
+            log: String::new(),
+        };
+        if to_head {
+            return if rest.is_empty() {
+                Ok(answer)
+            } else {
+                Err(format!("{} bytes of body to a HEAD", rest.len()))
+            };
+        }
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = unchunk(rest)?;
+        } else if let Some(length) = answer.header("content-length")
+            && length != rest.len().to_string()
+        {
+            return Err(format!("Content-Length: {length}, and {} bytes came", rest.len()));
+        }
+        Ok(answer)
+    }
+
+    /// The value of a header; names are compared as HTTP does.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let same = |(other, _): &&(String, String)| other.eq_ignore_ascii_case(name);
+        self.headers.iter().find(same).map(|(_, value)| value.as_str())
+    }
+
+    /// Why it failed, in the closed list's word.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.header("gox-reason")
+    }
+
+    pub(crate) fn sha256(&self) -> String {
+        sha256(&self.body)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body, if it is the program asked for; else stops the test with what came instead.
+    #[track_caller]
+    pub(crate) fn program(&self) -> &[u8] {
+        assert_eq!(self.status, 200, "{self}");
+        &self.body
+    }
+
+    /// Stops the test unless it failed for this reason, with its status.
+    #[track_caller]
+    pub(crate) fn refused(&self, reason: &str) -> &Answer {
+        assert_eq!(
+            (self.status, self.reason()),
+            (status_of(reason), Some(reason)),
+            "{self}"
+        );
+        self
+    }
+}
+
+/// As a person wants to see it in a failing test: the head, and the body if it is text.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.status)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "{name}: {}", value.escape_debug())?;
+        }
+        match str::from_utf8(&self.body) {
+            Ok(text) if text.len() < 4000 => {
+                writeln!(f, "\n{}", text.escape_debug().to_string().replace("\\n", "\n"))?
+            }
+            Ok(_) | Err(_) => writeln!(f, "\n({} bytes, sha256 {})", self.body.len(), self.sha256())?,
+        }
+        if !self.log.is_empty() {
+            writeln!(f, "log: {}", self.log.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let end = end.ok_or_else(|| {
+        format!(
+            "no end of head: {:?}",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(300)])
+        )
+    })?;
+    let head = str::from_utf8(&bytes[..end]).map_err(|error| format!("the head is not UTF-8: {error}"))?;
+    Ok((head, &bytes[end + 4..]))
+}
+
+fn header_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<(String, String)>, String> {
+    lines
+        .map(|line| {
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| format!("not a header: {line:?}"))?;
+            let token = name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && !name.is_empty();
+            let visible = value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+            if token && visible {
+                Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
+            } else {
+                Err(format!("not a header that every client reads: {line:?}"))
+            }
+        })
+        .collect()
+}
+
+fn unchunk(mut wire: &[u8]) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    loop {
+        let end = wire
+            .windows(2)
+            .position(|window| window == b"\r\n")
+            .ok_or("the body was cut between chunks")?;
+        let size = str::from_utf8(&wire[..end])
+            .ok()
+            .and_then(|size| usize::from_str_radix(size, 16).ok());
+        let size = size.ok_or_else(|| format!("chunk size {:?}", String::from_utf8_lossy(&wire[..end])))?;
+        wire = &wire[end + 2..];
+        if size == 0 {
+            return if wire == b"\r\n" {
+                Ok(body)
+            } else {
+                Err("something after the last chunk".to_owned())
+            };
+        }
+        body.extend_from_slice(wire.get(..size).ok_or("the body was cut in a chunk")?);
+        wire = wire
+            .get(size..)
+            .and_then(|wire| wire.strip_prefix(b"\r\n"))
+            .ok_or("a chunk has no end")?;
+    }
+}
+
+#[test]
+fn a_cgi_answer_is_a_head_and_a_body() {
+    let answer =
+        Answer::from_cgi(b"Status: 404 Not Found\r\nGox-Reason: no-command\r\n\r\nno\r\n\r\n").unwrap();
+    assert_eq!(
+        (answer.status, answer.reason(), &*answer.body),
+        (404, Some("no-command"), &b"no\r\n\r\n"[..])
+    );
+    for wrong in [
+        "",
+        "Status: 200 OK\r\n",
+        "X: 1\r\n\r\n",
+        "Status: 200\r\nA B: 1\r\n\r\n",
+        "Status: 200\r\nA: \x1b\r\n\r\n",
+    ] {
+        assert!(Answer::from_cgi(wrong.as_bytes()).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_http_answer_must_be_whole() {
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    assert_eq!(Answer::from_http(chunked, false).unwrap().body, b"abc");
+    assert!(Answer::from_http(&chunked[..chunked.len() - 5], false).is_err());
+    assert!(Answer::from_http(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", false).is_err());
+    assert!(Answer::from_http(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", true).is_err());
+}

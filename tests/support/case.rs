@@ -1,0 +1,464 @@
+//! A row of the table: how it is written, and how an answer is held against it.
+//!
+//! What every answer of a kind must have is checked for every row, so that a row says only what is its own.
+
+use super::answer::{Answer, status_of};
+use super::ask::Ask;
+use super::modproxy::HTTP_TIME;
+use super::plain::{self, Wanted};
+use std::panic::Location;
+
+/// One row.
+#[derive(Clone)]
+pub(crate) struct Case {
+    pub(crate) shows: String,
+    pub(crate) line: u32,
+    pub(crate) ask: Ask,
+    pub(crate) expect: Expect,
+    checks: Vec<Check>,
+}
+
+/// What comes back.
+#[derive(Clone)]
+pub(crate) enum Expect {
+    /// The program, bit for bit what `go install` gives.
+    Program(Program),
+    /// This part of it: first and last byte.
+    Part(Program, usize, usize),
+    /// An answer of this status, without a body, about the program.
+    Bodiless(u16, Program),
+    /// A failure for one of these reasons.
+    Refused(&'static [&'static str]),
+    /// A page of gox-server's own, of this type.
+    Page(&'static str),
+}
+
+/// What one row promises beyond that.
+#[derive(Clone)]
+enum Check {
+    HeaderHas(&'static str, &'static str),
+    BodyHas(&'static str),
+    BodyLacks(&'static str),
+}
+
+/// A program that a row asks for.
+#[derive(Clone)]
+pub(crate) struct Program {
+    pub(crate) wanted: Wanted,
+    module: &'static str,
+}
+
+/// Starts a row: what it shows. A method, a path and what comes back follow.
+#[track_caller]
+pub(crate) fn case(shows: &str) -> Case {
+    let (ask, expect) = (Ask::get("/"), Expect::Refused(&[]));
+    Case {
+        shows: shows.to_owned(),
+        line: Location::caller().line(),
+        ask,
+        expect,
+        checks: Vec::new(),
+    }
+}
+
+/// A program of the module of the same path.
+pub(crate) fn program(package: &'static str, version: &'static str) -> Program {
+    let wanted = Wanted {
+        package,
+        version,
+        goos: "linux",
+        goarch: "amd64",
+        variant: None,
+    };
+    Program {
+        wanted,
+        module: package,
+    }
+}
+
+/// A program of github.com/tester.
+pub(crate) fn tester(name: &str, version: &'static str) -> Program {
+    // Rows live as long as the suite, so nothing is lost.
+    program(format!("github.com/tester/{name}").leak(), version)
+}
+
+impl Program {
+    pub(crate) fn on(mut self, goos: &'static str, goarch: &'static str) -> Program {
+        (self.wanted.goos, self.wanted.goarch) = (goos, goarch);
+        self
+    }
+
+    pub(crate) fn variant(mut self, variant: &'static str) -> Program {
+        self.wanted.variant = Some(variant);
+        self
+    }
+
+    pub(crate) fn of(mut self, module: &'static str) -> Program {
+        self.module = module;
+        self
+    }
+}
+
+impl Case {
+    pub(crate) fn shows(mut self, shows: &str) -> Case {
+        shows.clone_into(&mut self.shows);
+        self
+    }
+
+    pub(crate) fn get(mut self, url: &str) -> Case {
+        self.ask = Ask::get(url);
+        self
+    }
+
+    pub(crate) fn method(mut self, method: &'static str) -> Case {
+        self.ask = self.ask.method(method);
+        self
+    }
+
+    pub(crate) fn from(self, agent: &str) -> Case {
+        self.header("User-Agent", agent)
+    }
+
+    pub(crate) fn accept(self, types: &str) -> Case {
+        self.header("Accept", types)
+    }
+
+    /// A header of the request. `{sha256}` is the hash of the program that the row asks for.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Case {
+        self.ask = self.ask.header(name, value);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: &[u8]) -> Case {
+        self.ask.body = body.to_vec();
+        self
+    }
+
+    fn expect(mut self, expect: Expect) -> Case {
+        self.expect = expect;
+        self
+    }
+
+    pub(crate) fn gives(self, program: Program) -> Case {
+        self.expect(Expect::Program(program))
+    }
+
+    pub(crate) fn part(self, program: Program, first: usize, last: usize) -> Case {
+        self.expect(Expect::Part(program, first, last))
+    }
+
+    pub(crate) fn bodiless(self, status: u16, program: Program) -> Case {
+        self.expect(Expect::Bodiless(status, program))
+    }
+
+    pub(crate) fn page(self, content_type: &'static str) -> Case {
+        self.expect(Expect::Page(content_type))
+    }
+
+    pub(crate) fn refused(self, reason: &'static str) -> Case {
+        self.refused_for(vec![reason].leak())
+    }
+
+    /// Where the promise is only that it is refused, and well: one of these.
+    pub(crate) fn refused_for(self, reasons: &'static [&'static str]) -> Case {
+        self.expect(Expect::Refused(reasons))
+    }
+
+    pub(crate) fn header_has(mut self, name: &'static str, text: &'static str) -> Case {
+        self.checks.push(Check::HeaderHas(name, text));
+        self
+    }
+
+    pub(crate) fn body_has(mut self, text: &'static str) -> Case {
+        self.checks.push(Check::BodyHas(text));
+        self
+    }
+
+    pub(crate) fn body_lacks(mut self, text: &'static str) -> Case {
+        self.checks.push(Check::BodyLacks(text));
+        self
+    }
+}
+
+/// What differs between a row and an answer, a line each.
+#[derive(Default)]
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn same(&mut self, what: &str, expected: impl AsRef<str>, got: Option<&str>) {
+        let expected = expected.as_ref();
+        if got != Some(expected) {
+            self.0.push(format!(
+                "{what}: expected {expected}, got {}",
+                got.unwrap_or("none")
+            ));
+        }
+    }
+
+    fn has(&mut self, what: &str, part: &str, got: Option<&str>) {
+        if !got.is_some_and(|got| got.contains(part)) {
+            self.0.push(format!(
+                "{what}: expected …{part}…, got {}",
+                got.unwrap_or("none")
+            ));
+        }
+    }
+
+    fn unless(&mut self, fine: bool, what: impl FnOnce() -> String) {
+        if !fine {
+            self.0.push(what());
+        }
+    }
+}
+
+impl Case {
+    /// The request, with the hash of the program that it is about where it says so.
+    pub(crate) fn request(&self) -> Ask {
+        let mut ask = self.ask.clone();
+        for (_, value) in &mut ask.headers {
+            if let Some(program) = self.program().filter(|_| value.contains("{sha256}")) {
+                *value = value.replace("{sha256}", &plain::install(&program.wanted).sha256);
+            }
+        }
+        ask
+    }
+
+    /// The program that it is about.
+    pub(crate) fn program(&self) -> Option<&Program> {
+        match &self.expect {
+            Expect::Program(program) | Expect::Part(program, ..) | Expect::Bodiless(_, program) => {
+                Some(program)
+            }
+            Expect::Refused(_) | Expect::Page(_) => None,
+        }
+    }
+
+    /// Whether it needs the program to be there already: nothing but a whole GET builds.
+    pub(crate) fn needs_artifact(&self) -> bool {
+        matches!(self.expect, Expect::Part(..) | Expect::Bodiless(..))
+    }
+
+    /// What this answer has that it should not, or has not that it should.
+    pub(crate) fn differences(&self, answer: &Answer) -> Vec<String> {
+        let mut differences = Differences::default();
+        differences.same(
+            "X-Content-Type-Options",
+            "nosniff",
+            answer.header("x-content-type-options"),
+        );
+        match &self.expect {
+            Expect::Program(program) => {
+                differences.same("status", "200", Some(&answer.status.to_string()));
+                let plain = plain::install(&program.wanted);
+                differences.same("body's sha256", &plain.sha256, Some(&answer.sha256()));
+                differences.same(
+                    "Content-Length",
+                    plain.bytes.to_string(),
+                    answer.header("content-length"),
+                );
+                program.headers(answer, &mut differences);
+            }
+            Expect::Part(program, first, last) => {
+                differences.same("status", "206", Some(&answer.status.to_string()));
+                let plain = plain::install(&program.wanted);
+                let whole = plain.read();
+                differences.unless(answer.body == whole[*first..=*last], || {
+                    format!("{} bytes that are not bytes {first} to {last}", answer.body.len())
+                });
+                let range = format!("bytes {first}-{last}/{}", plain.bytes);
+                differences.same("Content-Range", range, answer.header("content-range"));
+                differences.same("ETag", format!("\"{}\"", plain.sha256), answer.header("etag"));
+            }
+            Expect::Bodiless(status, program) => {
+                differences.same("status", status.to_string(), Some(&answer.status.to_string()));
+                let plain = plain::install(&program.wanted);
+                match status {
+                    200 => {
+                        differences.same(
+                            "Content-Length",
+                            plain.bytes.to_string(),
+                            answer.header("content-length"),
+                        );
+                        program.headers(answer, &mut differences);
+                    }
+                    416 => differences.same(
+                        "Content-Range",
+                        format!("bytes */{}", plain.bytes),
+                        answer.header("content-range"),
+                    ),
+                    _ => differences.same("ETag", format!("\"{}\"", plain.sha256), answer.header("etag")),
+                }
+                let fine = answer.body.is_empty() || *status == 416;
+                differences.unless(fine, || format!("{} bytes of body", answer.body.len()));
+            }
+            Expect::Refused(reasons) => self.refusal(reasons, answer, &mut differences),
+            Expect::Page(content_type) => {
+                differences.same("status", "200", Some(&answer.status.to_string()));
+                differences.has("Content-Type", content_type, answer.header("content-type"));
+            }
+        }
+        for check in &self.checks {
+            match check {
+                Check::HeaderHas(name, text) => differences.has(name, text, answer.header(name)),
+                Check::BodyHas(text) => differences.has("body", text, Some(&answer.text())),
+                Check::BodyLacks(text) => {
+                    differences.unless(!answer.text().contains(text), || format!("body: has {text:?}"));
+                }
+            }
+        }
+        differences.0
+    }
+
+    /// What every failure must have: status and name from the closed list, the type that was asked for, and no byte that
+    /// could harm a terminal, or tell where the server keeps its things.
+    fn refusal(&self, reasons: &[&str], answer: &Answer, differences: &mut Differences) {
+        let reason = answer.reason().unwrap_or("none");
+        differences.unless(reasons.contains(&reason), || {
+            format!("Gox-Reason: expected {}, got {reason}", reasons.join(" or "))
+        });
+        if reasons.contains(&reason) {
+            differences.same(
+                "status",
+                status_of(reason).to_string(),
+                Some(&answer.status.to_string()),
+            );
+        }
+        let accept = self
+            .ask
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "Accept")
+            .map_or("", |(_, types)| types);
+        let content_type = match accept {
+            types if types.contains("json") => "application/problem+json",
+            types if types.contains("html") => "text/html",
+            _ => "text/plain",
+        };
+        differences.has("Content-Type", content_type, answer.header("content-type"));
+        if content_type == "text/html" {
+            differences.has(
+                "Content-Security-Policy",
+                "default-src 'none'",
+                answer.header("content-security-policy"),
+            );
+        }
+        if content_type == "application/problem+json" {
+            match serde_json::from_slice::<serde_json::Value>(&answer.body) {
+                Ok(problem) => {
+                    differences.same(
+                        "status in JSON",
+                        answer.status.to_string(),
+                        Some(&problem["status"].to_string()),
+                    );
+                    differences.unless(problem["title"].is_string(), || "no title in JSON".to_owned());
+                }
+                Err(error) => differences.0.push(format!("not JSON: {error}")),
+            }
+        }
+        if answer.status == 503 || answer.status == 429 {
+            differences.unless(answer.header("retry-after").is_some(), || {
+                "no Retry-After".to_owned()
+            });
+        }
+        match str::from_utf8(&answer.body) {
+            Ok(text) => {
+                let harmful = |letter: &char| letter.is_control() && !matches!(letter, '\n' | '\t');
+                let turning = |letter: &char| {
+                    ('\u{202a}'..='\u{202e}').contains(letter) || ('\u{2066}'..='\u{2069}').contains(letter)
+                };
+                let bad = text.chars().find(|letter| harmful(letter) || turning(letter));
+                differences.unless(bad.is_none(), || format!("the body has {bad:?}"));
+                for place in [
+                    super::tmp().to_str().unwrap(),
+                    "/cache/modules",
+                    "/usr/local/go",
+                    "/proc/",
+                ] {
+                    differences.unless(!text.contains(place), || {
+                        format!("the body tells a path: {place}")
+                    });
+                }
+                differences.unless(text.len() < 150_000, || {
+                    format!("the body has {} bytes", text.len())
+                });
+            }
+            Err(error) => differences.0.push(format!("the body is not UTF-8: {error}")),
+        }
+    }
+}
+
+impl Program {
+    /// What every answer with a program must say of it.
+    fn headers(&self, answer: &Answer, differences: &mut Differences) {
+        let Wanted {
+            package,
+            version,
+            goos,
+            goarch,
+            variant,
+        } = &self.wanted;
+        let sha256 = plain::install(&self.wanted).sha256;
+        let exe = if *goos == "windows" { ".exe" } else { "" };
+        let disposition = format!("attachment; filename=\"{}{exe}\"", self.file_name());
+        for (name, expected) in [
+            ("Content-Type", "application/octet-stream"),
+            ("ETag", &format!("\"{sha256}\"")),
+            ("Repr-Digest", &format!("sha-256=:{}:", base64_of_hex(&sha256))),
+            ("Accept-Ranges", "bytes"),
+            ("Content-Disposition", &disposition),
+            ("Last-Modified", HTTP_TIME),
+            ("Gox-Module", self.module),
+            ("Gox-Version", version),
+        ] {
+            differences.same(name, expected, answer.header(name));
+        }
+        for (name, part) in [
+            ("Gox-Go", plain::go_version()),
+            ("Gox-Platform", &format!("{goos}/{goarch}")),
+            (
+                "Gox-Platform",
+                variant
+                    .and_then(|variant| variant.split_once('='))
+                    .map_or("", |(_, value)| value),
+            ),
+            ("Gox-Verify", "go install -trimpath"),
+            ("Gox-Verify", &format!("{package}@{version}")),
+            ("Content-Location", &format!("@{version}?")),
+            ("Content-Location", goos),
+        ] {
+            differences.has(name, part, answer.header(name));
+        }
+        for name in ["Gox-Recipe", "Cache-Control", "Vary"] {
+            let immutable = || {
+                answer
+                    .header("cache-control")
+                    .is_some_and(|value| value.contains("immutable"))
+            };
+            let fine = answer.header(name).is_some() || (name == "Vary" && immutable());
+            differences.unless(fine, || format!("no {name}"));
+        }
+    }
+
+    /// As Go names it: the last folder of the package, or the one before if that is a major version.
+    fn file_name(&self) -> &str {
+        let mut folders = self.wanted.package.rsplit('/');
+        let last = folders.next().unwrap_or_default();
+        let major = last
+            .strip_prefix('v')
+            .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if major {
+            folders.next().unwrap_or(last)
+        } else {
+            last
+        }
+    }
+}
+
+fn base64_of_hex(hex: &str) -> String {
+    use base64::Engine;
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect();
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

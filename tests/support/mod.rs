@@ -1,0 +1,114 @@
+//! What every test stands on, and no test repeats: fixtures, doors, a fresh store, the real `go`, and one way to wait.
+
+pub(crate) mod answer;
+pub(crate) mod ask;
+pub(crate) mod case;
+pub(crate) mod cgi;
+pub(crate) mod front;
+pub(crate) mod modproxy;
+pub(crate) mod plain;
+pub(crate) mod processes;
+pub(crate) mod proxy;
+pub(crate) mod scratch;
+pub(crate) mod txtar;
+
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must happen. A machine under load is slow; only something stuck takes this long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The program under test.
+pub(crate) fn gox_server() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_gox-server"))
+}
+
+/// The folder that cargo keeps for this suite, on the same file system as its build.
+pub(crate) fn tmp() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The `go` that the tests compare with, and that gox-server is told to use.
+pub(crate) fn go() -> &'static Path {
+    static GO: OnceLock<PathBuf> = OnceLock::new();
+    GO.get_or_init(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path)
+            .map(|folder| folder.join("go"))
+            .find(|go| go.is_file());
+        found.expect("the suite compares with the real `go`: install it, or put it on PATH")
+    })
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SHA-256 of `bytes`, as `sha256sum` prints it.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The only place where a test polls: for what the kernel gives no event for, such as the death of someone else's child.
+/// Panics at `deadline`, saying what never came.
+#[track_caller]
+pub(crate) fn eventually(what: &str, deadline: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < deadline, "not within {deadline:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(3));
+    }
+}
+
+/// Holds what is made once per run against parallel processes; it is let go of when the file is dropped.
+pub(crate) fn lock(name: &str) -> fs::File {
+    let file = fs::File::create(tmp().join(format!("{name}.lock"))).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+/// Removes what earlier runs made under another hash. Only with the lock of that name held.
+pub(crate) fn remove_older(prefix: &str) {
+    for entry in fs::read_dir(tmp()).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            remove_tree(&entry.path());
+        }
+    }
+}
+
+/// Removes a tree even where Go made its folders read-only, as it does in a module cache.
+pub(crate) fn remove_tree(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for folder in walk(path)
+        .into_iter()
+        .filter(|path| path.is_dir() && !path.is_symlink())
+    {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            panic!("cannot remove {}: {error}", path.display())
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// Every path under `root`, itself first; what vanishes meanwhile is left out.
+pub(crate) fn walk(root: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![root.to_owned()];
+    let mut next = 0;
+    while next < paths.len() {
+        if paths[next].is_dir() && !paths[next].is_symlink() {
+            let entries = fs::read_dir(&paths[next]).into_iter().flatten().flatten();
+            let mut entries: Vec<_> = entries.map(|entry| entry.path()).collect();
+            entries.sort();
+            paths.extend(entries);
+        }
+        next += 1;
+    }
+    paths
+}

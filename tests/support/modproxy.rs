@@ -1,0 +1,287 @@
+//! The modules of tests/modules/*.txtar, as the file tree of a module proxy: `go` reads it by `GOPROXY=file://…`.
+//!
+//! So a test needs no server and no network, and `go` itself is the real one. The tree is made once, under a name that is a
+//! hash of all that went into it; a parallel process finds it ready or waits for the lock.
+//! It is no module proxy of quality: it checks nothing, because half of what it serves is meant to be wrong.
+
+use super::txtar::{Archive, expand};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// The time that every version was made at, unless its archive says another.
+const TIME: &str = "2025-01-02T03:04:05Z";
+
+/// The same, as HTTP writes it.
+pub(crate) const HTTP_TIME: &str = "Thu, 02 Jan 2025 03:04:05 GMT";
+
+/// A ready file tree.
+pub(crate) struct ModProxy {
+    pub(crate) root: PathBuf,
+}
+
+impl ModProxy {
+    /// What GOPROXY is set to.
+    pub(crate) fn url(&self) -> String {
+        format!("file://{}", self.root.display())
+    }
+}
+
+/// All modules of tests/modules.
+pub(crate) fn modproxy() -> &'static ModProxy {
+    static TREE: OnceLock<ModProxy> = OnceLock::new();
+    TREE.get_or_init(|| ModProxy {
+        root: prepare(&archives()),
+    })
+}
+
+/// Every archive with its name: `hello` for tests/modules/hello.txtar.
+pub(crate) fn archives() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/modules");
+    let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txtar"))
+        .map(|path| {
+            (
+                path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn prepare(archives: &BTreeMap<String, String>) -> PathBuf {
+    let mut hash = Sha256::new();
+    // This file decides what the archives mean, so it is part of what the tree is made from.
+    hash.update(include_str!("modproxy.rs"));
+    hash.update(include_str!("txtar.rs"));
+    for (name, text) in archives {
+        hash.update(format!("{name}\0{}\0{text}", text.len()));
+    }
+    let name = format!("modproxy-{}", &super::hex(&hash.finalize())[..16]);
+    let root = super::tmp().join(&name);
+    let _lock = super::lock("modproxy");
+    if !root.exists() {
+        super::remove_older("modproxy-");
+        let aside = super::tmp().join(format!("{name}.part"));
+        fs::create_dir_all(&aside).unwrap();
+        for (name, text) in archives {
+            for (path, version) in modules(name, &Archive::parse(text), &aside) {
+                version.write(&aside, &path);
+            }
+        }
+        fs::rename(&aside, &root).unwrap();
+    }
+    root
+}
+
+/// One version of one module, as its archive tells it.
+struct Version {
+    version: String,
+    time: String,
+    listed: bool,
+    zipped: bool,
+    entries: Vec<Entry>,
+}
+
+/// One entry of a version's zip: its name there, and what it holds.
+struct Entry {
+    name: String,
+    content: Content,
+}
+
+enum Content {
+    Bytes(Vec<u8>),
+    Zeros(u64),
+    Link(String),
+}
+
+/// The versions of an archive; what is neither a version nor a file of one (`raw`, `raw-hex`, `alias`) is written into `tree` at once.
+fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version)> {
+    let mut found: BTreeMap<(String, String), Version> = BTreeMap::new();
+    for file in &parsed.files {
+        let (word, argument) = file.note.split_once(' ').unwrap_or((&file.note, ""));
+        if word == "raw" || word == "raw-hex" {
+            let bytes = if word == "raw" {
+                file.text.clone().into_bytes()
+            } else {
+                unhex(&file.text)
+            };
+            put(&tree.join(&file.name), &bytes);
+            continue;
+        }
+        let (module, rest) = file
+            .name
+            .split_once('@')
+            .unwrap_or_else(|| panic!("{archive}: {}: no @", file.name));
+        let (version, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if word == "alias" {
+            // What a proxy answers when it is asked for a branch or a commit: the version that it stands for.
+            let info = format!(r#"{{"Version":"{argument}","Time":"{TIME}"}}"#);
+            put(
+                &tree
+                    .join(escape(module))
+                    .join("@v")
+                    .join(format!("{}.info", escape(version))),
+                info.as_bytes(),
+            );
+            continue;
+        }
+        let found = found
+            .entry((module.to_owned(), version.to_owned()))
+            .or_insert_with(|| Version {
+                version: version.to_owned(),
+                time: TIME.to_owned(),
+                listed: true,
+                zipped: true,
+                entries: Vec::new(),
+            });
+        let name = format!("{module}@{version}/{path}");
+        let content = match (word, path) {
+            ("unlisted", "") => {
+                found.listed = false;
+                continue;
+            }
+            ("no-zip", "") => {
+                found.zipped = false;
+                continue;
+            }
+            ("time", "") => {
+                argument.clone_into(&mut found.time);
+                continue;
+            }
+            ("empty-files", _) => {
+                let numbers = 0..argument.parse::<u32>().unwrap();
+                let empty = |number| Entry {
+                    name: format!("{name}/{number}"),
+                    content: Content::Bytes(Vec::new()),
+                };
+                found.entries.extend(numbers.map(empty));
+                continue;
+            }
+            ("zeros", _) => Content::Zeros(argument.parse().unwrap()),
+            ("symlink", _) => Content::Link(file.text.trim_end().to_owned()),
+            ("hex", _) => Content::Bytes(unhex(&file.text)),
+            ("expand", _) => Content::Bytes(expand(&file.text)),
+            ("as", _) => Content::Bytes(file.text.clone().into_bytes()),
+            ("", path) if !path.is_empty() => Content::Bytes(file.text.clone().into_bytes()),
+            _ => panic!(
+                "{archive}: {}: the note {:?} means nothing here",
+                file.name, file.note
+            ),
+        };
+        let name = if word == "as" { argument.to_owned() } else { name };
+        found.entries.push(Entry { name, content });
+    }
+    found
+        .into_iter()
+        .map(|((module, _), version)| (module, version))
+        .collect()
+}
+
+impl Version {
+    fn write(&self, tree: &Path, module: &str) {
+        let folder = tree.join(escape(module)).join("@v");
+        let file = |extension: &str| folder.join(format!("{}.{extension}", escape(&self.version)));
+        put(
+            &file("info"),
+            format!(r#"{{"Version":"{}","Time":"{}"}}"#, self.version, self.time).as_bytes(),
+        );
+        put(&file("mod"), &self.go_mod(module));
+        let list = folder.join("list");
+        if !list.exists() {
+            put(&list, b"");
+        }
+        if self.listed {
+            let mut list = fs::OpenOptions::new().append(true).open(list).unwrap();
+            writeln!(list, "{}", self.version).unwrap();
+        }
+        if self.zipped {
+            self.zip(&file("zip"));
+        }
+    }
+
+    fn go_mod(&self, module: &str) -> Vec<u8> {
+        let name = format!("{module}@{}/go.mod", self.version);
+        self.entries
+            .iter()
+            .find_map(|entry| match &entry.content {
+                Content::Bytes(bytes) if entry.name == name => Some(bytes.clone()),
+                Content::Bytes(_) | Content::Zeros(_) | Content::Link(_) => None,
+            })
+            // A module from before go.mod: every proxy makes this one up.
+            .unwrap_or_else(|| format!("module {module}\n").into_bytes())
+    }
+
+    fn zip(&self, path: &Path) {
+        let mut zip = ZipWriter::new(fs::File::create(path).unwrap());
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        for Entry { name, content } in &self.entries {
+            match content {
+                Content::Link(target) => zip.add_symlink(name.as_str(), target.as_str(), options).unwrap(),
+                Content::Bytes(bytes) => {
+                    zip.start_file(name.as_str(), options).unwrap();
+                    zip.write_all(bytes).unwrap();
+                }
+                Content::Zeros(length) => {
+                    zip.start_file(name.as_str(), options).unwrap();
+                    std::io::copy(&mut std::io::repeat(0).take(*length), &mut zip).unwrap();
+                }
+            }
+        }
+        zip.finish().unwrap();
+    }
+}
+
+/// Module paths in a proxy have `!x` for `X`, so that they survive file systems that fold case.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, letter| {
+        if letter.is_ascii_uppercase() {
+            escaped.push('!');
+        }
+        escaped.push(letter.to_ascii_lowercase());
+        escaped
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn put(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn capitals_are_escaped_as_go_does() {
+    assert_eq!(
+        escape("github.com/BurntSushi/toml"),
+        "github.com/!burnt!sushi/toml"
+    );
+}
+
+#[test]
+fn go_itself_reads_the_tree() {
+    let listed = super::plain::go_output(&[
+        "list",
+        "-m",
+        "-json",
+        "-versions",
+        "github.com/tester/hello@latest",
+    ]);
+    assert!(
+        listed.contains(r#""Version": "v1.1.0""#) && listed.contains(r#""v1.0.0""#),
+        "{listed}"
+    );
+    let branch = super::plain::go_output(&["list", "-m", "github.com/tester/hello@main"]);
+    assert_eq!(branch.trim(), "github.com/tester/hello v1.1.0");
+}

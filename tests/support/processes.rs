@@ -1,0 +1,61 @@
+//! Which processes live, as /proc tells it: what runs on behalf of a store, who is whose child.
+//!
+//! A test may end only what it started: `kill` takes a pid that one of these functions gave.
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// One process, as far as a test wants to know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    pub(crate) command: String,
+}
+
+impl Process {
+    /// SIGKILL: nobody gets to clean up.
+    pub(crate) fn kill(&self) {
+        // It may have ended by itself meanwhile, which is as good.
+        nix::sys::signal::kill(Pid::from_raw(self.pid), Signal::SIGKILL).ok();
+    }
+
+    /// Whether the last part of its program's name, or its first argument, is `word`: `compile`, `go`, `builder`.
+    pub(crate) fn is(&self, word: &str) -> bool {
+        let mut words = self.command.split(' ');
+        words
+            .next()
+            .is_some_and(|program| program.rsplit('/').next() == Some(word))
+            || words.next() == Some(word)
+    }
+}
+
+/// Every process whose arguments, environment or working directory name `folder`; never this one.
+pub(crate) fn about(folder: &Path) -> Vec<Process> {
+    let mine = i32::try_from(std::process::id()).unwrap();
+    let name = folder.as_os_str().as_bytes();
+    let names = |bytes: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let read = |file| fs::read(entry.path().join(file)).unwrap_or_default();
+        let arguments = read("cmdline");
+        // A zombie has no arguments any more: it has ended, whoever is to wait for it.
+        if pid == mine || arguments.is_empty() {
+            continue;
+        }
+        let works_there = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
+        if works_there || names(&arguments) || names(&read("environ")) {
+            let command = String::from_utf8_lossy(&arguments)
+                .replace('\0', " ")
+                .trim_end()
+                .to_owned();
+            found.push(Process { pid, command });
+        }
+    }
+    found
+}
