@@ -186,7 +186,10 @@ impl Config {
             builds: number(GOX_BUILDS, builds as u64)?.max(1) as usize,
             queue: number(GOX_QUEUE, 100)? as usize,
             limits: build_limits()?,
-            sandbox: word(GOX_SANDBOX, &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)])?,
+            sandbox: word(
+                GOX_SANDBOX,
+                &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
+            )?,
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             resolve: Duration::from_secs(number(GOX_RESOLVE_SECONDS, 60)?),
             builds_per_hour: number(GOX_BUILDS_PER_HOUR, 120)?.min(u64::from(u32::MAX)) as u32,
@@ -204,11 +207,17 @@ impl Config {
 /// What the front hands on to the program that it starts for each request: the operator's settings, and what is
 /// needed to find `go` and the state. Everything else of the environment stays behind.
 pub fn inherited() -> Vec<(OsString, OsString)> {
-    const ALSO: &[&str] = &["GOPROXY", "GOSUMDB", "HOME", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "RUST_LOG"];
+    const ALSO: &[&str] = &[
+        "GOPROXY",
+        "GOSUMDB",
+        "HOME",
+        "PATH",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "RUST_LOG",
+    ];
     env::vars_os()
-        .filter(|(name, _)| {
-            ALSO.iter().any(|n| name == n) || name.as_encoded_bytes().starts_with(b"GOX_")
-        })
+        .filter(|(name, _)| ALSO.iter().any(|n| name == n) || name.as_encoded_bytes().starts_with(b"GOX_"))
         .collect()
 }
 
@@ -219,20 +228,32 @@ pub fn request_variable(name: &str) -> Option<OsString> {
 
 fn listen() -> Result<SocketAddr, BadSetting> {
     if let Some(value) = text(GOX_LISTEN)? {
-        return value.parse().map_err(|_| bad(GOX_LISTEN, value, "an ADDRESS:PORT such as 0.0.0.0:8080 is wanted"));
+        return value.parse().map_err(|_| {
+            bad(
+                GOX_LISTEN,
+                value,
+                "an ADDRESS:PORT such as 0.0.0.0:8080 is wanted",
+            )
+        });
     }
     let Some(value) = text(PORT)? else {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)));
     };
     // All addresses of both families where the machine has IPv6; the front falls back to IPv4 where it has not.
-    let port: u16 = value.parse().map_err(|_| bad(PORT, value, "a port from 0 to 65535 is wanted"))?;
+    let port: u16 = value
+        .parse()
+        .map_err(|_| bad(PORT, value, "a port from 0 to 65535 is wanted"))?;
     Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
 }
 
 fn state_dir() -> Result<PathBuf, BadSetting> {
     const WANTED: &str = "an absolute path is wanted";
     if let Some(dir) = text(GOX_DIR)? {
-        return if dir.starts_with('/') { Ok(dir.into()) } else { Err(bad(GOX_DIR, dir, WANTED)) };
+        return if dir.starts_with('/') {
+            Ok(dir.into())
+        } else {
+            Err(bad(GOX_DIR, dir, WANTED))
+        };
     }
     // A relative XDG path is invalid and to be ignored (XDG Base Directory Specification).
     let below = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
@@ -266,18 +287,28 @@ fn memory_of_machine() -> u64 {
         let line = info.lines().find(|l| l.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
-    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|m| m.trim().parse().ok());
-    total.map_or(2 * GIB, |kib| kib * KIB).min(cgroup.unwrap_or(u64::MAX))
+    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|m| m.trim().parse().ok());
+    total
+        .map_or(2 * GIB, |kib| kib * KIB)
+        .min(cgroup.unwrap_or(u64::MAX))
 }
 
 fn sendfile() -> Result<Option<Sendfile>, BadSetting> {
-    let Some(value) = text(GOX_SENDFILE)? else { return Ok(None) };
+    let Some(value) = text(GOX_SENDFILE)? else {
+        return Ok(None);
+    };
     match value.split_once(':') {
         None if value.eq_ignore_ascii_case("x-sendfile") => Ok(Some(Sendfile::Path)),
         Some((name, prefix)) if name.eq_ignore_ascii_case("x-accel-redirect") && prefix.starts_with('/') => {
             Ok(Some(Sendfile::Redirect(prefix.trim_end_matches('/').to_owned())))
         }
-        None | Some(_) => Err(bad(GOX_SENDFILE, value, "X-Sendfile, or X-Accel-Redirect:/PREFIX, is wanted")),
+        None | Some(_) => Err(bad(
+            GOX_SENDFILE,
+            value,
+            "X-Sendfile, or X-Accel-Redirect:/PREFIX, is wanted",
+        )),
     }
 }
 
@@ -294,25 +325,47 @@ fn text(name: &'static str) -> Result<Option<String>, BadSetting> {
 }
 
 fn number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(default) };
-    value.parse().map_err(|_| bad(name, value, "a whole number is wanted"))
+    let Some(value) = text(name)? else {
+        return Ok(default);
+    };
+    value
+        .parse()
+        .map_err(|_| bad(name, value, "a whole number is wanted"))
 }
 
 fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
     let Some(value) = text(name)? else { return Ok(None) };
-    value.parse().map(|s| Some(Duration::from_secs(s))).map_err(|_| bad(name, value, "whole seconds are wanted"))
+    value
+        .parse()
+        .map(|s| Some(Duration::from_secs(s)))
+        .map_err(|_| bad(name, value, "whole seconds are wanted"))
 }
 
 fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(default) };
-    let (digits, unit) = match value.trim_end_matches("iB").split_at_checked(value.trim_end_matches("iB").len() - 1) {
+    let Some(value) = text(name)? else {
+        return Ok(default);
+    };
+    let (digits, unit) = match value
+        .trim_end_matches("iB")
+        .split_at_checked(value.trim_end_matches("iB").len() - 1)
+    {
         Some((digits, "K")) => (digits, KIB),
         Some((digits, "M")) => (digits, MIB),
         Some((digits, "G")) => (digits, GIB),
         Some(_) | None => (value.as_str(), 1),
     };
-    let number = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
-    number.ok_or_else(|| bad(name, value, "bytes are wanted: a number, or one with KiB, MiB or GiB behind it"))
+    let number = digits
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit));
+    number.ok_or_else(|| {
+        bad(
+            name,
+            value,
+            "bytes are wanted: a number, or one with KiB, MiB or GiB behind it",
+        )
+    })
 }
 
 fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSetting> {
@@ -327,11 +380,19 @@ fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSettin
 
 fn list(name: &'static str) -> Result<Vec<String>, BadSetting> {
     let value = text(name)?.unwrap_or_default();
-    Ok(value.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect())
+    Ok(value
+        .split(',')
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 fn addresses(name: &'static str) -> Result<Vec<IpAddr>, BadSetting> {
-    let parse = |text: String| text.parse().map_err(|_| bad(name, text, "IP addresses with commas are wanted"));
+    let parse = |text: String| {
+        text.parse()
+            .map_err(|_| bad(name, text, "IP addresses with commas are wanted"))
+    };
     list(name)?.into_iter().map(parse).collect()
 }
 

@@ -17,7 +17,12 @@ struct Finding {
 pub fn doctor(config: &Config) -> bool {
     let findings = findings(config);
     for finding in &findings {
-        println!("{} {:<12} {}", if finding.works { "✓" } else { "✗" }, finding.what, finding.found);
+        println!(
+            "{} {:<12} {}",
+            if finding.works { "✓" } else { "✗" },
+            finding.what,
+            finding.found
+        );
     }
     println!("\nA cell is entered in this order:");
     for (number, (step, _)) in STEPS.iter().enumerate() {
@@ -30,29 +35,72 @@ fn findings(config: &Config) -> Vec<Finding> {
     let store = match Store::open(&config.dir) {
         Ok(store) => store,
         Err(error) => {
-            let found = format!("{}: {error}; name a directory in GOX_DIR that can be written", config.dir.display());
-            return vec![Finding { works: false, what: "state", found }];
+            let found = format!(
+                "{}: {error}; name a directory in GOX_DIR that can be written",
+                config.dir.display()
+            );
+            return vec![Finding {
+                works: false,
+                what: "state",
+                found,
+            }];
         }
     };
-    let mut findings = vec![Finding { works: true, what: "state", found: config.dir.display().to_string() }];
+    let mut findings = vec![Finding {
+        works: true,
+        what: "state",
+        found: config.dir.display().to_string(),
+    }];
     match Toolchain::find(config, &store) {
         Ok(toolchain) => {
             let found = format!("{} at {}", toolchain.version, toolchain.go.display());
-            findings.push(Finding { works: true, what: "go", found });
+            findings.push(Finding {
+                works: true,
+                what: "go",
+                found,
+            });
             let proxies = toolchain.proxies(config);
             let works = proxies != "off";
-            let found = if works { proxies } else { "none: set GOX_GOPROXY or GOPROXY".to_owned() };
-            findings.push(Finding { works, what: "proxy", found });
+            let found = if works {
+                proxies
+            } else {
+                "none: set GOX_GOPROXY or GOPROXY".to_owned()
+            };
+            findings.push(Finding {
+                works,
+                what: "proxy",
+                found,
+            });
             let sums = toolchain.checksums(config).to_owned();
             let works = sums != "off";
-            let found = if works { sums } else { "off: what the module proxy serves is believed".to_owned() };
-            findings.push(Finding { works, what: "checksums", found });
+            let found = if works {
+                sums
+            } else {
+                "off: what the module proxy serves is believed".to_owned()
+            };
+            findings.push(Finding {
+                works,
+                what: "checksums",
+                found,
+            });
         }
-        Err(refusal) => findings.push(Finding { works: false, what: "go", found: refusal.log }),
+        Err(refusal) => findings.push(Finding {
+            works: false,
+            what: "go",
+            found: refusal.log,
+        }),
     }
     findings.push(match landlock::abi() {
-        Some(abi) => Finding { works: true, what: "cells", found: format!("Landlock ABI {abi}: one compile cache for all") },
-        None => Finding { works: false, what: "cells", found: "no Landlock: each build compiles everything anew".to_owned() },
+        Some(abi) => Finding {
+            works: true,
+            what: "cells",
+            found: format!("Landlock ABI {abi}: one compile cache for all"),
+        },
+        None => Finding {
+            works: false,
+            what: "cells",
+            found: "no Landlock: each build compiles everything anew".to_owned(),
+        },
     });
     let limits = &config.limits;
     let found = format!(
@@ -62,6 +110,10 @@ fn findings(config: &Config) -> Vec<Finding> {
         limits.memory_bytes >> 20,
         limits.artifact_bytes >> 20
     );
-    findings.push(Finding { works: true, what: "limits", found });
+    findings.push(Finding {
+        works: true,
+        what: "limits",
+        found,
+    });
     findings
 }

@@ -17,11 +17,10 @@ use crate::store::Store;
 
 /// Answers one request, whatever door it came through.
 pub fn answer(request: &Request, config: &Config, store: &Store) -> Response {
-    story(request, config, store)
-        .unwrap_or_else(|refusal| {
-            log::warn!("{}: {}", refusal.reason.name(), refusal.log.escape_debug());
-            Response::refusal(&refusal, Reader::of(&request.accept))
-        })
+    story(request, config, store).unwrap_or_else(|refusal| {
+        log::warn!("{}: {}", refusal.reason.name(), refusal.log.escape_debug());
+        Response::refusal(&refusal, Reader::of(&request.accept))
+    })
 }
 
 fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
@@ -33,12 +32,18 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
     }
     let target = Target::parse(&request.path).map_err(|bad| bad_path(&bad))?;
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
-    let platform = wish.platform(&request.user_agent).map_err(|told| untold(&told, request))?;
+    let platform = wish
+        .platform(&request.user_agent)
+        .map_err(|told| untold(&told, request))?;
 
     let toolchain = Toolchain::find(config, store)?;
     toolchain.is_the_one(wish.go.as_ref())?;
     supports(&toolchain, &platform)?;
-    let go = Go { config, store, toolchain: &toolchain };
+    let go = Go {
+        config,
+        store,
+        toolchain: &toolchain,
+    };
     let resolved = memory::resolve_remembered(go, &target, request.method == "GET")?;
     config.serves(&resolved.module)?;
 
@@ -56,7 +61,11 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
 fn own_page(request: &Request) -> Option<Result<Response, Refusal>> {
     match request.path.as_slice() {
         b"/" => Some(Ok(Response::page(200, page::landing(&request.host)))),
-        b"/robots.txt" => Some(Ok(Response::text(200, "text/plain", "User-agent: *\nDisallow: /\n".to_owned()))),
+        b"/robots.txt" => Some(Ok(Response::text(
+            200,
+            "text/plain",
+            "User-agent: *\nDisallow: /\n".to_owned(),
+        ))),
         b"/-/health" => Some(Ok(Response::text(200, "text/plain", "ok\n".to_owned()))),
         path if path.starts_with(b"/-/") => Some(Err(Refusal::new(Reason::NoSuchPage))),
         _ => None,

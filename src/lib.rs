@@ -2,15 +2,15 @@
 //!
 //! The rooms, in reading order. `handler` tells the story of a request on one screen; ARCHITECTURE.md is the map.
 
-pub mod asked;
 pub mod answer;
-pub mod request;
-pub mod refusals;
-pub mod handler;
-pub mod golang;
+pub mod asked;
 pub mod build;
-pub mod store;
-pub mod sandbox;
-pub mod doors;
 pub mod config;
 pub mod doctor;
+pub mod doors;
+pub mod golang;
+pub mod handler;
+pub mod refusals;
+pub mod request;
+pub mod sandbox;
+pub mod store;

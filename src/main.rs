@@ -75,10 +75,19 @@ fn main() -> ExitCode {
     match CommandLine::parse().mode.unwrap_or(Mode::Front) {
         Mode::Front => with_config(serve),
         Mode::Build { target, output } => with_config(|config| build_command(&config, &target, output)),
-        Mode::Doctor => with_config(|config| if doctor::doctor(&config) { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Mode::Doctor => with_config(|config| {
+            if doctor::doctor(&config) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }),
         Mode::Builder { recipe } => with_config(|config| builder(&config, &recipe)),
         Mode::Enter { cell, command } => enter_cell(&cell, &command),
-        Mode::Tool { surroundings, command } => become_tool(&surroundings, &command),
+        Mode::Tool {
+            surroundings,
+            command,
+        } => become_tool(&surroundings, &command),
     }
 }
 
@@ -96,19 +105,34 @@ fn start_log(format: LogFormat) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env();
     builder.format(move |out, record| match format {
-        LogFormat::Text => writeln!(out, "{} {}", record.level().as_str().to_lowercase(), one_line(record.args())),
+        LogFormat::Text => writeln!(
+            out,
+            "{} {}",
+            record.level().as_str().to_lowercase(),
+            one_line(record.args())
+        ),
         LogFormat::Json => {
-            let value = serde_json::json!({ "level": record.level().as_str(), "message": record.args().to_string() });
+            let value =
+                serde_json::json!({ "level": record.level().as_str(), "message": record.args().to_string() });
             writeln!(out, "{value}")
         }
     });
     // A second start would be a second mode in one process, which there is not.
-    let _: Result<(), log::SetLoggerError> = builder.try_init();
+    builder.try_init().ok();
 }
 
 /// Nothing that a stranger wrote can make a second line, or move the cursor.
 fn one_line(text: &std::fmt::Arguments<'_>) -> String {
-    text.to_string().chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.to_string()
+        .chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 fn cgi_program() -> ExitCode {
@@ -121,14 +145,19 @@ fn cgi_program() -> ExitCode {
                 Ok(store) => handler::answer(&request, &config, &store),
                 Err(error) => {
                     log::error!("cannot open {}: {error}", config.dir.display());
-                    Response::refusal(&Refusal::new(Reason::Internal), gox_server::answer::response::Reader::Text)
+                    Response::refusal(
+                        &Refusal::new(Reason::Internal),
+                        gox_server::answer::response::Reader::Text,
+                    )
                 }
             };
             (response, config)
         }
         Err(bad) => {
             eprintln!("gox-server: {bad}");
-            print!("Status: 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\nThis server is not set up.\n");
+            print!(
+                "Status: 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\nThis server is not set up.\n"
+            );
             return ExitCode::SUCCESS;
         }
     };
@@ -177,14 +206,21 @@ fn builder(config: &Config, recipe: &str) -> ExitCode {
         Ok(recipe) => recipe,
         Err(error) => return fail(&format!("builder: {error}")),
     };
-    let built = Store::open(&config.dir).map_err(|error| error.to_string()).and_then(|store| {
-        build::builder::build(&recipe, config, &store).map_err(|refusal| refusal.reason.name().to_owned())
-    });
-    if built.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let built = Store::open(&config.dir)
+        .map_err(|error| error.to_string())
+        .and_then(|store| {
+            build::builder::build(&recipe, config, &store).map_err(|refusal| refusal.reason.name().to_owned())
+        });
+    if built.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn enter_cell(cell: &str, command: &[String]) -> ExitCode {
-    let (Ok(cell), Some((program, arguments))) = (serde_json::from_str::<Cell>(cell), command.split_first()) else {
+    let (Ok(cell), Some((program, arguments))) = (serde_json::from_str::<Cell>(cell), command.split_first())
+    else {
         return fail("enter: a cell and a command are wanted");
     };
     fail(&enter::enter(&cell, Command::new(program).args(arguments)))
@@ -209,7 +245,12 @@ fn build_command(config: &Config, typed: &str, output: Option<PathBuf>) -> ExitC
         }
         Err(refusal) => {
             eprintln!("{}", refusal.reason.sentence());
-            for line in refusal.detail.lines().map(str::to_owned).chain([refusal.reason.advice().to_owned()]) {
+            for line in refusal
+                .detail
+                .lines()
+                .map(str::to_owned)
+                .chain([refusal.reason.advice().to_owned()])
+            {
                 eprintln!("{line}");
             }
             for line in &refusal.instead {
@@ -235,15 +276,27 @@ fn build_target(config: &Config, typed: &str) -> Result<(PathBuf, String), Refus
     let store = Store::open(&config.dir)
         .map_err(|e| gox_server::answer::refusal::trouble(format!("open {}", config.dir.display()), &e))?;
     let toolchain = Toolchain::find(config, &store)?;
-    let go = Go { config, store: &store, toolchain: &toolchain };
+    let go = Go {
+        config,
+        store: &store,
+        toolchain: &toolchain,
+    };
     let bar = bar();
     bar.set_message(format!("asking for {target}"));
-    let recipe = Recipe::new(memory::resolve_remembered(go, &target, true)?, platform, &toolchain.version, wish);
+    let recipe = Recipe::new(
+        memory::resolve_remembered(go, &target, true)?,
+        platform,
+        &toolchain.version,
+        wish,
+    );
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
     let artifact = build::artifact(&recipe, config, &store, &|| show(&bar, &work))?;
     bar.finish_and_clear();
-    eprintln!("{} {} {}", artifact.meta.package, artifact.meta.version, artifact.meta.platform);
+    eprintln!(
+        "{} {} {}",
+        artifact.meta.package, artifact.meta.version, artifact.meta.platform
+    );
     eprintln!("sha256 {}", artifact.meta.sha256);
     eprintln!("verify with: {}", artifact.meta.verify);
     Ok((artifact.file, artifact.meta.file_name))
@@ -271,7 +324,10 @@ fn show(bar: &ProgressBar, work: &Path) {
 /// A copy, executable, put in place in one step.
 fn install(from: &Path, to: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = to
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let aside = tempfile::NamedTempFile::new_in(dir)?;
     std::fs::copy(from, aside.path())?;
     std::fs::set_permissions(aside.path(), std::fs::Permissions::from_mode(0o755))?;
@@ -285,7 +341,10 @@ fn capital(word: &str) -> String {
 
 fn settings_help() -> String {
     let row = |s: &config::Setting| format!("  {:<24}{}\n  {:24}[{}]\n", s.name, s.meaning, "", s.default);
-    format!("Settings (environment variables):\n{}", config::SETTINGS.iter().map(row).collect::<String>())
+    format!(
+        "Settings (environment variables):\n{}",
+        config::SETTINGS.iter().map(row).collect::<String>()
+    )
 }
 
 fn fail(text: &str) -> ExitCode {

@@ -8,38 +8,64 @@ use crate::request::Request;
 
 /// The path is none.
 pub fn bad_path(bad: &BadTarget) -> Refusal {
-    let reason = if matches!(bad, BadTarget::BadVersion(_)) { Reason::BadVersion } else { Reason::BadPath };
+    let reason = if matches!(bad, BadTarget::BadVersion(_)) {
+        Reason::BadVersion
+    } else {
+        Reason::BadPath
+    };
     Refusal::new(reason).detail(bad.to_string()).instead(bad.hint())
 }
 
 /// The query is none.
 pub fn bad_query(bad: &BadWish) -> Refusal {
-    let reason = if matches!(bad, BadWish::Platform(_)) { Reason::UnknownPlatform } else { Reason::BadQuery };
+    let reason = if matches!(bad, BadWish::Platform(_)) {
+        Reason::UnknownPlatform
+    } else {
+        Reason::BadQuery
+    };
     Refusal::new(reason).detail(bad.to_string()).instead([bad.hint()])
 }
 
 /// The platform cannot be told: what to type is one line that can be pasted.
 pub fn untold(untold: &Untold, request: &Request) -> Refusal {
-    let reason = if matches!(untold, Untold::NotSupported(_)) { Reason::UnknownPlatform } else { Reason::PlatformUntold };
+    let reason = if matches!(untold, Untold::NotSupported(_)) {
+        Reason::UnknownPlatform
+    } else {
+        Reason::PlatformUntold
+    };
     let path = String::from_utf8_lossy(&request.path);
-    let host = if host_is_plain(&request.host) { request.host.as_str() } else { "HOST" };
-    let name = path.rsplit('/').next().unwrap_or_default().split('@').next().unwrap_or_default();
+    let host = if host_is_plain(&request.host) {
+        request.host.as_str()
+    } else {
+        "HOST"
+    };
+    let name = path
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .split('@')
+        .next()
+        .unwrap_or_default();
     let line = format!("curl -A \"$(uname -sm)\" {host}{}{path} > {name}", request.mount);
-    Refusal::new(reason).detail(format!("{untold}; {}", untold.hint())).instead([line])
+    Refusal::new(reason)
+        .detail(format!("{untold}; {}", untold.hint()))
+        .instead([line])
 }
 
 /// The Host header is a stranger's: it is printed only where it is a name and a port.
 fn host_is_plain(host: &str) -> bool {
-    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
 }
 
 impl Toolchain {
     /// Refuses a request for another Go than this one.
     pub fn is_the_one(&self, wanted: Option<&GoVersion>) -> Result<(), Refusal> {
         match wanted {
-            Some(go) if format!("go{go}") != self.version => {
-                Err(Refusal::new(Reason::NoSuchGo).detail(format!("go{go} was asked for; {} is here", self.version)))
-            }
+            Some(go) if format!("go{go}") != self.version => Err(Refusal::new(Reason::NoSuchGo)
+                .detail(format!("go{go} was asked for; {} is here", self.version))),
             Some(_) | None => Ok(()),
         }
     }
@@ -48,9 +74,15 @@ impl Toolchain {
 impl Config {
     /// Refuses a module that the operator's lists leave out.
     pub fn serves(&self, module: &str) -> Result<(), Refusal> {
-        let below = |prefix: &String| module == prefix || module.starts_with(&format!("{}/", prefix.trim_end_matches('/')));
+        let below = |prefix: &String| {
+            module == prefix || module.starts_with(&format!("{}/", prefix.trim_end_matches('/')))
+        };
         let served = (self.allow.is_empty() || self.allow.iter().any(below)) && !self.deny.iter().any(below);
-        if served { Ok(()) } else { Err(Refusal::new(Reason::Denied).detail(module)) }
+        if served {
+            Ok(())
+        } else {
+            Err(Refusal::new(Reason::Denied).detail(module))
+        }
     }
 }
 

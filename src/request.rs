@@ -58,6 +58,10 @@ fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {
     let info = variable("PATH_INFO").unwrap_or_default().into_vec();
     let uri = variable("REQUEST_URI").unwrap_or_default();
     let uri_path = uri.as_bytes().split(|b| *b == b'?').next().unwrap_or_default();
-    let path = if uri_path.contains(&b'%') { uri_path.to_vec() } else { info };
+    let path = if uri_path.contains(&b'%') {
+        uri_path.to_vec()
+    } else {
+        info
+    };
     if path.is_empty() { b"/".to_vec() } else { path }
 }

@@ -21,22 +21,36 @@ pub struct Refusal {
 impl Refusal {
     /// A failure with nothing particular about it.
     pub fn new(reason: Reason) -> Refusal {
-        Refusal { reason, detail: String::new(), instead: Vec::new(), log: String::new() }
+        Refusal {
+            reason,
+            detail: String::new(),
+            instead: Vec::new(),
+            log: String::new(),
+        }
     }
 
     /// Adds what is particular.
     pub fn detail(self, detail: impl Into<String>) -> Refusal {
-        Refusal { detail: clean(&detail.into()), ..self }
+        Refusal {
+            detail: clean(&detail.into()),
+            ..self
+        }
     }
 
     /// Adds what to type instead.
     pub fn instead(self, lines: impl IntoIterator<Item = String>) -> Refusal {
-        Refusal { instead: lines.into_iter().collect(), ..self }
+        Refusal {
+            instead: lines.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Adds what only the operator may read.
     pub fn log(self, log: impl Into<String>) -> Refusal {
-        Refusal { log: log.into(), ..self }
+        Refusal {
+            log: log.into(),
+            ..self
+        }
     }
 }
 
@@ -44,14 +58,17 @@ impl Refusal {
 pub fn trouble(what: impl std::fmt::Display, error: &std::io::Error) -> Refusal {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     let full = matches!(error.kind(), StorageFull | QuotaExceeded);
-    Refusal::new(if full { Reason::DiskFull } else { Reason::Internal }).log(format!("cannot {what}: {error}"))
+    Refusal::new(if full { Reason::DiskFull } else { Reason::Internal })
+        .log(format!("cannot {what}: {error}"))
 }
 
 /// Strangers' words for a terminal, a page or a log: no control characters but tab and newline, and nothing that turns
 /// the direction of writing around.
 pub fn clean(text: &str) -> String {
     let safe = |c: char| matches!(c, '\t' | '\n') || !(c.is_control() || turns(c));
-    text.chars().map(|c| if safe(c) { c } else { '\u{FFFD}' }).collect()
+    text.chars()
+        .map(|c| if safe(c) { c } else { '\u{FFFD}' })
+        .collect()
 }
 
 /// Bidirectional controls (Unicode Standard Annex 9).

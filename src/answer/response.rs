@@ -94,7 +94,11 @@ impl Response {
             ("Content-Length", text.len().to_string()),
             ("X-Content-Type-Options", "nosniff".to_owned()),
         ];
-        Response { status: Status(status), headers, body: Body::Text(text) }
+        Response {
+            status: Status(status),
+            headers,
+            body: Body::Text(text),
+        }
     }
 
     /// A page: nothing on it may load or run anything.
@@ -119,7 +123,11 @@ impl Response {
             Some(wait) => response.with("Retry-After", wait.as_secs().to_string()),
             None => response,
         };
-        if status == 405 { response.with("Allow", "GET, HEAD") } else { response }
+        if status == 405 {
+            response.with("Allow", "GET, HEAD")
+        } else {
+            response
+        }
     }
 
     /// Adds a header.

@@ -13,7 +13,10 @@ pub fn script(refusal: &Refusal) -> String {
         text += &format!("  {line}\n");
     }
     let quoted = text.lines().map(quote).collect::<Vec<_>>().join(" \\\n  ");
-    format!("#!/bin/sh\n# gox-server: {}\nprintf '%s\\n' \\\n  {quoted} >&2\nexit 1\n", refusal.reason.name())
+    format!(
+        "#!/bin/sh\n# gox-server: {}\nprintf '%s\\n' \\\n  {quoted} >&2\nexit 1\n",
+        refusal.reason.name()
+    )
 }
 
 /// A word for sh: within single quotes only a single quote means something (POSIX XCU 2.2.2).

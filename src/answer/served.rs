@@ -19,11 +19,27 @@ const EXACT: &str = "public, max-age=31536000, immutable";
 pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
     let meta = &artifact.meta;
     let etag = format!("\"{}\"", meta.sha256);
-    if request.if_none_match.as_deref().is_some_and(|tags| matches(tags, &etag)) {
-        return with_validators(Response { status: Status(304), headers: vec![], body: Body::Empty }, meta, &etag, exact);
+    if request
+        .if_none_match
+        .as_deref()
+        .is_some_and(|tags| matches(tags, &etag))
+    {
+        return with_validators(
+            Response {
+                status: Status(304),
+                headers: vec![],
+                body: Body::Empty,
+            },
+            meta,
+            &etag,
+            exact,
+        );
     }
     let may_resume = request.if_range.as_deref().is_none_or(|tag| tag == etag);
-    let range = request.range.as_deref().filter(|_| may_resume && request.method == "GET");
+    let range = request
+        .range
+        .as_deref()
+        .filter(|_| may_resume && request.method == "GET");
     let (status, start, len) = match range.map(|r| part(r, meta.size)) {
         None | Some(Part::Whole) => (200, 0, meta.size),
         Some(Part::Bytes(start, len)) => (206, start, len),
@@ -32,16 +48,33 @@ pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
             return response.with("Content-Range", format!("bytes */{}", meta.size));
         }
     };
-    let body = Body::File { path: artifact.file.clone(), start, len };
-    let mut response = Response { status: Status(status), headers: vec![], body }
-        .with("Content-Type", "application/octet-stream")
-        .with("Content-Length", len.to_string())
-        .with("Content-Disposition", format!("attachment; filename=\"{}\"", meta.file_name))
-        .with("Accept-Ranges", "bytes")
-        .with("X-Content-Type-Options", "nosniff")
-        .with("Repr-Digest", format!("sha-256=:{}:", STANDARD.encode(bytes(&meta.sha256))));
+    let body = Body::File {
+        path: artifact.file.clone(),
+        start,
+        len,
+    };
+    let mut response = Response {
+        status: Status(status),
+        headers: vec![],
+        body,
+    }
+    .with("Content-Type", "application/octet-stream")
+    .with("Content-Length", len.to_string())
+    .with(
+        "Content-Disposition",
+        format!("attachment; filename=\"{}\"", meta.file_name),
+    )
+    .with("Accept-Ranges", "bytes")
+    .with("X-Content-Type-Options", "nosniff")
+    .with(
+        "Repr-Digest",
+        format!("sha-256=:{}:", STANDARD.encode(bytes(&meta.sha256))),
+    );
     if status == 206 {
-        response = response.with("Content-Range", format!("bytes {start}-{}/{}", start + len - 1, meta.size));
+        response = response.with(
+            "Content-Range",
+            format!("bytes {start}-{}/{}", start + len - 1, meta.size),
+        );
     }
     let response = response
         .with("Content-Location", format!("{}{}", request.mount, meta.exact))
@@ -56,14 +89,27 @@ pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
 
 fn with_validators(response: Response, meta: &Meta, etag: &str, exact: bool) -> Response {
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(meta.module_time);
-    let response = response.with("ETag", etag).with("Cache-Control", if exact { EXACT } else { GUESSED });
-    let response = if exact { response } else { response.with("Vary", "User-Agent, Accept") };
-    if meta.module_time > 0 { response.with("Last-Modified", httpdate::fmt_http_date(modified)) } else { response }
+    let response = response
+        .with("ETag", etag)
+        .with("Cache-Control", if exact { EXACT } else { GUESSED });
+    let response = if exact {
+        response
+    } else {
+        response.with("Vary", "User-Agent, Accept")
+    };
+    if meta.module_time > 0 {
+        response.with("Last-Modified", httpdate::fmt_http_date(modified))
+    } else {
+        response
+    }
 }
 
 /// If-None-Match compares weakly (RFC 9110 section 13.1.2).
 fn matches(tags: &str, etag: &str) -> bool {
-    tags.trim() == "*" || tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    tags.trim() == "*"
+        || tags
+            .split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
 }
 
 enum Part {
@@ -74,21 +120,30 @@ enum Part {
 
 /// One range of bytes (RFC 9110 section 14.1.2). Several, or what is no range, mean the whole: that is always right.
 fn part(range: &str, size: u64) -> Part {
-    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
+    let Some((first, last)) = range
+        .strip_prefix("bytes=")
+        .and_then(|spec| spec.trim().split_once('-'))
+    else {
         return Part::Whole;
     };
     match (first.parse::<u64>().ok(), last.parse::<u64>().ok()) {
-        (Some(first), _) if first >= size && (last.is_empty() || last.parse::<u64>().is_ok()) => Part::Outside,
+        (Some(first), _) if first >= size && (last.is_empty() || last.parse::<u64>().is_ok()) => {
+            Part::Outside
+        }
         (Some(first), None) if last.is_empty() => Part::Bytes(first, size - first),
         (Some(first), Some(last)) if last >= first => Part::Bytes(first, last.min(size - 1) - first + 1),
         (None, Some(0)) if first.is_empty() => Part::Outside,
-        (None, Some(suffix)) if first.is_empty() && size > 0 => Part::Bytes(size.saturating_sub(suffix), suffix.min(size)),
+        (None, Some(suffix)) if first.is_empty() && size > 0 => {
+            Part::Bytes(size.saturating_sub(suffix), suffix.min(size))
+        }
         _ => Part::Whole,
     }
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len() / 2).filter_map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok()).collect()
+    (0..hex.len() / 2)
+        .filter_map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]

@@ -35,10 +35,25 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
     let begun = Instant::now();
     let outcome = make(recipe, config, store, begun);
     match &outcome {
-        Ok(meta) => log::info!("built {} for {} in {:.1} s", recipe.package_at_version(), meta.platform, meta.build_seconds),
+        Ok(meta) => log::info!(
+            "built {} for {} in {:.1} s",
+            recipe.package_at_version(),
+            meta.platform,
+            meta.build_seconds
+        ),
         Err(refusal) => {
-            log::warn!("cannot build {}: {}: {}", recipe.package_at_version(), refusal.reason.name(), refusal.log.trim_end());
-            let kept = store.keep_failure(&key, &Failure { refusal: refusal.clone() });
+            log::warn!(
+                "cannot build {}: {}: {}",
+                recipe.package_at_version(),
+                refusal.reason.name(),
+                refusal.log.trim_end()
+            );
+            let kept = store.keep_failure(
+                &key,
+                &Failure {
+                    refusal: refusal.clone(),
+                },
+            );
             kept.map_err(|e| trouble("keep a failure", &e))?;
         }
     }
@@ -48,14 +63,23 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
 fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
     let key = recipe.key();
     let toolchain = Toolchain::find(config, store)?;
-    let go = Go { config, store, toolchain: &toolchain };
-    let work = Work::begin(&store.work(), key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
+    let go = Go {
+        config,
+        store,
+        toolchain: &toolchain,
+    };
+    let work =
+        Work::begin(&store.work(), key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
     let cells = sandbox::landlock::abi().is_some();
     if !cells && config.sandbox == SandboxPolicy::Require {
         return Err(Refusal::new(Reason::NoSandbox).log("no Landlock, and GOX_SANDBOX=require"));
     }
     // Where tools cannot be confined, what one build compiles is nobody else's.
-    let cache = if cells { store.compile_cache() } else { work.path().join("cache") };
+    let cache = if cells {
+        store.compile_cache()
+    } else {
+        work.path().join("cache")
+    };
     fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
     let around = Surroundings {
         goroot: toolchain.goroot.clone(),
@@ -66,19 +90,31 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         must_hold: cells,
     };
     let arguments = arguments(recipe, &around, &work)?;
-    let mut command = go.command(work.path(), &cache, &arguments).map_err(|e| trouble("prepare go", &e))?;
+    let mut command = go
+        .command(work.path(), &cache, &arguments)
+        .map_err(|e| trouble("prepare go", &e))?;
     command.envs(platform_variables(&recipe.platform));
     let bounds = Bounds {
         deadline: begun + config.limits.wall,
         stdout_bytes: config.limits.log_bytes,
         stderr_bytes: config.limits.log_bytes,
     };
-    let within = || usage(work.path()).is_none_or(|used| used.0 <= config.limits.work_bytes && used.1 <= config.limits.work_files);
+    let within = || {
+        usage(work.path())
+            .is_none_or(|used| used.0 <= config.limits.work_bytes && used.1 <= config.limits.work_files)
+    };
     let outcome = run(&mut command, bounds, within).map_err(|e| trouble("start go", &e))?;
     if outcome.ended != Ended::Exited(0) {
-        return Err(diagnosis::build(&outcome, &[work.path(), &store.module_cache(), &toolchain.goroot]));
+        return Err(diagnosis::build(
+            &outcome,
+            &[work.path(), &store.module_cache(), &toolchain.goroot],
+        ));
     }
-    let program = check(&work.path().join("gopath/bin"), &recipe.platform, config.limits.artifact_bytes)?;
+    let program = check(
+        &work.path().join("gopath/bin"),
+        &recipe.platform,
+        config.limits.artifact_bytes,
+    )?;
     let meta = Meta {
         module: recipe.resolved.module.clone(),
         version: recipe.resolved.version.clone(),
@@ -94,20 +130,32 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         module_time: recipe.resolved.time,
         build_seconds: begun.elapsed().as_secs_f64(),
     };
-    store.publish(&key, &program.path, &meta).map_err(|e| trouble("publish the program", &e))?;
+    store
+        .publish(&key, &program.path, &meta)
+        .map_err(|e| trouble("publish the program", &e))?;
     Ok(meta)
 }
 
 fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<String>, Refusal> {
     let file = work.path().join("surroundings.json");
-    let written = fs::write(&file, serde_json::to_vec(around).map_err(|e| trouble("describe the tools' cells", &e.into()))?)
-        .and_then(|()| File::create(&around.progress).map(drop));
+    let written = fs::write(
+        &file,
+        serde_json::to_vec(around).map_err(|e| trouble("describe the tools' cells", &e.into()))?,
+    )
+    .and_then(|()| File::create(&around.progress).map(drop));
     written.map_err(|e| trouble("describe the tools' cells", &e))?;
     let own_binary = fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
     let mut arguments = vec!["install".to_owned()];
     arguments.extend(recipe.flags());
-    arguments.push(format!("-toolexec='{}' tool '{}'", own_binary.display(), file.display()));
-    arguments.push(format!("-debug-actiongraph={}", progress::plan_file(work.path()).display()));
+    arguments.push(format!(
+        "-toolexec='{}' tool '{}'",
+        own_binary.display(),
+        file.display()
+    ));
+    arguments.push(format!(
+        "-debug-actiongraph={}",
+        progress::plan_file(work.path()).display()
+    ));
     arguments.extend(["--".to_owned(), recipe.package_at_version()]);
     Ok(arguments)
 }

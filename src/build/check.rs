@@ -26,14 +26,20 @@ pub struct Checked {
 pub fn check(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<Checked, Refusal> {
     let path = only_file(bin)?;
     let mut file = File::open(&path).map_err(|e| trouble("open the program", &e))?;
-    let size = file.metadata().map_err(|e| trouble("look at the program", &e))?.len();
+    let size = file
+        .metadata()
+        .map_err(|e| trouble("look at the program", &e))?
+        .len();
     if size > max_bytes {
         return Err(Refusal::new(Reason::TooLarge).detail(format!("{size} bytes; {max_bytes} are served")));
     }
     let mut head = [0; 20];
-    file.read_exact(&mut head).map_err(|e| trouble("read the program", &e))?;
+    file.read_exact(&mut head)
+        .map_err(|e| trouble("read the program", &e))?;
     if !is_for(&head, platform) {
-        return Err(Refusal::new(Reason::Internal).log(format!("not a program for {platform}: {}", hex(&head))));
+        return Err(
+            Refusal::new(Reason::Internal).log(format!("not a program for {platform}: {}", hex(&head)))
+        );
     }
     let mut hash = Sha256::new();
     hash.update(head);
@@ -46,7 +52,11 @@ pub fn check(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<Checked,
             Err(error) => return Err(trouble("read the program", &error)),
         }
     }
-    Ok(Checked { path, size, sha256: hex(&hash.finalize()) })
+    Ok(Checked {
+        path,
+        size,
+        sha256: hex(&hash.finalize()),
+    })
 }
 
 /// The program lies in `bin`, or in a directory of its platform below that. A link or a second file is not ours.
@@ -56,8 +66,14 @@ fn only_file(bin: &Path) -> Result<PathBuf, Refusal> {
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(&dir).map_err(|e| trouble("look for the program", &e))? {
             let entry = entry.map_err(|e| trouble("look for the program", &e))?;
-            let kind = entry.file_type().map_err(|e| trouble("look at the program", &e))?;
-            if kind.is_dir() { open.push(entry.path()) } else { files.push((entry.path(), kind)) }
+            let kind = entry
+                .file_type()
+                .map_err(|e| trouble("look at the program", &e))?;
+            if kind.is_dir() {
+                open.push(entry.path())
+            } else {
+                files.push((entry.path(), kind))
+            }
         }
     }
     match files.as_slice() {
@@ -70,7 +86,9 @@ fn only_file(bin: &Path) -> Result<PathBuf, Refusal> {
 fn is_for(head: &[u8; 20], platform: &Platform) -> bool {
     match platform.os() {
         "windows" => head.starts_with(b"MZ"),
-        "darwin" | "ios" => head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe]) || head.starts_with(&[0xce, 0xfa, 0xed, 0xfe]),
+        "darwin" | "ios" => {
+            head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe]) || head.starts_with(&[0xce, 0xfa, 0xed, 0xfe])
+        }
         "js" | "wasip1" => head.starts_with(b"\0asm"),
         "aix" => head.starts_with(&[0x01, 0xf7]),
         "plan9" => true,
@@ -80,7 +98,11 @@ fn is_for(head: &[u8; 20], platform: &Platform) -> bool {
 
 fn elf_machine(head: &[u8; 20]) -> Option<u16> {
     let bytes = [head[18], head[19]];
-    Some(if head[5] == 2 { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    Some(if head[5] == 2 {
+        u16::from_be_bytes(bytes)
+    } else {
+        u16::from_le_bytes(bytes)
+    })
 }
 
 fn machine_of(arch: &str) -> Option<u16> {

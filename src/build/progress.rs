@@ -47,10 +47,26 @@ pub fn read(work: &Path) -> Option<Progress> {
     let plan: Vec<Action> = serde_json::from_slice(&fs::read(plan_file(work)).ok()?).ok()?;
     let mut packages: Vec<_> = plan.iter().filter(|a| a.mode == "build").collect();
     packages.sort_by_key(|action| action.priority);
-    let place: HashMap<&str, usize> = packages.iter().enumerate().map(|(at, a)| (a.package.as_str(), at)).collect();
+    let place: HashMap<&str, usize> = packages
+        .iter()
+        .enumerate()
+        .map(|(at, a)| (a.package.as_str(), at))
+        .collect();
     let started = || lines.lines().filter_map(|line| line.split_once(' '));
-    let (_, package) = started().last()?;
+    let (_, package) = started().next_back()?;
     let linking = started().any(|(tool, _)| tool == "link");
-    let done = if linking { packages.len() } else { started().filter_map(|(_, p)| place.get(p)).max().copied().unwrap_or(0) };
-    Some(Progress { done, total: packages.len() + 1, package: package.to_owned() })
+    let done = if linking {
+        packages.len()
+    } else {
+        started()
+            .filter_map(|(_, p)| place.get(p))
+            .max()
+            .copied()
+            .unwrap_or(0)
+    };
+    Some(Progress {
+        done,
+        total: packages.len() + 1,
+        package: package.to_owned(),
+    })
 }

@@ -21,7 +21,12 @@ const TRIES: usize = 3;
 const SLOT_EVERY: Duration = Duration::from_millis(20);
 
 /// The program of this recipe, from the store or from a build. `while_waiting` is called now and then.
-pub fn artifact(recipe: &Recipe, config: &Config, store: &Store, while_waiting: &dyn Fn()) -> Result<Artifact, Refusal> {
+pub fn artifact(
+    recipe: &Recipe,
+    config: &Config,
+    store: &Store,
+    while_waiting: &dyn Fn(),
+) -> Result<Artifact, Refusal> {
     let key = recipe.key();
     let arrived = SystemTime::now();
     let deadline = Instant::now() + config.first_byte.unwrap_or(config.limits.wall * 2);
@@ -91,7 +96,10 @@ fn wait(store: &Store, key: &BuildKey, deadline: Instant, while_waiting: &dyn Fn
         if left.is_zero() {
             return Ok(false);
         }
-        if waiting.within(left.min(NOTICE_EVERY)).map_err(|e| trouble("wait for a build", &e))? {
+        if waiting
+            .within(left.min(NOTICE_EVERY))
+            .map_err(|e| trouble("wait for a build", &e))?
+        {
             return Ok(true);
         }
         while_waiting();

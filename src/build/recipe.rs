@@ -25,7 +25,13 @@ pub struct Recipe {
 impl Recipe {
     /// What this request asks for.
     pub fn new(resolved: Resolved, platform: Platform, go: &str, wish: Wish) -> Recipe {
-        Recipe { resolved, platform, go: go.to_owned(), tags: wish.tags, strip: wish.strip }
+        Recipe {
+            resolved,
+            platform,
+            go: go.to_owned(),
+            tags: wish.tags,
+            strip: wish.strip,
+        }
     }
 
     /// The key of what it makes.
@@ -54,20 +60,35 @@ impl Recipe {
 
     /// The line that makes the same bytes anywhere.
     pub fn verify(&self) -> String {
-        verify_line(&self.go, &self.platform, &self.flags(), &self.package_at_version())
+        verify_line(
+            &self.go,
+            &self.platform,
+            &self.flags(),
+            &self.package_at_version(),
+        )
     }
 
     /// The last element of the package, past a major version: what `go install` calls the program.
     pub fn name(&self) -> &str {
         let mut elements = self.resolved.package.rsplit('/');
         let last = elements.next().unwrap_or_default();
-        let major = last.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if major { elements.next().unwrap_or(last) } else { last }
+        let major = last
+            .strip_prefix('v')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        if major {
+            elements.next().unwrap_or(last)
+        } else {
+            last
+        }
     }
 
     /// The path and query that always mean these bytes.
     pub fn exact_url(&self) -> String {
-        let package = self.resolved.package.strip_prefix("github.com/").unwrap_or(&self.resolved.package);
+        let package = self
+            .resolved
+            .package
+            .strip_prefix("github.com/")
+            .unwrap_or(&self.resolved.package);
         let mut url = format!(
             "/{package}@{}?{}&go={}",
             self.resolved.version,
@@ -87,7 +108,12 @@ mod tests {
 
     fn recipe() -> Recipe {
         Recipe {
-            resolved: Resolved { module: "a.b/c/v2".into(), version: "v2.0.0".into(), package: "a.b/c/v2".into(), time: 0 },
+            resolved: Resolved {
+                module: "a.b/c/v2".into(),
+                version: "v2.0.0".into(),
+                package: "a.b/c/v2".into(),
+                time: 0,
+            },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),
             tags: vec![],
@@ -98,13 +124,41 @@ mod tests {
     #[test]
     fn whatever_changes_the_bytes_changes_the_key() {
         let plain = recipe().key();
-        assert_eq!(plain, Recipe { resolved: Resolved { time: 1, ..recipe().resolved }, ..recipe() }.key());
+        assert_eq!(
+            plain,
+            Recipe {
+                resolved: Resolved {
+                    time: 1,
+                    ..recipe().resolved
+                },
+                ..recipe()
+            }
+            .key()
+        );
         for other in [
-            Recipe { strip: true, ..recipe() },
-            Recipe { tags: vec!["x".into()], ..recipe() },
-            Recipe { go: "go1.26.7".into(), ..recipe() },
-            Recipe { platform: Platform::new("linux", "amd64v3").unwrap(), ..recipe() },
-            Recipe { resolved: Resolved { version: "v2.0.1".into(), ..recipe().resolved }, ..recipe() },
+            Recipe {
+                strip: true,
+                ..recipe()
+            },
+            Recipe {
+                tags: vec!["x".into()],
+                ..recipe()
+            },
+            Recipe {
+                go: "go1.26.7".into(),
+                ..recipe()
+            },
+            Recipe {
+                platform: Platform::new("linux", "amd64v3").unwrap(),
+                ..recipe()
+            },
+            Recipe {
+                resolved: Resolved {
+                    version: "v2.0.1".into(),
+                    ..recipe().resolved
+                },
+                ..recipe()
+            },
         ] {
             assert_ne!(plain, other.key());
         }

@@ -10,7 +10,12 @@ use crate::config::{Config, Sendfile};
 /// Writes an answer (RFC 3875 section 6). `HEAD` gets the same headers and no body (RFC 9110 section 9.3.2).
 pub fn write(response: &Response, method: &str, config: &Config, out: impl Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
-    write!(out, "Status: {} {}\r\n", response.status.0, response.status.phrase())?;
+    write!(
+        out,
+        "Status: {} {}\r\n",
+        response.status.0,
+        response.status.phrase()
+    )?;
     for (name, value) in &response.headers {
         write!(out, "{name}: {value}\r\n")?;
     }
@@ -33,7 +38,10 @@ pub fn write(response: &Response, method: &str, config: &Config, out: impl Write
             file.seek(SeekFrom::Start(*start))?;
             out.flush()?;
             // From a file to a pipe or a socket: the kernel moves the pages, nothing is copied here.
-            io::copy(&mut file.take(*len), &mut out.into_inner().map_err(io::IntoInnerError::into_error)?)?;
+            io::copy(
+                &mut file.take(*len),
+                &mut out.into_inner().map_err(io::IntoInnerError::into_error)?,
+            )?;
             return Ok(());
         }
     }

@@ -22,8 +22,16 @@ const STDOUT_BYTES: usize = 32 << 20;
 
 /// What Go reads to find and trust the module proxy.
 const NETWORK_FILES: &[&str] = &[
-    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
-    "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/localtime",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+    "/etc/localtime",
 ];
 
 /// Everything that each start of `go` needs.
@@ -43,7 +51,13 @@ impl Go<'_> {
         let own_binary = fs::read_link("/proc/self/exe")?;
         let cell = serde_json::to_string(&self.cell(work, cache, &own_binary))?;
         let mut command = Command::new(&own_binary);
-        command.arg("enter").arg(cell).arg("--").arg(&self.toolchain.go).args(args).current_dir(work);
+        command
+            .arg("enter")
+            .arg(cell)
+            .arg("--")
+            .arg(&self.toolchain.go)
+            .args(args)
+            .current_dir(work);
         command.env_clear().envs(self.environment(work, cache));
         Ok(command)
     }
@@ -51,9 +65,14 @@ impl Go<'_> {
     /// Runs it to its end.
     pub fn run(&self, work: &Path, args: &[&str], deadline: Instant) -> Result<Outcome, Refusal> {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let bounds = Bounds { deadline, stdout_bytes: STDOUT_BYTES, stderr_bytes: self.config.limits.log_bytes };
-        let mut command =
-            self.command(work, &self.store.compile_cache(), &args).map_err(|e| trouble("prepare go", &e))?;
+        let bounds = Bounds {
+            deadline,
+            stdout_bytes: STDOUT_BYTES,
+            stderr_bytes: self.config.limits.log_bytes,
+        };
+        let mut command = self
+            .command(work, &self.store.compile_cache(), &args)
+            .map_err(|e| trouble("prepare go", &e))?;
         // So many requests to the proxy are under way at once: they wait for it, not for a processor.
         command.env("GOMAXPROCS", "24");
         run(&mut command, bounds, || true).map_err(|e| trouble("start go", &e))
@@ -63,7 +82,10 @@ impl Go<'_> {
     /// and every *_PROXY are not set.
     fn environment(&self, work: &Path, cache: &Path) -> Vec<(&'static str, PathBuf)> {
         let text = |name, value: &str| (name, PathBuf::from(value));
-        let (proxies, checksums) = (self.toolchain.proxies(self.config), self.toolchain.checksums(self.config));
+        let (proxies, checksums) = (
+            self.toolchain.proxies(self.config),
+            self.toolchain.checksums(self.config),
+        );
         vec![
             text("PATH", "/nonexistent"),
             text("CGO_ENABLED", "0"),
@@ -99,8 +121,19 @@ impl Go<'_> {
         let mut read: Vec<PathBuf> = NETWORK_FILES.iter().map(PathBuf::from).collect();
         let mut ports = Vec::new();
         let proxies = self.toolchain.proxies(self.config);
-        let checksums = self.toolchain.checksums(self.config).split(' ').nth(1).unwrap_or("https://sum").to_owned();
-        for url in proxies.split(',').map(str::to_owned).chain([checksums]).filter_map(|url| Url::parse(&url).ok()) {
+        let checksums = self
+            .toolchain
+            .checksums(self.config)
+            .split(' ')
+            .nth(1)
+            .unwrap_or("https://sum")
+            .to_owned();
+        for url in proxies
+            .split(',')
+            .map(str::to_owned)
+            .chain([checksums])
+            .filter_map(|url| Url::parse(&url).ok())
+        {
             match url.to_file_path() {
                 Ok(path) if url.scheme() == "file" => read.push(path),
                 Ok(_) | Err(()) => ports.extend(url.port_or_known_default()),
@@ -129,7 +162,10 @@ fn rlimits(limits: &BuildLimits) -> Limits {
 
 /// GOOS, GOARCH and the variable of the architecture's level, each set by name.
 pub fn platform_variables(platform: &Platform) -> Vec<(&'static str, String)> {
-    let mut variables = vec![("GOOS", platform.os().to_owned()), ("GOARCH", platform.arch().to_owned())];
+    let mut variables = vec![
+        ("GOOS", platform.os().to_owned()),
+        ("GOARCH", platform.arch().to_owned()),
+    ];
     variables.extend(level_variable(platform));
     variables
 }
@@ -164,13 +200,24 @@ pub fn recipe_flags(tags: &[String], strip: bool) -> Vec<String> {
 /// The line that makes the same bytes anywhere: one that can be pasted.
 pub fn verify_line(go: &str, platform: &Platform, flags: &[String], package_at_version: &str) -> String {
     let mut words = vec!["CGO_ENABLED=0".to_owned()];
-    words.extend(platform_variables(platform).into_iter().enumerate().filter_map(|(at, (name, value))| {
-        // A level that is Go's own default goes without saying.
-        (at < 2 || !platform.is_default_level()).then(|| format!("{name}={value}"))
-    }));
+    words.extend(
+        platform_variables(platform)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, (name, value))| {
+                // A level that is Go's own default goes without saying.
+                (at < 2 || !platform.is_default_level()).then(|| format!("{name}={value}"))
+            }),
+    );
     words.push(format!("GOTOOLCHAIN={go}"));
     words.push("go install".to_owned());
-    words.extend(flags.iter().map(|flag| if flag.contains(' ') { format!("'{flag}'") } else { flag.clone() }));
+    words.extend(flags.iter().map(|flag| {
+        if flag.contains(' ') {
+            format!("'{flag}'")
+        } else {
+            flag.clone()
+        }
+    }));
     words.push(package_at_version.to_owned());
     words.join(" ")
 }
@@ -181,5 +228,6 @@ pub fn supports(toolchain: &Toolchain, platform: &Platform) -> Result<(), Refusa
     if toolchain.platforms.contains(&pair) {
         return Ok(());
     }
-    Err(Refusal::new(Reason::UnknownPlatform).detail(format!("{} does not build for {pair}", toolchain.version)))
+    Err(Refusal::new(Reason::UnknownPlatform)
+        .detail(format!("{} does not build for {pair}", toolchain.version)))
 }

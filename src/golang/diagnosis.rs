@@ -7,7 +7,14 @@ use crate::answer::{Reason, Refusal};
 use crate::sandbox::process::{Ended, Outcome};
 
 /// What a module proxy answers for a module or version that it has not got; some say 403.
-const ABSENT: &[&str] = &[": 403 ", ": 404 ", ": 410 ", "no such file or directory", "unknown revision", "no matching versions"];
+const ABSENT: &[&str] = &[
+    ": 403 ",
+    ": 404 ",
+    ": 410 ",
+    "no such file or directory",
+    "unknown revision",
+    "no matching versions",
+];
 
 /// Words, and what they mean, the first that fits.
 const WORDS: &[(&str, Reason)] = &[
@@ -51,21 +58,39 @@ pub fn build(outcome: &Outcome, hidden: &[&Path]) -> Refusal {
 
 /// Why a module could not be had: the words of `go list` or `go mod download`.
 pub fn module(words: &str, exact: bool, hidden: &[&Path]) -> Refusal {
-    let absent = if exact { Reason::NoSuchVersion } else { Reason::NoSuchModule };
+    let absent = if exact {
+        Reason::NoSuchVersion
+    } else {
+        Reason::NoSuchModule
+    };
     let known = reason(words).filter(|r| *r != Reason::ProxyFailed);
-    let reason = known.unwrap_or(if ABSENT.iter().any(|w| words.contains(w)) { absent } else { Reason::ProxyFailed });
+    let reason = known.unwrap_or(if ABSENT.iter().any(|w| words.contains(w)) {
+        absent
+    } else {
+        Reason::ProxyFailed
+    });
     refusal(reason, words, hidden)
 }
 
 fn reason(words: &str) -> Option<Reason> {
-    WORDS.iter().find(|(word, _)| words.contains(word)).map(|(_, reason)| *reason)
+    WORDS
+        .iter()
+        .find(|(word, _)| words.contains(word))
+        .map(|(_, reason)| *reason)
 }
 
 fn refusal(reason: Reason, words: &str, hidden: &[&Path]) -> Refusal {
     let mut text = words.to_owned();
     for path in hidden {
-        text = text.replace(&format!("{}/", path.display()), "").replace(&path.display().to_string(), "");
+        text = text
+            .replace(&format!("{}/", path.display()), "")
+            .replace(&path.display().to_string(), "");
     }
-    let shown: Vec<_> = text.lines().filter(|line| !line.starts_with("go: downloading ")).collect();
-    Refusal::new(reason).detail(shown.join("\n")).log(words.to_owned())
+    let shown: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with("go: downloading "))
+        .collect();
+    Refusal::new(reason)
+        .detail(shown.join("\n"))
+        .log(words.to_owned())
 }

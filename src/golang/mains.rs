@@ -28,12 +28,18 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
     let mut found = Vec::new();
     collect(module, "", 0, &mut found);
     let last = |dir: &String| dir.rsplit('/').next().unwrap_or_default().to_owned();
-    let named: Vec<_> = found.iter().filter(|dir| names.contains(&last(dir).as_str())).collect();
+    let named: Vec<_> = found
+        .iter()
+        .filter(|dir| names.contains(&last(dir).as_str()))
+        .collect();
     match (found.as_slice(), named.as_slice()) {
         ([], _) => Choice::None,
         ([only], _) => Choice::Command(only.clone()),
         (_, [one]) => Choice::Command((*one).clone()),
-        (_, named) => match named.iter().find(|dir| dir.as_str() == format!("cmd/{}", last(dir))) {
+        (_, named) => match named
+            .iter()
+            .find(|dir| dir.as_str() == format!("cmd/{}", last(dir)))
+        {
             Some(command) => Choice::Command((*command).clone()),
             None => Choice::Several(found),
         },
@@ -42,7 +48,9 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
 
 /// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`.
 pub fn is_command(dir: &Path) -> bool {
-    go_files(dir).iter().any(|text| package_name(text) == Some("main") && !is_ignored(text))
+    go_files(dir)
+        .iter()
+        .any(|text| package_name(text) == Some("main") && !is_ignored(text))
 }
 
 /// Whether the directory holds any Go at all.
@@ -51,7 +59,9 @@ pub fn is_package(dir: &Path) -> bool {
 }
 
 fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(root.join(below)) else { return };
+    let Ok(entries) = fs::read_dir(root.join(below)) else {
+        return;
+    };
     let mut names: Vec<String> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()))
@@ -60,7 +70,11 @@ fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
         .collect();
     names.sort();
     for name in names {
-        let dir = if below.is_empty() { name } else { format!("{below}/{name}") };
+        let dir = if below.is_empty() {
+            name
+        } else {
+            format!("{below}/{name}")
+        };
         if is_command(&root.join(&dir)) {
             found.push(dir.clone());
         }
@@ -71,13 +85,18 @@ fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
 }
 
 fn go_files(dir: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
     entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".go") && !name.ends_with("_test.go") && !name.starts_with(['_', '.']) && path.is_file()
+            name.ends_with(".go")
+                && !name.ends_with("_test.go")
+                && !name.starts_with(['_', '.'])
+                && path.is_file()
         })
         .filter_map(|path| fs::read(path).ok())
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -101,8 +120,12 @@ fn package_name(text: &str) -> Option<&str> {
 }
 
 fn is_ignored(text: &str) -> bool {
-    let head = text.lines().map(str::trim).take_while(|line| !line.starts_with("package "));
-    head.into_iter().any(|line| line == "//go:build ignore" || line == "// +build ignore")
+    let head = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("package "));
+    head.into_iter()
+        .any(|line| line == "//go:build ignore" || line == "// +build ignore")
 }
 
 #[cfg(test)]
@@ -123,11 +146,31 @@ mod tests {
         let (main, library) = ("// c\n/* d */ package main\n", "package x\n");
         for (dirs, expected) in [
             (vec![("", main), ("cmd/a", main)], Choice::Command(String::new())),
-            (vec![("", library), ("cmd/a", main)], Choice::Command("cmd/a".into())),
-            (vec![("cmd/a", main), ("cmd/repo", main)], Choice::Command("cmd/repo".into())),
-            (vec![("repo", main), ("cmd/repo", main)], Choice::Command("cmd/repo".into())),
-            (vec![("cmd/a", main), ("cmd/b", main)], Choice::Several(vec!["cmd/a".into(), "cmd/b".into()])),
-            (vec![("", library), ("internal/gen", main), ("examples/a", main), ("_x", main)], Choice::None),
+            (
+                vec![("", library), ("cmd/a", main)],
+                Choice::Command("cmd/a".into()),
+            ),
+            (
+                vec![("cmd/a", main), ("cmd/repo", main)],
+                Choice::Command("cmd/repo".into()),
+            ),
+            (
+                vec![("repo", main), ("cmd/repo", main)],
+                Choice::Command("cmd/repo".into()),
+            ),
+            (
+                vec![("cmd/a", main), ("cmd/b", main)],
+                Choice::Several(vec!["cmd/a".into(), "cmd/b".into()]),
+            ),
+            (
+                vec![
+                    ("", library),
+                    ("internal/gen", main),
+                    ("examples/a", main),
+                    ("_x", main),
+                ],
+                Choice::None,
+            ),
             (vec![("gen", "//go:build ignore\n\npackage main\n")], Choice::None),
         ] {
             assert_eq!(choose(module(&dirs).path(), &["repo"]), expected, "{dirs:?}");

@@ -19,17 +19,24 @@ pub fn resolve_remembered(go: Go<'_>, target: &Target, may_ask: bool) -> Result<
     // A clock that went back makes the memory young, which costs a stale minute.
     let age = |at: SystemTime| at.elapsed().unwrap_or_default();
     match &remembered {
-        Some((resolved, at)) if target.version().is_exact() || age(*at) < go.config.resolve => return Ok(resolved.clone()),
+        Some((resolved, at)) if target.version().is_exact() || age(*at) < go.config.resolve => {
+            return Ok(resolved.clone());
+        }
         Some((resolved, _)) if !may_ask => return Ok(resolved.clone()),
         Some(_) | None => {}
     }
     match (resolve(go, target), remembered) {
         (Ok(resolved), _) => {
-            go.store.remember(&key, &resolved).map_err(|e| trouble("remember a resolution", &e))?;
+            go.store
+                .remember(&key, &resolved)
+                .map_err(|e| trouble("remember a resolution", &e))?;
             Ok(resolved)
         }
         (Err(refusal), Some((resolved, at))) if refusal.reason == Reason::ProxyFailed && age(at) < STALE => {
-            log::warn!("the module proxy failed, the last answer is used: {}", refusal.log.escape_debug());
+            log::warn!(
+                "the module proxy failed, the last answer is used: {}",
+                refusal.log.escape_debug()
+            );
             Ok(resolved)
         }
         (Err(refusal), _) => Err(refusal),

@@ -60,35 +60,52 @@ struct Downloaded {
 
 /// The name under which a target's resolution is remembered.
 pub fn key(target: &Target, go: &str) -> BuildKey {
-    KeyMaker::default().field("resolution 1").field(go).field(target.import_path()).field(target.version().query()).finish()
+    KeyMaker::default()
+        .field("resolution 1")
+        .field(go)
+        .field(target.import_path())
+        .field(target.version().query())
+        .finish()
 }
 
 /// Asks the module proxy.
 pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
     let name = format!("resolve-{}", std::process::id());
-    let work = Work::begin(&go.store.work(), &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
+    let work =
+        Work::begin(&go.store.work(), &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
     let deadline = Instant::now() + go.config.limits.wall;
-    let asking = Asking { go, work: work.path(), deadline, target };
+    let asking = Asking {
+        go,
+        work: work.path(),
+        deadline,
+        target,
+    };
     let mut failure = None;
     for candidate in asking.candidates()? {
         match asking.try_candidate(&candidate) {
             Ok(resolved) => return Ok(resolved),
             // Of several failures the one that got furthest tells most: the module is there, but not the package.
-            Err(refusal) if furthest(&refusal) > failure.as_ref().map_or(0, furthest) => failure = Some(refusal),
+            Err(refusal) if furthest(&refusal) > failure.as_ref().map_or(0, furthest) => {
+                failure = Some(refusal)
+            }
             Err(_) => {}
         }
     }
     Err(failure.unwrap_or(Refusal::new(Reason::NoSuchModule)))
 }
 
-fn furthest(refusal: &Refusal) -> u8 {
-    match refusal.reason {
-        Reason::NoSuchModule => 1,
-        Reason::NoSuchVersion => 2,
-        Reason::ProxyFailed => 3,
-        Reason::NoSuchPackage => 4,
-        _ => 5,
-    }
+/// In the order of how far the asking came; whatever is not listed came furthest.
+fn furthest(refusal: &Refusal) -> usize {
+    const ORDER: [Reason; 4] = [
+        Reason::NoSuchModule,
+        Reason::NoSuchVersion,
+        Reason::ProxyFailed,
+        Reason::NoSuchPackage,
+    ];
+    1 + ORDER
+        .iter()
+        .position(|reason| *reason == refusal.reason)
+        .unwrap_or(ORDER.len())
 }
 
 struct Asking<'a> {
@@ -103,18 +120,28 @@ impl Asking<'_> {
     fn candidates(&self) -> Result<Vec<Candidate>, Refusal> {
         let plain = self.plain_candidates();
         if let Some(major) = self.target.version().major() {
-            let with_major = plain.iter().flat_map(|c| [at_major(c, major), (major > 1).then(|| c.clone())]);
+            let with_major = plain
+                .iter()
+                .flat_map(|c| [at_major(c, major), (major > 1).then(|| c.clone())]);
             return Ok(with_major.flatten().collect());
         }
         // No version, a branch or a commit: the newest major is meant. Which there are, the proxy is asked at once.
         let mut found: Vec<Candidate> = Vec::new();
         let mut from = 2;
         loop {
-            let asked: Vec<Candidate> =
-                plain.iter().flat_map(|c| (from..from + MAJORS_AT_ONCE).filter_map(|major| at_major(c, major))).collect();
+            let asked: Vec<Candidate> = plain
+                .iter()
+                .flat_map(|c| (from..from + MAJORS_AT_ONCE).filter_map(|major| at_major(c, major)))
+                .collect();
             let there = self.listed(plain.iter().chain(&asked).map(|c| c.module.as_str()).collect())?;
-            let last = asked.iter().filter(|c| there.contains(&c.module)).cloned().collect::<Vec<_>>();
-            let more = last.iter().any(|c| c.module.ends_with(&format!("/v{}", from + MAJORS_AT_ONCE - 1)));
+            let last = asked
+                .iter()
+                .filter(|c| there.contains(&c.module))
+                .cloned()
+                .collect::<Vec<_>>();
+            let more = last
+                .iter()
+                .any(|c| c.module.ends_with(&format!("/v{}", from + MAJORS_AT_ONCE - 1)));
             found.splice(0..0, last.into_iter().rev());
             if !more {
                 break;
@@ -130,15 +157,28 @@ impl Asking<'_> {
     fn plain_candidates(&self) -> Vec<Candidate> {
         let elements = self.target.elements();
         let root = self.target.root_len().unwrap_or(2).min(elements.len());
-        let split = |at: usize| Candidate { module: elements[..at].join("/"), below: elements[at..].join("/") };
+        let split = |at: usize| Candidate {
+            module: elements[..at].join("/"),
+            below: elements[at..].join("/"),
+        };
         let alias = match elements {
             [host, owner, repo, below @ ..] if host == "github.com" => {
-                vanity::module_path(owner, repo).map(|module| Candidate { module, below: below.join("/") })
+                vanity::module_path(owner, repo).map(|module| Candidate {
+                    module,
+                    below: below.join("/"),
+                })
             }
             _ => None,
         };
-        let nested = alias.as_ref().map(|a| nested(&a.module, &a.below)).unwrap_or_default();
-        alias.into_iter().chain(nested).chain((root..=elements.len()).map(split)).collect()
+        let nested = alias
+            .as_ref()
+            .map(|a| nested(&a.module, &a.below))
+            .unwrap_or_default();
+        alias
+            .into_iter()
+            .chain(nested)
+            .chain((root..=elements.len()).map(split))
+            .collect()
     }
 
     fn listed(&self, modules: Vec<&str>) -> Result<Vec<String>, Refusal> {
@@ -146,7 +186,9 @@ impl Asking<'_> {
         args.extend(modules);
         let outcome = self.go.run(self.work, &args, self.deadline)?;
         let listed = serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>();
-        let there = listed.filter_map(Result::ok).filter(|module| !module.versions.is_empty());
+        let there = listed
+            .filter_map(Result::ok)
+            .filter(|module| !module.versions.is_empty());
         Ok(there.map(|module| module.path).collect())
     }
 
@@ -157,7 +199,10 @@ impl Asking<'_> {
         match declared {
             None => self.command_in(candidate, &downloaded),
             Some(module) => {
-                let renamed = Candidate { module, below: candidate.below.clone() };
+                let renamed = Candidate {
+                    module,
+                    below: candidate.below.clone(),
+                };
                 let downloaded = self.download(&renamed.module)?;
                 self.command_in(&renamed, &downloaded)
             }
@@ -166,9 +211,17 @@ impl Asking<'_> {
 
     fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
         let query = format!("{module}@{}", self.target.version().query());
-        let outcome = self.go.run(self.work, &["mod", "download", "-json", "--", &query], self.deadline)?;
+        let outcome = self.go.run(
+            self.work,
+            &["mod", "download", "-json", "--", &query],
+            self.deadline,
+        )?;
         let exact = *self.target.version() != Version::Latest;
-        let hidden = [self.work, &self.go.store.module_cache(), &self.go.toolchain.goroot];
+        let hidden = [
+            self.work,
+            &self.go.store.module_cache(),
+            &self.go.toolchain.goroot,
+        ];
         if !matches!(outcome.ended, Ended::Exited(_)) {
             return Err(diagnosis::build(&outcome, &hidden));
         }
@@ -176,13 +229,21 @@ impl Asking<'_> {
         if said.error.is_empty() && said.dir.is_dir() {
             return Ok(said);
         }
-        let words = if said.error.is_empty() { String::from_utf8_lossy(&outcome.stderr).into_owned() } else { said.error };
+        let words = if said.error.is_empty() {
+            String::from_utf8_lossy(&outcome.stderr).into_owned()
+        } else {
+            said.error
+        };
         Err(diagnosis::module(&words, exact, &hidden))
     }
 
     fn command_in(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Resolved, Refusal> {
         let below = self.directory(candidate, &downloaded.dir)?;
-        let package = if below.is_empty() { candidate.module.clone() } else { format!("{}/{below}", candidate.module) };
+        let package = if below.is_empty() {
+            candidate.module.clone()
+        } else {
+            format!("{}/{below}", candidate.module)
+        };
         Ok(Resolved {
             module: candidate.module.clone(),
             version: downloaded.version.clone(),
@@ -199,28 +260,38 @@ impl Asking<'_> {
                 return Ok(candidate.below.clone());
             }
             if !place.is_dir() {
-                return Err(Refusal::new(Reason::NoSuchPackage).detail(format!("{} has no {}", candidate.module, candidate.below)));
+                return Err(Refusal::new(Reason::NoSuchPackage)
+                    .detail(format!("{} has no {}", candidate.module, candidate.below)));
             }
         }
         match mains::choose(&place, &names) {
             Choice::Command(dir) => Ok(join(&candidate.below, &dir)),
-            Choice::Several(dirs) => Err(Refusal::new(Reason::SeveralCommands).instead(dirs.iter().map(|dir| {
-                let typed = self.target.import_path();
-                format!("/{}/{dir}", typed.strip_prefix("github.com/").unwrap_or(&typed))
-            }))),
+            Choice::Several(dirs) => Err(Refusal::new(Reason::SeveralCommands).instead(dirs.iter().map(
+                |dir| {
+                    let typed = self.target.import_path();
+                    format!("/{}/{dir}", typed.strip_prefix("github.com/").unwrap_or(&typed))
+                },
+            ))),
             Choice::None => Err(Refusal::new(Reason::NoCommand).detail(candidate.module.clone())),
         }
     }
 }
 
 fn join(above: &str, below: &str) -> String {
-    if above.is_empty() || below.is_empty() { format!("{above}{below}") } else { format!("{above}/{below}") }
+    if above.is_empty() || below.is_empty() {
+        format!("{above}{below}")
+    } else {
+        format!("{above}/{below}")
+    }
 }
 
 /// The modules that may lie in the directories of `module`, on the way down to `below`.
 fn nested(module: &str, below: &str) -> Vec<Candidate> {
     let elements: Vec<&str> = below.split('/').filter(|e| !e.is_empty()).collect();
-    let at = |n: usize| Candidate { module: join(module, &elements[..n].join("/")), below: elements[n..].join("/") };
+    let at = |n: usize| Candidate {
+        module: join(module, &elements[..n].join("/")),
+        below: elements[n..].join("/"),
+    };
     (1..=elements.len()).map(at).collect()
 }
 
@@ -230,24 +301,35 @@ fn at_major(candidate: &Candidate, major: u64) -> Option<Candidate> {
     match major {
         0 | 1 => Some(candidate.clone()),
         _ if has_suffix => None,
-        _ => Some(Candidate { module: format!("{}/v{major}", candidate.module), below: candidate.below.clone() }),
+        _ => Some(Candidate {
+            module: format!("{}/v{major}", candidate.module),
+            below: candidate.below.clone(),
+        }),
     }
 }
 
 fn last_name_is_major(module: &str) -> bool {
     let last = module.rsplit('/').next().unwrap_or_default();
-    last.strip_prefix('v').is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 1))
+    last.strip_prefix('v')
+        .is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 1))
 }
 
 fn last_name(module: &str) -> &str {
-    let path = if last_name_is_major(module) { module.rsplit_once('/').map_or(module, |(path, _)| path) } else { module };
+    let path = if last_name_is_major(module) {
+        module.rsplit_once('/').map_or(module, |(path, _)| path)
+    } else {
+        module
+    };
     path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The path in a go.mod's `module` line (Go modules reference, "module directive").
 fn declared_path(go_mod: &Path) -> Option<String> {
     let text = std::fs::read_to_string(go_mod).ok()?;
-    let line = text.lines().map(str::trim).find_map(|line| line.strip_prefix("module"))?;
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find_map(|line| line.strip_prefix("module"))?;
     let word = line.split("//").next()?.trim().trim_matches(['"', '`']);
     (!word.is_empty()).then(|| word.to_owned())
 }
@@ -259,7 +341,9 @@ fn module_time(info: &Path) -> u64 {
         #[serde(rename = "Time", default)]
         time: String,
     }
-    let info: Option<Info> = std::fs::read(info).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let info: Option<Info> = std::fs::read(info)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     info.and_then(|info| parse_rfc3339(&info.time)).unwrap_or(0)
 }
 
@@ -268,9 +352,15 @@ fn parse_rfc3339(text: &str) -> Option<u64> {
     let (date, clock) = text.split_once('T')?;
     let mut date = date.split('-');
     let (year, month, day) = (date.next()?, date.next()?.parse::<usize>().ok()?, date.next()?);
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     // The weekday does not count, but has to be there.
-    let http = format!("Mon, {day} {} {year} {} GMT", MONTHS.get(month.checked_sub(1)?)?, clock.get(..8)?);
+    let http = format!(
+        "Mon, {day} {} {year} {} GMT",
+        MONTHS.get(month.checked_sub(1)?)?,
+        clock.get(..8)?
+    );
     let time = httpdate::parse_http_date(&http).ok()?;
     Some(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
 }

@@ -21,8 +21,14 @@ mod tests {
 
     #[test]
     fn a_row_names_a_repository_or_all_of_an_owner() {
-        assert_eq!(module_path("FiloSottile", "age").as_deref(), Some("filippo.io/age"));
-        assert_eq!(module_path("golang", "tools").as_deref(), Some("golang.org/x/tools"));
+        assert_eq!(
+            module_path("FiloSottile", "age").as_deref(),
+            Some("filippo.io/age")
+        );
+        assert_eq!(
+            module_path("golang", "tools").as_deref(),
+            Some("golang.org/x/tools")
+        );
         assert_eq!(module_path("junegunn", "fzf"), None);
     }
 }

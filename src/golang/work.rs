@@ -48,7 +48,12 @@ impl Drop for Work {
 pub fn sweep(room: &Path) -> io::Result<()> {
     for entry in fs::read_dir(room)? {
         let path = entry?.path();
-        let young = |m: fs::Metadata| m.modified().ok().and_then(|t| t.elapsed().ok()).is_none_or(|age| age < YOUNG);
+        let young = |m: fs::Metadata| {
+            m.modified()
+                .ok()
+                .and_then(|t| t.elapsed().ok())
+                .is_none_or(|age| age < YOUNG)
+        };
         let Ok(dir) = File::open(&path) else { continue };
         if dir.try_lock().is_ok() && !dir.metadata().is_ok_and(young) {
             remove(&path)?;

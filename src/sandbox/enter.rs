@@ -47,14 +47,24 @@ pub fn enter(cell: &Cell, command: &mut Command) -> String {
         }
     }
     let error = command.exec();
-    format!("cannot start {}: {error}", command.get_program().to_string_lossy())
+    format!(
+        "cannot start {}: {error}",
+        command.get_program().to_string_lossy()
+    )
 }
 
 fn close_on_exec(_: &Cell) -> Result<(), Refused> {
     const FIRST: libc::c_uint = 3;
     // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC takes three integers, touches no memory of ours, and closes
     // nothing now: descriptors that this process still uses stay open until exec.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            FIRST,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     if done == 0 {
         return Ok(());
     }
@@ -62,7 +72,7 @@ fn close_on_exec(_: &Cell) -> Result<(), Refused> {
     let (soft, _) = resource::getrlimit(resource::Resource::RLIMIT_NOFILE).map_err(refused)?;
     for fd in FIRST as RawFd..soft.min(1 << 16) as RawFd {
         // Most of these numbers are no descriptor, which is what is wanted (EBADF).
-        let _: Result<(), nix::Error> = nix::unistd::close(fd);
+        nix::unistd::close(fd).ok();
     }
     Ok(())
 }
@@ -79,11 +89,17 @@ fn die_with_parent(_: &Cell) -> Result<(), Refused> {
     let parent = nix::unistd::getppid();
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused)?;
     // Had the parent died before the call, no signal would come any more (prctl(2)).
-    if nix::unistd::getppid() == parent { Ok(()) } else { Err(Refused("the parent is gone".to_owned())) }
+    if nix::unistd::getppid() == parent {
+        Ok(())
+    } else {
+        Err(Refused("the parent is gone".to_owned()))
+    }
 }
 
 fn resource_limits(cell: &Cell) -> Result<(), Refused> {
-    cell.limits.map_or(Ok(()), |limits| limits.apply()).map_err(refused)
+    cell.limits
+        .map_or(Ok(()), |limits| limits.apply())
+        .map_err(refused)
 }
 
 fn private_umask(_: &Cell) -> Result<(), Refused> {
@@ -101,7 +117,12 @@ fn drop_capabilities(_: &Cell) -> Result<(), Refused> {
     if has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP).map_err(refused)? {
         caps::clear(None, CapSet::Bounding).map_err(refused)?;
     }
-    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+    for set in [
+        CapSet::Ambient,
+        CapSet::Inheritable,
+        CapSet::Effective,
+        CapSet::Permitted,
+    ] {
         caps::clear(None, set).map_err(refused)?;
     }
     Ok(())

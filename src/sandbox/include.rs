@@ -22,7 +22,11 @@ pub fn stays_within<'a>(directory: &Path, files: impl Iterator<Item = &'a Path>)
         let Ok(text) = fs::read(&file) else { continue };
         for path in includes(&String::from_utf8_lossy(&text)) {
             let Some(name) = plain_name(&path) else {
-                let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let file = file
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 return Err(Leaves { file, path });
             };
             let included = directory.join(name);
@@ -52,7 +56,10 @@ fn includes(text: &str) -> Vec<String> {
 /// The quoted string, or what stands in its place.
 fn operand(rest: &str) -> String {
     let line = skip_space(rest).lines().next().unwrap_or_default();
-    let quoted = line.strip_prefix('"').and_then(|body| body.find('"')).map(|end| &line[..end + 2]);
+    let quoted = line
+        .strip_prefix('"')
+        .and_then(|body| body.find('"'))
+        .map(|end| &line[..end + 2]);
     quoted.unwrap_or(line).chars().take(200).collect()
 }
 
@@ -60,7 +67,9 @@ fn operand(rest: &str) -> String {
 fn skip_space(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
-        let Some(comment) = text.strip_prefix("/*") else { return text };
+        let Some(comment) = text.strip_prefix("/*") else {
+            return text;
+        };
         text = comment.split_once("*/").map_or("", |(_, rest)| rest);
     }
 }
@@ -95,6 +104,9 @@ mod tests {
         fs::write(dir.path().join("a.s"), "#include \"b.h\"\n").unwrap();
         fs::write(dir.path().join("b.h"), "#include \"/etc/passwd\"\n").unwrap();
         let error = stays_within(dir.path(), [Path::new("a.s")].into_iter()).unwrap_err();
-        assert_eq!(error.to_string(), "b.h: #include \"/etc/passwd\" leaves the package");
+        assert_eq!(
+            error.to_string(),
+            "b.h: #include \"/etc/passwd\" leaves the package"
+        );
     }
 }

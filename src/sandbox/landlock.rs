@@ -14,7 +14,11 @@ const NEWEST: ABI = ABI::V6;
 
 /// Restricts this thread, and all it starts, to what the cell allows.
 pub fn restrict(cell: &Cell) -> Result<RestrictionStatus, RulesetError> {
-    let level = if cell.must_hold { CompatLevel::HardRequirement } else { CompatLevel::BestEffort };
+    let level = if cell.must_hold {
+        CompatLevel::HardRequirement
+    } else {
+        CompatLevel::BestEffort
+    };
     // What must hold is the first ABI's: reading, writing and executing files. Later ABIs add to it where they are there.
     let mut ruleset = Ruleset::default()
         .set_compatibility(level)
@@ -27,7 +31,10 @@ pub fn restrict(cell: &Cell) -> Result<RestrictionStatus, RulesetError> {
         .add_rules(path_beneath_rules(&cell.read, read()))?
         .add_rules(path_beneath_rules(&cell.execute, read() | AccessFs::Execute))?
         .add_rules(path_beneath_rules(&cell.write, write()))?
-        .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?;
+        .add_rules(path_beneath_rules(
+            ["/dev/null"],
+            AccessFs::ReadFile | AccessFs::WriteFile,
+        ))?;
     if let Inmate::Driver { ports } = &cell.inmate {
         for port in ports {
             ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
@@ -42,7 +49,12 @@ pub fn abi() -> Option<i64> {
     // SAFETY: with LANDLOCK_CREATE_RULESET_VERSION the attribute pointer has to be null and its size zero, as here; the
     // call reads and writes no memory and returns a number (landlock_create_ruleset(2)).
     let abi = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0_usize,
+            VERSION,
+        )
     };
     (abi > 0).then_some(abi)
 }

@@ -63,10 +63,17 @@ enum Event {
 /// Runs `command`, which leads a process group of its own (or will, as a driver in its cell does), to its end.
 /// `go_on` is asked from time to time; when it says no, the command is killed.
 pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut() -> bool) -> io::Result<Outcome> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut group = Group::lead(command.spawn()?);
     let (events, inbox) = mpsc::channel();
-    let stdout = drain(group.child.stdout.take(), bounds.stdout_bytes, Some(events.clone()));
+    let stdout = drain(
+        group.child.stdout.take(),
+        bounds.stdout_bytes,
+        Some(events.clone()),
+    );
     let stderr = drain(group.child.stderr.take(), bounds.stderr_bytes, None);
     notice_exit(group.pid(), events);
 
@@ -87,8 +94,17 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut() -> boo
     let status = group.end()?;
     let (stdout, _) = stdout.join().unwrap_or_default();
     let (stderr, stderr_cut) = stderr.join().unwrap_or_default();
-    let ended = if ended == Ended::Exited(0) { from_status(status) } else { ended };
-    Ok(Outcome { ended, stdout, stderr, stderr_cut })
+    let ended = if ended == Ended::Exited(0) {
+        from_status(status)
+    } else {
+        ended
+    };
+    Ok(Outcome {
+        ended,
+        stdout,
+        stderr,
+        stderr_cut,
+    })
 }
 
 fn from_status(status: ExitStatus) -> Ended {
@@ -116,8 +132,8 @@ impl Group {
     /// Kills all of the group, then reaps its leader: until then the leader's number cannot be anybody else's.
     fn end(&mut self) -> io::Result<ExitStatus> {
         // ESRCH: nobody is left in the group, or the leader has not made it yet, which the second call takes care of.
-        let _: nix::Result<()> = killpg(self.pid(), Signal::SIGKILL);
-        let _: nix::Result<()> = kill(self.pid(), Signal::SIGKILL);
+        killpg(self.pid(), Signal::SIGKILL).ok();
+        kill(self.pid(), Signal::SIGKILL).ok();
         let status = self.child.wait()?;
         self.reaped = true;
         Ok(status)
@@ -128,7 +144,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         if !self.reaped {
             // Nobody is left to tell; the kernel reaps it when this process ends.
-            let _: io::Result<ExitStatus> = self.end();
+            self.end().ok();
         }
     }
 }
@@ -138,7 +154,7 @@ fn notice_exit(pid: Pid, events: Sender<Event>) {
     thread::spawn(move || {
         while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
         // The receiver is gone when the command was killed for another reason.
-        let _: Result<(), _> = events.send(Event::Exited);
+        events.send(Event::Exited).ok();
     });
 }
 
@@ -161,7 +177,7 @@ fn drain(
                 cut = true;
                 if let Some(events) = &overflow {
                     // The receiver is gone when the command was killed for another reason.
-                    let _: Result<(), _> = events.send(Event::Overflowed);
+                    events.send(Event::Overflowed).ok();
                 }
             }
         }

@@ -5,7 +5,8 @@
 
 use nix::libc;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
 };
 
 use super::cell::Inmate;
@@ -61,8 +62,15 @@ const DENIED: &[libc::c_long] = &[
 ];
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. NEWTIME's bit means the exit signal in clone(2).
-const NEW_NAMESPACES: [u64; 7] =
-    [0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
+const NEW_NAMESPACES: [u64; 7] = [
+    0x0002_0000,
+    0x0200_0000,
+    0x0400_0000,
+    0x0800_0000,
+    0x1000_0000,
+    0x2000_0000,
+    0x4000_0000,
+];
 
 /// Why a filter could not be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +92,23 @@ pub fn restrict(inmate: &Inmate) -> Result<(), NoFilter> {
 }
 
 fn denied(inmate: &Inmate) -> Result<SeccompFilter, seccompiler::BackendError> {
-    let mut rules: Vec<(libc::c_long, Vec<SeccompRule>)> = DENIED.iter().map(|call| (*call, vec![])).collect();
+    let mut rules: Vec<(libc::c_long, Vec<SeccompRule>)> =
+        DENIED.iter().map(|call| (*call, vec![])).collect();
     let new = |flag: &u64| has_bit(*flag).and_then(|c| SeccompRule::new(vec![c]));
-    rules.push((libc::SYS_clone, NEW_NAMESPACES.iter().map(new).collect::<Result<_, _>>()?));
+    rules.push((
+        libc::SYS_clone,
+        NEW_NAMESPACES.iter().map(new).collect::<Result<_, _>>()?,
+    ));
     match inmate {
         // A tool reads and writes files: it has no use for any socket.
         Inmate::Tool => rules.push((libc::SYS_socket, vec![])),
         // The driver asks the module proxy, over IPv4 or IPv6; nothing else (no netlink, packet, vsock, unix).
         Inmate::Driver { .. } => rules.push((
             libc::SYS_socket,
-            vec![SeccompRule::new(vec![differs_from(libc::AF_INET)?, differs_from(libc::AF_INET6)?])?],
+            vec![SeccompRule::new(vec![
+                differs_from(libc::AF_INET)?,
+                differs_from(libc::AF_INET6)?,
+            ])?],
         )),
     }
     rules.push((libc::SYS_socketpair, vec![]));

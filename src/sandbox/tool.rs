@@ -55,12 +55,17 @@ pub enum Refused {
 
 /// Becomes the tool that `arguments` begin with, in its cell. Returns only if it could not, with what to print.
 pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> String {
-    let Some((tool, rest)) = arguments.split_first() else { return "tool: nothing to start".to_owned() };
+    let Some((tool, rest)) = arguments.split_first() else {
+        return "tool: nothing to start".to_owned();
+    };
     let mut command = Command::new(tool);
     command.args(rest);
     // `go` asks each tool for its version first, to name it in the cache: there is nothing of a stranger's in that.
     let cell = if rest.first().is_some_and(|arg| arg == "-V=full") {
-        Cell { execute: vec![surroundings.goroot.clone()], ..empty(surroundings.must_hold) }
+        Cell {
+            execute: vec![surroundings.goroot.clone()],
+            ..empty(surroundings.must_hold)
+        }
     } else {
         report(surroundings, tool, package);
         match cell(surroundings, tool, rest) {
@@ -78,15 +83,28 @@ pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<C
     if !["compile", "asm", "link"].contains(&name) || !Path::new(tool).starts_with(&around.goroot) {
         return Err(Refused::NotATool(tool.to_owned()));
     }
-    let value = |flag: &str| arguments.iter().position(|a| a == flag).and_then(|at| arguments.get(at + 1));
+    let value = |flag: &str| {
+        arguments
+            .iter()
+            .position(|a| a == flag)
+            .and_then(|at| arguments.get(at + 1))
+    };
     let output = value("-o").ok_or_else(|| Refused::Unreadable(format!("{name} without -o")))?;
-    let own = Path::new(output).parent().filter(|dir| plain(dir) && dir.starts_with(&around.work));
-    let own = own.ok_or_else(|| Refused::Writes { tool: name.to_owned(), path: output.clone() })?;
+    let own = Path::new(output)
+        .parent()
+        .filter(|dir| plain(dir) && dir.starts_with(&around.work));
+    let own = own.ok_or_else(|| Refused::Writes {
+        tool: name.to_owned(),
+        path: output.clone(),
+    })?;
 
     let mut read = Vec::new();
     if let Some(sources) = value("-trimpath").and_then(|rules| source_directory(rules, own)) {
         if name == "asm" && !sources.starts_with(&around.goroot) {
-            include::stays_within(&sources, arguments.iter().filter(|a| a.ends_with(".s")).map(Path::new))?;
+            include::stays_within(
+                &sources,
+                arguments.iter().filter(|a| a.ends_with(".s")).map(Path::new),
+            )?;
         }
         read.push(sources);
     }
@@ -106,7 +124,14 @@ pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<C
 }
 
 fn empty(must_hold: bool) -> Cell {
-    Cell { inmate: Inmate::Tool, read: vec![], execute: vec![], write: vec![], limits: None, must_hold }
+    Cell {
+        inmate: Inmate::Tool,
+        read: vec![],
+        execute: vec![],
+        write: vec![],
+        limits: None,
+        must_hold,
+    }
 }
 
 fn readable(around: &Surroundings) -> [&Path; 4] {
@@ -115,7 +140,10 @@ fn readable(around: &Surroundings) -> [&Path; 4] {
 
 /// Absolute, and without a way back up.
 fn plain(path: &Path) -> bool {
-    path.is_absolute() && path.components().all(|c| matches!(c, Component::RootDir | Component::Normal(_)))
+    path.is_absolute()
+        && path
+            .components()
+            .all(|c| matches!(c, Component::RootDir | Component::Normal(_)))
 }
 
 fn tool_name(tool: &str) -> &str {
@@ -124,15 +152,25 @@ fn tool_name(tool: &str) -> &str {
 
 /// `-trimpath` holds `DIR=>NAME` pairs, one for the tool's own directory and one for the package's sources.
 fn source_directory(rules: &str, own: &Path) -> Option<PathBuf> {
-    let directories = rules.split(';').filter_map(|rule| rule.split_once("=>")).map(|(dir, _)| Path::new(dir));
-    directories.filter(|dir| dir.is_absolute()).find(|dir| !own.starts_with(dir)).map(Path::to_owned)
+    let directories = rules
+        .split(';')
+        .filter_map(|rule| rule.split_once("=>"))
+        .map(|(dir, _)| Path::new(dir));
+    directories
+        .filter(|dir| dir.is_absolute())
+        .find(|dir| !own.starts_with(dir))
+        .map(Path::to_owned)
 }
 
 /// The archives of an import configuration: lines `packagefile IMPORTPATH=FILE`.
 fn archives(config: &Path) -> Result<Vec<PathBuf>, Refused> {
     let text = fs::read_to_string(config)
         .map_err(|error| Refused::Unreadable(format!("cannot read {}: {error}", config.display())))?;
-    let file = |line: &str| line.strip_prefix("packagefile ")?.split_once('=').map(|(_, file)| PathBuf::from(file));
+    let file = |line: &str| {
+        line.strip_prefix("packagefile ")?
+            .split_once('=')
+            .map(|(_, file)| PathBuf::from(file))
+    };
     Ok(text.lines().filter_map(file).collect())
 }
 
@@ -140,5 +178,5 @@ fn report(around: &Surroundings, tool: &str, package: &str) {
     let line = format!("{} {package}\n", tool_name(tool));
     let opened = OpenOptions::new().append(true).open(&around.progress);
     // Progress is a courtesy: a build that cannot tell of it goes on.
-    let _: std::io::Result<()> = opened.and_then(|mut file| file.write_all(line.as_bytes()));
+    opened.and_then(|mut file| file.write_all(line.as_bytes())).ok();
 }

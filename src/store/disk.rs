@@ -20,8 +20,21 @@ pub struct Store {
 impl Store {
     /// Opens, and makes where needed, the directory.
     pub fn open(dir: &Path) -> io::Result<Store> {
-        for below in ["artifacts", "failures", "resolutions", "locks", "slots", "work", "go", "cache/compile", "cache/modules"] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(below))?;
+        for below in [
+            "artifacts",
+            "failures",
+            "resolutions",
+            "locks",
+            "slots",
+            "work",
+            "go",
+            "cache/compile",
+            "cache/modules",
+        ] {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir.join(below))?;
         }
         Ok(Store { dir: dir.to_owned() })
     }
@@ -41,7 +54,9 @@ impl Store {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
         fs::create_dir_all(shelf)?;
-        let aside = tempfile::Builder::new().prefix(".new-").tempdir_in(self.dir.join("artifacts"))?;
+        let aside = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempdir_in(self.dir.join("artifacts"))?;
         let file = aside.path().join("bin");
         fs::rename(program, &file).or_else(|_| fs::copy(program, &file).map(drop))?;
         File::open(&file)?.sync_all()?;
@@ -53,7 +68,10 @@ impl Store {
         }
         fs::rename(aside.keep(), &place)?;
         File::open(shelf)?.sync_all()?;
-        Ok(Artifact { meta: meta.clone(), file: place.join("bin") })
+        Ok(Artifact {
+            meta: meta.clone(),
+            file: place.join("bin"),
+        })
     }
 
     /// The failure of this key's last build, and when it was.
@@ -112,7 +130,10 @@ impl Store {
     }
 
     fn artifact_dir(&self, key: &BuildKey) -> PathBuf {
-        self.dir.join("artifacts").join(&key.as_str()[..2]).join(key.as_str())
+        self.dir
+            .join("artifacts")
+            .join(&key.as_str()[..2])
+            .join(key.as_str())
     }
 
     fn named(&self, room: &str, key: &BuildKey) -> PathBuf {

@@ -11,7 +11,10 @@ pub struct BuildKey(String);
 impl BuildKey {
     /// A key that another process of ours printed.
     pub fn parse(hex: &str) -> Option<BuildKey> {
-        let valid = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let valid = hex.len() == 64
+            && hex
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         valid.then(|| BuildKey(hex.to_owned()))
     }
 
@@ -57,7 +60,12 @@ mod tests {
 
     #[test]
     fn fields_do_not_run_into_each_other() {
-        let key = |fields: &[&str]| fields.iter().fold(KeyMaker::default(), |k, f| k.field(f)).finish();
+        let key = |fields: &[&str]| {
+            fields
+                .iter()
+                .fold(KeyMaker::default(), |k, f| k.field(f))
+                .finish()
+        };
         assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
         assert_ne!(key(&["a"]), key(&["a", ""]));
         assert_eq!(BuildKey::parse(key(&["a"]).as_str()), Some(key(&["a"])));

@@ -41,7 +41,7 @@ impl Waiting {
         // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
         thread::spawn(move || {
             // The receiver is gone when whoever waited lost patience.
-            let _: Result<(), _> = sender.send(file.lock_shared());
+            sender.send(file.lock_shared()).ok();
         });
         Ok(Waiting(receiver))
     }
@@ -59,5 +59,10 @@ fn open(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }

@@ -1,0 +1,459 @@
+//! The grammar of targets: each rule, each refusal, and the laws, tried on random paths.
+
+use super::*;
+use proptest::prelude::*;
+
+fn parsed(path: &str) -> Target {
+    Target::parse(path.as_bytes()).unwrap_or_else(|bad| panic!("{path}: {bad}"))
+}
+
+fn refused(path: impl AsRef<[u8]>) -> BadTarget {
+    let path = path.as_ref();
+    match Target::parse(path) {
+        Ok(target) => panic!("{} became {target}", path.escape_ascii()),
+        Err(bad) => bad,
+    }
+}
+
+#[test]
+fn honest_paths_mean_what_they_say() {
+    // path, import path, canonical path
+    for (path, import_path, canonical) in [
+        ("/junegunn/fzf", "github.com/junegunn/fzf", "/junegunn/fzf"),
+        (
+            "/github.com/junegunn/fzf",
+            "github.com/junegunn/fzf",
+            "/junegunn/fzf",
+        ),
+        (
+            "/junegunn/fzf@0.65.2",
+            "github.com/junegunn/fzf",
+            "/junegunn/fzf@v0.65.2",
+        ),
+        ("/junegunn/fzf@latest", "github.com/junegunn/fzf", "/junegunn/fzf"),
+        (
+            "/bufbuild/buf/cmd/buf@v1",
+            "github.com/bufbuild/buf/cmd/buf",
+            "/bufbuild/buf/cmd/buf@v1",
+        ),
+        (
+            "/golangci/golangci-lint/v2/cmd/golangci-lint",
+            "github.com/golangci/golangci-lint/v2/cmd/golangci-lint",
+            "/golangci/golangci-lint/v2/cmd/golangci-lint",
+        ),
+        ("/o/r/cmd/g++", "github.com/o/r/cmd/g++", "/o/r/cmd/g++"),
+        (
+            "/o/r/_examples/x",
+            "github.com/o/r/_examples/x",
+            "/o/r/_examples/x",
+        ),
+        ("/o/repo.go", "github.com/o/repo.go", "/o/repo.go"),
+        ("/o/_r", "github.com/o/_r", "/o/_r"),
+        ("/O/R", "github.com/O/R", "/O/R"),
+        (
+            "/golang.org/x/tools/gopls@master",
+            "golang.org/x/tools/gopls",
+            "/golang.org/x/tools/gopls@master",
+        ),
+        ("/rsc.io/quote", "rsc.io/quote", "/rsc.io/quote"),
+        ("/gopkg.in/yaml.v3", "gopkg.in/yaml.v3", "/gopkg.in/yaml.v3"),
+        (
+            "/git.sr.ht/~emersion/soju",
+            "git.sr.ht/~emersion/soju",
+            "/git.sr.ht/~emersion/soju",
+        ),
+        (
+            "/gitlab.com/group/sub/tool.git",
+            "gitlab.com/group/sub/tool.git",
+            "/gitlab.com/group/sub/tool.git",
+        ),
+        (
+            "/xn--bcher-kva.example/r",
+            "xn--bcher-kva.example/r",
+            "/xn--bcher-kva.example/r",
+        ),
+        // Not the standard library, not a command of Go: owners on GitHub like any other (security.md R10).
+        ("/cmd/go", "github.com/cmd/go", "/cmd/go"),
+        ("/std/std", "github.com/std/std", "/std/std"),
+        ("/localhost/x", "github.com/localhost/x", "/localhost/x"),
+    ] {
+        let target = parsed(path);
+        assert_eq!(target.import_path(), import_path, "{path}");
+        assert_eq!(target.to_string(), canonical, "{path}");
+    }
+}
+
+#[test]
+fn a_target_knows_its_parts() {
+    let target = parsed("/junegunn/fzf/cmd/x@1.2.3");
+    assert_eq!(target.host(), "github.com");
+    assert_eq!(target.name(), "x");
+    assert_eq!(target.elements(), ["github.com", "junegunn", "fzf", "cmd", "x"]);
+    assert_eq!(target.version(), &Version::Exact("v1.2.3".to_owned()));
+    assert_eq!(
+        target.with_version(Version::Latest).to_string(),
+        "/junegunn/fzf/cmd/x"
+    );
+}
+
+#[test]
+fn the_repository_is_known_where_paths_show_it() {
+    for (path, root_len) in [
+        ("/o/r/sub", Some(3)),
+        ("/bitbucket.org/o/r", Some(3)),
+        ("/codeberg.org/o/r/sub", Some(3)),
+        ("/git.sr.ht/~o/r", Some(3)),
+        ("/gitlab.com/group/subgroup/r", None),
+        ("/golang.org/x/tools", None),
+    ] {
+        assert_eq!(parsed(path).root_len(), root_len, "{path}");
+    }
+}
+
+#[test]
+fn every_refusal_names_its_reason() {
+    let shown = |text: &str| Shown::new(text);
+    let instead = |path: &str| path.to_owned();
+    for (path, reason) in [
+        ("/", BadTarget::Empty),
+        ("", BadTarget::Relative),
+        ("o/r", BadTarget::Relative),
+        ("/o", BadTarget::MissingRepo(shown("o"))),
+        ("/o/", BadTarget::MissingRepo(shown("o"))),
+        ("/o@v1", BadTarget::MissingRepo(shown("o"))),
+        ("/github.com/o", BadTarget::MissingRepo(shown("o"))),
+        ("/rsc.io", BadTarget::MissingRepo(shown("rsc.io"))),
+        ("/favicon.ico", BadTarget::MissingRepo(shown("favicon.ico"))),
+        // R1
+        ("/../../etc/passwd", BadTarget::DotElement),
+        ("/o/../r", BadTarget::DotElement),
+        ("/o/./r", BadTarget::DotElement),
+        ("/o/r/..", BadTarget::DotElement),
+        ("/o//r", BadTarget::EmptyElement),
+        ("//o/r", BadTarget::EmptyElement),
+        ("/o/r//", BadTarget::EmptyElement),
+        (
+            "/o/r/",
+            BadTarget::TrailingSlash {
+                instead: instead("/o/r"),
+            },
+        ),
+        // R2, R3
+        ("/o/r%2f..%2f..%2fetc", BadTarget::PercentSign),
+        ("/%2e%2e/r", BadTarget::PercentSign),
+        ("/o/%252e", BadTarget::PercentSign),
+        ("/o/r%00", BadTarget::PercentSign),
+        ("/o/r\0", BadTarget::BadByte(shown("\0"))),
+        ("/o/r\0/../x", BadTarget::BadByte(shown("\0"))),
+        // R4
+        ("/o/r\r\nSet-Cookie:x", BadTarget::BadByte(shown("\r"))),
+        ("/o/\x1b[31m", BadTarget::BadByte(shown("\x1b"))),
+        ("/o/r\x7f", BadTarget::BadByte(shown("\x7f"))),
+        // R5
+        ("/-toolexec=x/r", BadTarget::BadByte(shown("="))),
+        ("/-toolexec/r", BadTarget::BadElement(shown("-toolexec"))),
+        ("/-/health", BadTarget::BadElement(shown("-"))),
+        ("/o/-r", BadTarget::BadElement(shown("-r"))),
+        ("/o/r/-x", BadTarget::BadElement(shown("-x"))),
+        (
+            "/o/r@-x",
+            BadTarget::BadVersion(BadVersion::NotAVersion(shown("-x"))),
+        ),
+        ("/o/r@--upload-pack=touch", BadTarget::BadByte(shown("="))),
+        // R6
+        ("/o/r@v1.0.0/../../x", BadTarget::VersionInside),
+        ("/o/r@v1/cmd/x", BadTarget::VersionInside),
+        ("/@o/r", BadTarget::VersionInside),
+        ("/o/r@v1;id", BadTarget::BadByte(shown(";"))),
+        ("/o/r@$(id)", BadTarget::BadByte(shown("$"))),
+        ("/o/r@`id`", BadTarget::BadByte(shown("`"))),
+        ("/o/r@{latest}", BadTarget::BadByte(shown("{"))),
+        (
+            "/o/r@@",
+            BadTarget::BadVersion(BadVersion::NotAVersion(shown("@"))),
+        ),
+        (
+            "/o/r@v1@v2",
+            BadTarget::BadVersion(BadVersion::NotAVersion(shown("v1@v2"))),
+        ),
+        ("/o/r@", BadTarget::BadVersion(BadVersion::Empty)),
+        ("/o/r@ ", BadTarget::BadByte(shown(" "))),
+        ("/o/r@%40", BadTarget::PercentSign),
+        ("/o/@v1", BadTarget::MissingRepo(shown("o"))),
+        // R7
+        ("/o/r@>v1", BadTarget::BadByte(shown(">"))),
+        ("/o/r@<v2", BadTarget::BadByte(shown("<"))),
+        ("/o/r@>=v1.2", BadTarget::BadByte(shown(">"))),
+        (
+            "/o/r@~1.2",
+            BadTarget::BadVersion(BadVersion::Comparison(shown("~1.2"))),
+        ),
+        (
+            "/o/r@upgrade",
+            BadTarget::BadVersion(BadVersion::Relative(shown("upgrade"))),
+        ),
+        (
+            "/o/r@patch",
+            BadTarget::BadVersion(BadVersion::Relative(shown("patch"))),
+        ),
+        (
+            "/o/r@all",
+            BadTarget::BadVersion(BadVersion::Relative(shown("all"))),
+        ),
+        (
+            "/o/r@none",
+            BadTarget::BadVersion(BadVersion::Relative(shown("none"))),
+        ),
+        (
+            "/o/r@HEAD",
+            BadTarget::BadVersion(BadVersion::Relative(shown("HEAD"))),
+        ),
+        // R9
+        ("/o/r/...", BadTarget::Wildcard(shown("..."))),
+        ("/o/r/cmd/...@v1", BadTarget::Wildcard(shown("..."))),
+        ("/o/r/cmd...", BadTarget::Wildcard(shown("cmd..."))),
+        (
+            "/o...",
+            BadTarget::BadHost {
+                host: shown("o..."),
+                lower: None,
+            },
+        ),
+        // R10
+        ("/std", BadTarget::MissingRepo(shown("std"))),
+        // R11
+        ("/o/r.git", BadTarget::GitSuffix { name: instead("r") }),
+        (
+            "/codeberg.org/o/r.git",
+            BadTarget::GitSuffix { name: instead("r") },
+        ),
+        ("/o/CON", BadTarget::WindowsName(shown("CON"))),
+        ("/o/r/nul.txt", BadTarget::WindowsName(shown("nul.txt"))),
+        ("/con.example/r", BadTarget::WindowsName(shown("con.example"))),
+        ("/o/.r", BadTarget::BadElement(shown(".r"))),
+        ("/o/r.", BadTarget::BadElement(shown("r."))),
+        ("/o/r/a..b", BadTarget::BadElement(shown("a..b"))),
+        ("/o/r~1", BadTarget::ShortName(shown("r~1"))),
+        ("/o/r/x~12.go", BadTarget::ShortName(shown("x~12.go"))),
+        ("/o/r~", BadTarget::BadRepo(shown("r~"))),
+        ("/o/r+", BadTarget::BadRepo(shown("r+"))),
+        ("/o_o/r", BadTarget::BadOwner(shown("o_o"))),
+        // R22
+        ("/o/a\";x=\".exe", BadTarget::BadByte(shown("\""))),
+        // Hosts
+        (
+            "/127.0.0.1/r",
+            BadTarget::BadHost {
+                host: shown("127.0.0.1"),
+                lower: None,
+            },
+        ),
+        (
+            "/a.b-/r",
+            BadTarget::BadHost {
+                host: shown("a.b-"),
+                lower: None,
+            },
+        ),
+        (
+            "/-a.com/r",
+            BadTarget::BadHost {
+                host: shown("-a.com"),
+                lower: None,
+            },
+        ),
+        (
+            "/a_b.com/r",
+            BadTarget::BadHost {
+                host: shown("a_b.com"),
+                lower: None,
+            },
+        ),
+        (
+            "/x.localhost/r",
+            BadTarget::BadHost {
+                host: shown("x.localhost"),
+                lower: None,
+            },
+        ),
+        (
+            "/example.c0m/r",
+            BadTarget::BadHost {
+                host: shown("example.c0m"),
+                lower: None,
+            },
+        ),
+        (
+            "/example.com./r",
+            BadTarget::BadHost {
+                host: shown("example.com."),
+                lower: None,
+            },
+        ),
+        (".example.com/r", BadTarget::Relative),
+        (
+            "/GitHub.com/o/r",
+            BadTarget::BadHost {
+                host: shown("GitHub.com"),
+                lower: Some(instead("github.com")),
+            },
+        ),
+        ("/example.com:8080/r", BadTarget::BadByte(shown(":"))),
+        ("/[::1]/r", BadTarget::BadByte(shown("["))),
+        // What people paste
+        (
+            "/https://github.com/o/r",
+            BadTarget::PastedUrl {
+                instead: Some(instead("/o/r")),
+            },
+        ),
+        (
+            "/http:/github.com/o/r/",
+            BadTarget::PastedUrl {
+                instead: Some(instead("/o/r")),
+            },
+        ),
+        (
+            "/https://www.github.com/o/r@v1",
+            BadTarget::PastedUrl {
+                instead: Some(instead("/o/r@v1")),
+            },
+        ),
+        (
+            "/www.github.com/o/r",
+            BadTarget::PastedUrl {
+                instead: Some(instead("/o/r")),
+            },
+        ),
+        (
+            "/https://pkg.go.dev/golang.org/x/tools",
+            BadTarget::PastedUrl {
+                instead: Some(instead("/pkg.go.dev/golang.org/x/tools")),
+            },
+        ),
+        ("/https://", BadTarget::PastedUrl { instead: None }),
+    ] {
+        assert_eq!(refused(path), reason, "{path:?}");
+    }
+}
+
+#[test]
+fn bytes_beyond_ascii_are_refused() {
+    // R12, R4: homoglyphs, and what turns the direction of writing round.
+    for path in [
+        &b"/o/r\xff"[..],
+        b"/\xc3\x28/r",
+        b"/https://\xff",
+        b"\xff",
+        "/g\u{456}thub/r".as_bytes(),
+        "/o/r\u{202e}".as_bytes(),
+    ] {
+        assert!(matches!(refused(path), BadTarget::BadByte(_)));
+    }
+}
+
+#[test]
+fn every_length_has_a_limit() {
+    let long = |n: usize| "a".repeat(n);
+    parsed(&format!("/{}/{}", long(39), long(100)));
+    assert!(matches!(
+        refused(format!("/{}/r", long(40))),
+        BadTarget::BadOwner(_)
+    ));
+    assert!(matches!(
+        refused(format!("/o/{}", long(101))),
+        BadTarget::BadRepo(_)
+    ));
+
+    parsed(&format!("/o/r{}", "/s".repeat(8)));
+    assert!(matches!(
+        refused(format!("/o/r{}", "/s".repeat(9))),
+        BadTarget::TooDeep(12)
+    ));
+
+    let longest = format!("/github.com/o/r/{}", long(175));
+    assert_eq!(longest.len(), MAX_BYTES_WITHOUT_VERSION);
+    parsed(&longest);
+    parsed(&format!("{longest}@{}", "b".repeat(64)));
+    assert!(matches!(refused(format!("{longest}a")), BadTarget::TooLong(_)));
+    // The host counts when it goes without saying too: both spellings get the same answer.
+    assert!(matches!(
+        refused(format!("/o/r/{}", long(176))),
+        BadTarget::TooLong(_)
+    ));
+
+    // R14
+    assert!(matches!(refused("/o".repeat(200)), BadTarget::TooLong(400)));
+    assert!(matches!(refused(vec![b'/'; 10_000]), BadTarget::TooLong(10_000)));
+}
+
+#[test]
+fn github_written_out_is_the_same_target() {
+    assert_eq!(parsed("/github.com/o/r/cmd/x@v1"), parsed("/o/r/cmd/x@v1"));
+    assert_ne!(
+        parsed("/O/r"),
+        parsed("/o/r"),
+        "case is the module's to decide (R13)"
+    );
+}
+
+#[test]
+fn hints_say_what_to_type() {
+    for (path, hint) in [
+        ("/https://github.com/junegunn/fzf", "type /junegunn/fzf"),
+        ("/o/r/", "type /o/r"),
+        ("/o/r.git", "leave .git out: r"),
+        ("/GitHub.com/o/r", "write the host in lower case, github.com"),
+        ("/o/r@", "leave the @ out for the newest release"),
+        ("/o/r@v1.2.3+linux", "type @v1.2.3"),
+    ] {
+        assert_eq!(refused(path).hint().as_deref(), Some(hint), "{path}");
+    }
+}
+
+/// Paths that are nearly right, which random bytes never are.
+fn nearly() -> impl Strategy<Value = String> {
+    "(/(github\\.com|rsc\\.io|git\\.sr\\.ht|GitHub\\.com|127\\.0\\.0\\.1))?(/[A-Za-z0-9._~+-]{1,8}){1,5}/?(@v?[0-9a-z.+-]{0,9})?"
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_means_the_same(path in nearly()) {
+        if let Ok(target) = Target::parse(path.as_bytes()) {
+            prop_assert_eq!(Target::parse(target.to_string().as_bytes()), Ok(target));
+        }
+    }
+
+    #[test]
+    fn a_target_given_a_version_prints_what_it_means(path in nearly(), typed in "v?[0-9.]{1,8}|[a-z]{1,64}") {
+        if let (Ok(target), Ok(version)) = (Target::parse(path.as_bytes()), Version::parse(&typed)) {
+            let target = target.with_version(version);
+            prop_assert_eq!(Target::parse(target.to_string().as_bytes()), Ok(target));
+        }
+    }
+
+    #[test]
+    fn only_harmless_elements_get_through(path in nearly()) {
+        if let Ok(target) = Target::parse(path.as_bytes()) {
+            prop_assert!(target.to_string().len() <= MAX_BYTES);
+            prop_assert!(target.elements().len() >= 2);
+            prop_assert!(target.host().contains('.'));
+            for element in target.elements() {
+                prop_assert!(!element.is_empty() && !element.contains(".."));
+                prop_assert!(!element.starts_with(['-', '.']) && !element.ends_with('.'));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_answered_in_printable_text(path: Vec<u8>) {
+        let path = [b"/", path.as_slice()].concat();
+        match Target::parse(&path) {
+            Ok(target) => prop_assert!(target.to_string().bytes().all(is_plain)),
+            Err(bad) => {
+                let text = format!("{bad} {}", bad.hint().unwrap_or_default());
+                prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", text);
+            }
+        }
+    }
+}
