@@ -5,7 +5,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,22 +35,18 @@ settings! {
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
     GOX_BUILDS, "the number of processors", "builds at once";
-    GOX_QUEUE, "100", "builds that may wait for their turn";
     GOX_BUILD_SECONDS, "900", "wall clock of one build";
     GOX_CPU_SECONDS, "900", "processor time of one process of a build";
     GOX_MEMORY_BYTES, "3/4 of the machine's memory, 4 GiB at most", "memory of one process of a build";
     GOX_FILE_BYTES, "1 GiB", "size of one file that a build writes";
     GOX_OPEN_FILES, "1024", "files that one process of a build has open";
     GOX_TASKS, "4096", "processes and threads of this user while a build runs";
-    GOX_WORK_BYTES, "4 GiB", "bytes that one build may add to its tempdir and the caches";
-    GOX_WORK_FILES, "200000", "files that one build may add to its tempdir and the caches";
+    GOX_WORK_BYTES, "4 GiB", "bytes in the tempdir of one build";
+    GOX_WORK_FILES, "200000", "files in the tempdir of one build";
     GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
     GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
     GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";
-    GOX_CACHE_BYTES, "10 GiB", "cap of everything under GOX_DIR";
     GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
-    GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour";
-    GOX_TRUSTED_PROXIES, "none", "addresses whose X-Forwarded-For is believed, with commas";
     GOX_ALLOW, "all", "module path prefixes that are served, with commas";
     GOX_DENY, "none", "module path prefixes that are refused, with commas";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
@@ -110,9 +106,9 @@ pub struct BuildLimits {
     pub open_files: u64,
     /// RLIMIT_NPROC, per user.
     pub tasks: u64,
-    /// Growth of the tempdir and the caches, bytes.
+    /// Bytes in the tempdir.
     pub work_bytes: u64,
-    /// Growth of the tempdir and the caches, files.
+    /// Files in the tempdir.
     pub work_files: u64,
     /// What is kept of the build's output, bytes.
     pub log_bytes: usize,
@@ -139,20 +135,12 @@ pub struct Config {
     pub sumdb: Option<String>,
     /// Builds at once.
     pub builds: usize,
-    /// Builds that may wait.
-    pub queue: usize,
     /// What one build may use up.
     pub limits: BuildLimits,
     /// Whether a missing layer matters.
     pub sandbox: SandboxPolicy,
-    /// Cap of everything under `dir`.
-    pub cache_bytes: u64,
     /// How long a resolution is fresh.
     pub resolve: Duration,
-    /// Builds per client and hour.
-    pub builds_per_hour: u32,
-    /// Peers whose X-Forwarded-For is believed.
-    pub trusted_proxies: Vec<IpAddr>,
     /// Module path prefixes that are served; empty means all.
     pub allow: Vec<String>,
     /// Module path prefixes that are refused.
@@ -184,16 +172,12 @@ impl Config {
             proxy: text(GOX_GOPROXY)?.or(text("GOPROXY")?),
             sumdb: text(GOX_GOSUMDB)?.or(text("GOSUMDB")?),
             builds: number(GOX_BUILDS, builds as u64)?.max(1) as usize,
-            queue: number(GOX_QUEUE, 100)? as usize,
             limits: build_limits()?,
             sandbox: word(
                 GOX_SANDBOX,
                 &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
             )?,
-            cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             resolve: Duration::from_secs(number(GOX_RESOLVE_SECONDS, 60)?),
-            builds_per_hour: number(GOX_BUILDS_PER_HOUR, 120)?.min(u64::from(u32::MAX)) as u32,
-            trusted_proxies: addresses(GOX_TRUSTED_PROXIES)?,
             allow: list(GOX_ALLOW)?,
             deny: list(GOX_DENY)?,
             first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
@@ -386,14 +370,6 @@ fn list(name: &'static str) -> Result<Vec<String>, BadSetting> {
         .filter(|s| !s.is_empty())
         .map(str::to_owned)
         .collect())
-}
-
-fn addresses(name: &'static str) -> Result<Vec<IpAddr>, BadSetting> {
-    let parse = |text: String| {
-        text.parse()
-            .map_err(|_| bad(name, text, "IP addresses with commas are wanted"))
-    };
-    list(name)?.into_iter().map(parse).collect()
 }
 
 fn bad(name: &'static str, value: String, wanted: &'static str) -> BadSetting {
