@@ -19,6 +19,10 @@ test: test-packages
 corpus:
 	CORPUS=all cargo test --test suite -- --nocapture corpus
 
+# Ratios against plain go and nginx, in one run.
+bench:
+	benches/run
+
 fmt:
 	cargo fmt
 
