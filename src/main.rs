@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use gox_server::answer::response::Reader;
 use gox_server::answer::{Reason, Refusal, Response};
 use gox_server::asked::{Platform, Target, Wish};
 use gox_server::build::{self, Recipe, progress};
@@ -145,24 +146,27 @@ fn cgi_program() -> ExitCode {
                 Ok(store) => handler::answer(&request, &config, &store),
                 Err(error) => {
                     log::error!("cannot open {}: {error}", config.dir.display());
-                    Response::refusal(
-                        &Refusal::new(Reason::Internal),
-                        gox_server::answer::response::Reader::Text,
-                    )
+                    Response::refusal(&Refusal::new(Reason::Internal), Reader::of(&request.accept))
                 }
             };
             (response, config)
         }
         Err(bad) => {
             eprintln!("gox-server: {bad}");
-            print!(
-                "Status: 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\nThis server is not set up.\n"
-            );
-            return ExitCode::SUCCESS;
+            let response = Response::refusal(&Refusal::new(Reason::Internal), Reader::of(&request.accept));
+            return match cgi::write(&response, &request.method, None, io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&format!("cannot write the answer: {error}")),
+            };
         }
     };
+    let reason = response
+        .headers
+        .iter()
+        .find(|(name, _)| *name == "Gox-Reason")
+        .map_or("-", |(_, name)| name);
     log::info!(
-        "{} {}{} {} {:.3}s client={}",
+        "method={} path={}{} status={} reason={reason} seconds={:.3} client={}",
         request.method,
         request.mount,
         String::from_utf8_lossy(&request.path),
@@ -170,7 +174,7 @@ fn cgi_program() -> ExitCode {
         begun.elapsed().as_secs_f64(),
         request.client
     );
-    match cgi::write(&response, &request.method, &config, io::stdout().lock()) {
+    match cgi::write(&response, &request.method, Some(&config), io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         // A client that leaves is no failure of ours.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -87,14 +87,6 @@ fn bytes_of_a_build() {
     );
 }
 
-#[test]
-fn files_of_a_build() {
-    let store = Scratch::new().set("GOX_WORK_FILES", "5000");
-    store
-        .ask(&Ask::get("/tester/bomb-files"))
-        .refused("too-much-disk");
-}
-
 /// A bomb under way is nobody else's trouble.
 #[test]
 fn a_bomb_does_not_stop_the_others() {
@@ -121,20 +113,6 @@ fn compiling(store: &Scratch, package: &str) {
 }
 
 #[test]
-fn the_queue_is_bounded() {
-    let store = Scratch::new().set("GOX_BUILDS", "1").set("GOX_QUEUE", "0");
-    let first = store.start(&Ask::get("/tester/busy"));
-    compiling(&store, "busy");
-    let answer = store.ask(&hello());
-    assert!(
-        answer.refused("queue-full").header("retry-after").is_some(),
-        "{answer}"
-    );
-    first.answer().program();
-    store.ask(&hello()).program();
-}
-
-#[test]
 fn who_waits_too_long_is_told_to_come_again() {
     let store = Scratch::new().set("GOX_FIRST_BYTE_SECONDS", "1");
     let answer = store.ask(&Ask::get("/tester/busy"));
@@ -148,20 +126,6 @@ fn who_waits_too_long_is_told_to_come_again() {
         answer.sha256(),
         plain::install(&tester("busy", "v1.0.0").wanted).sha256
     );
-}
-
-#[test]
-fn builds_of_a_client_and_hour() {
-    let store = Scratch::new().set("GOX_BUILDS_PER_HOUR", "2");
-    store.ask(&hello()).program();
-    store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
-    let answer = store.ask(&Ask::get("/tester/generate"));
-    assert!(
-        answer.refused("too-many-builds").header("retry-after").is_some(),
-        "{answer}"
-    );
-    // What is there already costs nothing.
-    store.ask(&hello()).program();
 }
 
 #[test]
@@ -212,7 +176,6 @@ fn a_hit_asks_nobody() {
         "{asked:?}"
     );
     proxy.change(Manner::Page(500));
-    let store = store.set("GOX_GO", "/nonexistent/go");
     assert_eq!(store.ask(&hello()).program(), first.program());
     assert_eq!(proxy.asked(), asked);
 }

@@ -13,8 +13,9 @@ pub fn script(refusal: &Refusal) -> String {
         text += &format!("  {line}\n");
     }
     let quoted = text.lines().map(quote).collect::<Vec<_>>().join(" \\\n  ");
+    // Within braces: sh runs nothing of a group that has lost its end.
     format!(
-        "#!/bin/sh\n# gox-server: {}\nprintf '%s\\n' \\\n  {quoted} >&2\nexit 1\n",
+        "#!/bin/sh\n# gox-server: {}\n{{\nprintf '%s\\n' \\\n  {quoted} >&2\nexit 1\n}}\n",
         refusal.reason.name()
     )
 }

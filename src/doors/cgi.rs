@@ -8,7 +8,7 @@ use crate::answer::{Body, Response};
 use crate::config::{Config, Sendfile};
 
 /// Writes an answer (RFC 3875 section 6). `HEAD` gets the same headers and no body (RFC 9110 section 9.3.2).
-pub fn write(response: &Response, method: &str, config: &Config, out: impl Write) -> io::Result<()> {
+pub fn write(response: &Response, method: &str, config: Option<&Config>, out: impl Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     write!(
         out,
@@ -22,7 +22,9 @@ pub fn write(response: &Response, method: &str, config: &Config, out: impl Write
     let whole = response.status.0 == 200;
     if method != "HEAD"
         && let Body::File { path, .. } = &response.body
-        && let Some((name, value)) = by_the_server(config, path).filter(|_| whole)
+        && let Some((name, value)) = config
+            .and_then(|config| by_the_server(config, path))
+            .filter(|_| whole)
     {
         return write!(out, "{name}: {value}\r\n\r\n").and_then(|()| out.flush());
     }

@@ -32,8 +32,9 @@ const WORDS: &[(&str, Reason)] = &[
     ("out of memory", Reason::OutOfMemory),
     ("cannot allocate memory", Reason::OutOfMemory),
     ("goroutine stack exceeds", Reason::OutOfMemory),
-    ("signal: killed", Reason::OutOfTime),
-    ("signal: CPU time limit exceeded", Reason::OutOfTime),
+    ("SIGXCPU", Reason::OutOfTime),
+    // The kernel, short of memory, ends the largest process.
+    ("signal: killed", Reason::OutOfMemory),
     ("file too large", Reason::TooLarge),
     ("server response:", Reason::ProxyFailed),
     ("dial tcp", Reason::ProxyFailed),

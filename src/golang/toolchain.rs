@@ -56,8 +56,12 @@ struct GoEnv {
 impl Toolchain {
     /// Finds the operator's Go.
     pub fn find(config: &Config, store: &Store) -> Result<Toolchain, Refusal> {
-        let go = find_go(config)
-            .ok_or_else(|| Refusal::new(Reason::NoGo).log("no go: GOX_GO, PATH and the usual places"))?;
+        let go = find_go(config).ok_or_else(|| {
+            Refusal::new(Reason::NoGo).log(match &config.go {
+                Some(named) => format!("GOX_GO={} is no go command", named.display()),
+                None => "no go on PATH or in the usual places: install Go, or name it in GOX_GO".to_owned(),
+            })
+        })?;
         let settings = config.home.as_ref().map(|home| home.join(".config/go/env"));
         let mut key = KeyMaker::default().field(go.as_os_str().as_encoded_bytes());
         for file in [Some(&go), settings.as_ref()].into_iter().flatten() {
