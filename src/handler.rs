@@ -1,7 +1,9 @@
 //! The story of a request:
 //!
-//!     Request ─► Target + Platform ─► Resolved ─► Recipe ─► BuildKey ─► store ── hit ─────────────► Artifact ─► Response
-//!                                                                         └─ miss ─► queue ─► build ─┘
+//! ```text
+//! Request ─► Target + Platform ─► Resolved ─► Recipe ─► BuildKey ─► store ── hit ─────────────► Artifact ─► Response
+//!                                                                     └─ miss ─► queue ─► build ─┘
+//! ```
 
 use crate::answer::response::Reader;
 use crate::answer::served::served;
