@@ -36,8 +36,10 @@ impl Cgi {
         });
         let mut child = command.spawn().unwrap();
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that reads no body may be gone before all is written.
-            stdin.write_all(&ask.body).ok();
+            let body = ask.body.clone();
+            // On a thread of its own: a program that reads no body may fill its stdout first, or be gone before all is
+            // written.
+            std::thread::spawn(move || stdin.write_all(&body).ok());
         }
         Cgi {
             child,
