@@ -105,10 +105,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     };
     let outcome = run(&mut command, bounds, within).map_err(|e| trouble("start go", &e))?;
     if outcome.ended != Ended::Exited(0) {
-        return Err(diagnosis::build(
-            &outcome,
-            &[work.path(), &store.module_cache(), &toolchain.goroot],
-        ));
+        return Err(diagnosis::build(&outcome, go.cpu_limit(), &go.hidden()));
     }
     let program = check(
         &work.path().join("gopath/bin"),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use url::Url;
@@ -115,6 +115,33 @@ impl Go<'_> {
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),
         ]
+    }
+
+    /// Processor time of one process.
+    pub fn cpu_limit(&self) -> Duration {
+        Duration::from_secs(self.config.limits.cpu_seconds)
+    }
+
+    /// Directories of this machine that no client gets to see.
+    pub fn hidden(&self) -> Vec<PathBuf> {
+        let mut hidden = self.file_proxies();
+        // What the binary is called is in the words of a tool that was killed.
+        hidden.extend(fs::read_link("/proc/self/exe"));
+        hidden.extend([
+            self.store.module_cache(),
+            self.store.compile_cache(),
+            self.store.work(),
+            self.toolchain.goroot.clone(),
+        ]);
+        hidden
+    }
+
+    fn file_proxies(&self) -> Vec<PathBuf> {
+        let proxies = self.toolchain.proxies(self.config);
+        let urls = proxies.split(',').filter_map(|url| Url::parse(url).ok());
+        urls.filter(|url| url.scheme() == "file")
+            .filter_map(|url| url.to_file_path().ok())
+            .collect()
     }
 
     fn cell(&self, work: &Path, cache: &Path, own_binary: &Path) -> Cell {

@@ -1,7 +1,8 @@
 //! Turns Go's own words into a reason. The words, with real examples of each, are Go 1.26's; what is not known is `Internal`
 //! or `DoesNotCompile`, never a guessed 404.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::answer::{Reason, Refusal};
 use crate::sandbox::process::{Ended, Outcome};
@@ -32,9 +33,6 @@ const WORDS: &[(&str, Reason)] = &[
     ("out of memory", Reason::OutOfMemory),
     ("cannot allocate memory", Reason::OutOfMemory),
     ("goroutine stack exceeds", Reason::OutOfMemory),
-    ("SIGXCPU", Reason::OutOfTime),
-    // The kernel, short of memory, ends the largest process.
-    ("signal: killed", Reason::OutOfMemory),
     ("file too large", Reason::TooLarge),
     ("server response:", Reason::ProxyFailed),
     ("dial tcp", Reason::ProxyFailed),
@@ -46,19 +44,22 @@ const WORDS: &[(&str, Reason)] = &[
 ];
 
 /// Why a build failed. `hidden` are directories of this machine, which no client gets to see.
-pub fn build(outcome: &Outcome, hidden: &[&Path]) -> Refusal {
+pub fn build(outcome: &Outcome, cpu_limit: Duration, hidden: &[PathBuf]) -> Refusal {
     let words = String::from_utf8_lossy(&outcome.stderr);
     let reason = match outcome.ended {
         Ended::TimedOut => Reason::OutOfTime,
         Ended::Stopped => Reason::TooMuchDisk,
         Ended::TooMuchOutput | Ended::Signalled(_) => Reason::Internal,
+        // Two limits of the kernel's end in SIGKILL: processor time (Go ignores SIGXCPU), and memory.
+        Ended::Exited(_) if words.contains("signal: killed") && outcome.cpu >= cpu_limit => Reason::OutOfTime,
+        Ended::Exited(_) if words.contains("signal: killed") => Reason::OutOfMemory,
         Ended::Exited(_) => reason(&words).unwrap_or(Reason::DoesNotCompile),
     };
     refusal(reason, &words, hidden)
 }
 
 /// Why a module could not be had: the words of `go list` or `go mod download`.
-pub fn module(words: &str, exact: bool, hidden: &[&Path]) -> Refusal {
+pub fn module(words: &str, exact: bool, hidden: &[PathBuf]) -> Refusal {
     let absent = if exact {
         Reason::NoSuchVersion
     } else {
@@ -80,10 +81,11 @@ fn reason(words: &str) -> Option<Reason> {
         .map(|(_, reason)| *reason)
 }
 
-fn refusal(reason: Reason, words: &str, hidden: &[&Path]) -> Refusal {
+fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
     let mut text = words.to_owned();
     for path in hidden {
         text = text
+            .replace(&format!("file://{}", path.display()), "the module proxy")
             .replace(&format!("{}/", path.display()), "")
             .replace(&path.display().to_string(), "");
     }

@@ -217,13 +217,9 @@ impl Asking<'_> {
             self.deadline,
         )?;
         let exact = *self.target.version() != Version::Latest;
-        let hidden = [
-            self.work,
-            &self.go.store.module_cache(),
-            &self.go.toolchain.goroot,
-        ];
+        let hidden = self.go.hidden();
         if !matches!(outcome.ended, Ended::Exited(_)) {
-            return Err(diagnosis::build(&outcome, &hidden));
+            return Err(diagnosis::build(&outcome, self.go.cpu_limit(), &hidden));
         }
         let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
         if said.error.is_empty() && said.dir.is_dir() {
@@ -344,23 +340,7 @@ fn module_time(info: &Path) -> u64 {
     let info: Option<Info> = std::fs::read(info)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    info.and_then(|info| parse_rfc3339(&info.time)).unwrap_or(0)
-}
-
-/// `2026-09-08T19:59:56Z`, to seconds since 1970.
-fn parse_rfc3339(text: &str) -> Option<u64> {
-    let (date, clock) = text.split_once('T')?;
-    let mut date = date.split('-');
-    let (year, month, day) = (date.next()?, date.next()?.parse::<usize>().ok()?, date.next()?);
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    // The weekday does not count, but has to be there.
-    let http = format!(
-        "Mon, {day} {} {year} {} GMT",
-        MONTHS.get(month.checked_sub(1)?)?,
-        clock.get(..8)?
-    );
-    let time = httpdate::parse_http_date(&http).ok()?;
-    Some(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs())
+    let time = info.and_then(|info| humantime::parse_rfc3339_weak(&info.time).ok());
+    time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_secs())
 }

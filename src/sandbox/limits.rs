@@ -21,17 +21,12 @@ pub struct Limits {
 /// Go needs no more of a C stack than this, and compiles recurse on Go's own.
 const STACK_BYTES: u64 = 8 << 20;
 
-/// Printing a trace takes less.
-const CPU_GRACE_SECONDS: u64 = 5;
-
 impl Limits {
     /// Sets all of them for this process and what it starts. A limit that is lower already stays.
     pub fn apply(&self) -> nix::Result<()> {
         lower(Resource::RLIMIT_DATA, self.memory_bytes)?;
-        // SIGXCPU first, which Go names in its words; SIGKILL for whoever ignores it (setrlimit(2)).
-        let (_, hard) = nix::sys::resource::getrlimit(Resource::RLIMIT_CPU)?;
-        let grace = self.cpu_seconds.saturating_add(CPU_GRACE_SECONDS).min(hard);
-        setrlimit(Resource::RLIMIT_CPU, self.cpu_seconds.min(grace), grace)?;
+        // Go ignores SIGXCPU, which the soft limit alone would send.
+        lower(Resource::RLIMIT_CPU, self.cpu_seconds)?;
         lower(Resource::RLIMIT_FSIZE, self.file_bytes)?;
         lower(Resource::RLIMIT_NOFILE, self.open_files)?;
         lower(Resource::RLIMIT_NPROC, self.tasks)?;

@@ -9,7 +9,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
@@ -50,6 +52,8 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
     /// Whether there was more of it.
     pub stderr_cut: bool,
+    /// Processor time of all that it started and waited for.
+    pub cpu: Duration,
 }
 
 /// How often whoever watches is asked. A bomb writes 2 GB/s at most, so it overshoots its bound by half a gigabyte.
@@ -67,6 +71,7 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut() -> boo
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let cpu_before = cpu_of_children()?;
     let mut group = Group::lead(command.spawn()?);
     let (events, inbox) = mpsc::channel();
     let stdout = drain(
@@ -104,7 +109,16 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut() -> boo
         stdout,
         stderr,
         stderr_cut,
+        cpu: cpu_of_children()?.saturating_sub(cpu_before),
     })
+}
+
+fn cpu_of_children() -> io::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = |time: TimeVal| u64::try_from(time.num_microseconds()).unwrap_or(0);
+    Ok(Duration::from_micros(
+        micros(usage.user_time()) + micros(usage.system_time()),
+    ))
 }
 
 fn from_status(status: ExitStatus) -> Ended {
