@@ -62,7 +62,7 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
 /// The service's own pages: `/` and all below `/-/`, which can be no owner.
 fn own_page(request: &Request) -> Option<Result<Response, Refusal>> {
     match request.path.as_slice() {
-        b"/" => Some(Ok(Response::page(200, page::landing(&request.host)))),
+        b"/" => Some(Ok(landing(request))),
         b"/robots.txt" => Some(Ok(Response::text(
             200,
             "text/plain",
@@ -72,4 +72,15 @@ fn own_page(request: &Request) -> Option<Result<Response, Refusal>> {
         path if path.starts_with(b"/-/") => Some(Err(Refusal::new(Reason::NoSuchPage))),
         _ => None,
     }
+}
+
+fn landing(request: &Request) -> Response {
+    let host = request.plain_host();
+    match Reader::of(&request.accept) {
+        Reader::Html => Response::page(200, page::landing(host)),
+        Reader::Text | Reader::Problem => {
+            Response::text(200, "text/plain; charset=utf-8", page::landing_text(host))
+        }
+    }
+    .with("Vary", "Accept")
 }

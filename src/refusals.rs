@@ -34,11 +34,7 @@ pub fn untold(untold: &Untold, request: &Request) -> Refusal {
         Reason::PlatformUntold
     };
     let path = String::from_utf8_lossy(&request.path);
-    let host = if host_is_plain(&request.host) {
-        request.host.as_str()
-    } else {
-        "HOST"
-    };
+    let host = request.plain_host();
     let name = path
         .rsplit('/')
         .next()
@@ -50,14 +46,6 @@ pub fn untold(untold: &Untold, request: &Request) -> Refusal {
     Refusal::new(reason)
         .detail(format!("{untold}; {}", untold.hint()))
         .instead([line])
-}
-
-/// The Host header is a stranger's: it is printed only where it is a name and a port.
-fn host_is_plain(host: &str) -> bool {
-    !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
 }
 
 impl Toolchain {

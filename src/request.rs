@@ -52,6 +52,21 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The Host header, where it is a name and a port: it is a stranger's, and is printed.
+    pub fn plain_host(&self) -> &str {
+        let plain = self
+            .host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        if plain && !self.host.is_empty() {
+            &self.host
+        } else {
+            "HOST"
+        }
+    }
+}
+
 /// A server decodes PATH_INFO, and may fold `//` or `..` in it. Where REQUEST_URI shows that something was encoded, it
 /// is the path that counts, so that every door refuses the same requests.
 fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {

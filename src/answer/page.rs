@@ -44,6 +44,16 @@ pub fn landing(host: &str) -> String {
     )
 }
 
+/// The first page for `curl`.
+pub fn landing_text(host: &str) -> String {
+    format!(
+        "Any Go program, compiled for your machine. Type the repository's name:\n\n    \
+         curl -A \"$(uname -sm)\" {host}/junegunn/fzf > fzf && chmod +x fzf\n\n\
+         A version: /junegunn/fzf@v0.65.2. Another platform: ?os=windows&arch=arm64.\n\
+         A program in a folder: /FiloSottile/age/cmd/age.\n"
+    )
+}
+
 /// A failure.
 pub fn failure(refusal: &Refusal) -> String {
     frame(

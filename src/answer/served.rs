@@ -90,6 +90,7 @@ pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
 fn with_validators(response: Response, meta: &Meta, etag: &str, exact: bool) -> Response {
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(meta.module_time);
     let response = response
+        .with("X-Content-Type-Options", "nosniff")
         .with("ETag", etag)
         .with("Cache-Control", if exact { EXACT } else { GUESSED });
     let response = if exact {

@@ -105,7 +105,12 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     };
     let outcome = run(&mut command, bounds, within).map_err(|e| trouble("start go", &e))?;
     if outcome.ended != Ended::Exited(0) {
-        return Err(diagnosis::build(&outcome, go.cpu_limit(), &go.hidden()));
+        return Err(diagnosis::build(
+            &outcome,
+            go.cpu_limit(),
+            work.path(),
+            &go.hidden(),
+        ));
     }
     let program = check(
         &work.path().join("gopath/bin"),

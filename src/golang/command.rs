@@ -125,6 +125,8 @@ impl Go<'_> {
     /// Directories of this machine that no client gets to see.
     pub fn hidden(&self) -> Vec<PathBuf> {
         let mut hidden = self.file_proxies();
+        // As Go shortens it, seen from a build's own directory.
+        hidden.push("../../cache/modules".into());
         // What the binary is called is in the words of a tool that was killed.
         hidden.extend(fs::read_link("/proc/self/exe"));
         hidden.extend([

@@ -1,9 +1,10 @@
 //! Turns Go's own words into a reason. The words, with real examples of each, are Go 1.26's; what is not known is `Internal`
 //! or `DoesNotCompile`, never a guessed 404.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::mains;
 use crate::answer::{Reason, Refusal};
 use crate::sandbox::process::{Ended, Outcome};
 
@@ -29,7 +30,11 @@ const WORDS: &[(&str, Reason)] = &[
     ("requires go >=", Reason::NeedsNewerGo),
     ("is not a main package", Reason::NoCommand),
     ("but does not contain package", Reason::NoSuchPackage),
-    ("build constraints exclude all Go files", Reason::NeedsCgo),
+    (
+        "build constraints exclude all Go files",
+        Reason::NotForThisPlatform,
+    ),
+    ("found packages ", Reason::NotForThisPlatform),
     ("out of memory", Reason::OutOfMemory),
     ("cannot allocate memory", Reason::OutOfMemory),
     ("goroutine stack exceeds", Reason::OutOfMemory),
@@ -43,19 +48,33 @@ const WORDS: &[(&str, Reason)] = &[
     ("internal compiler error", Reason::DoesNotCompile),
 ];
 
-/// Why a build failed. `hidden` are directories of this machine, which no client gets to see.
-pub fn build(outcome: &Outcome, cpu_limit: Duration, hidden: &[PathBuf]) -> Refusal {
+/// Why a build in `work` failed. `hidden` are directories of this machine, which no client gets to see.
+pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[PathBuf]) -> Refusal {
     let words = String::from_utf8_lossy(&outcome.stderr);
     let reason = match outcome.ended {
         Ended::TimedOut => Reason::OutOfTime,
         Ended::Stopped => Reason::TooMuchDisk,
         Ended::TooMuchOutput | Ended::Signalled(_) => Reason::Internal,
         // Two limits of the kernel's end in SIGKILL: processor time (Go ignores SIGXCPU), and memory.
-        Ended::Exited(_) if words.contains("signal: killed") && outcome.cpu >= cpu_limit => Reason::OutOfTime,
+        Ended::Exited(_) if words.contains("signal: killed") && reached(outcome.cpu, cpu_limit) => {
+            Reason::OutOfTime
+        }
         Ended::Exited(_) if words.contains("signal: killed") => Reason::OutOfMemory,
         Ended::Exited(_) => reason(&words).unwrap_or(Reason::DoesNotCompile),
     };
+    let reason = match excluded(&words) {
+        Some(dir) if reason == Reason::NotForThisPlatform && mains::imports_c(&work.join(dir)) => {
+            Reason::NeedsCgo
+        }
+        Some(_) | None => reason,
+    };
     refusal(reason, &words, hidden)
+}
+
+/// The directory, as seen from where `go` ran, of a package all of whose files are left out.
+fn excluded(words: &str) -> Option<&str> {
+    let (_, rest) = words.split_once("build constraints exclude all Go files in ")?;
+    rest.lines().next()
 }
 
 /// Why a module could not be had: the words of `go list` or `go mod download`.
@@ -74,6 +93,11 @@ pub fn module(words: &str, exact: bool, hidden: &[PathBuf]) -> Refusal {
     refusal(reason, words, hidden)
 }
 
+/// The kernel counts whole ticks, and may kill one too early.
+fn reached(cpu: Duration, limit: Duration) -> bool {
+    cpu + Duration::from_millis(100) >= limit
+}
+
 fn reason(words: &str) -> Option<Reason> {
     WORDS
         .iter()
@@ -88,6 +112,10 @@ fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
             .replace(&format!("file://{}", path.display()), "the module proxy")
             .replace(&format!("{}/", path.display()), "")
             .replace(&path.display().to_string(), "");
+    }
+    if matches!(reason, Reason::OutOfMemory | Reason::OutOfTime) {
+        // A trace of the compiler's tells a client nothing.
+        return Refusal::new(reason).log(words.to_owned());
     }
     let shown: Vec<_> = text
         .lines()

@@ -58,6 +58,14 @@ pub fn is_package(dir: &Path) -> bool {
     !go_files(dir).is_empty()
 }
 
+/// Whether a file of the package imports "C", for which cgo, and so a C compiler, is needed.
+pub fn imports_c(dir: &Path) -> bool {
+    go_files(dir).iter().any(|text| {
+        text.lines()
+            .any(|line| line.trim().trim_start_matches("import ").trim() == "\"C\"")
+    })
+}
+
 fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(root.join(below)) else {
         return;

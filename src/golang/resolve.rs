@@ -219,7 +219,12 @@ impl Asking<'_> {
         let exact = *self.target.version() != Version::Latest;
         let hidden = self.go.hidden();
         if !matches!(outcome.ended, Ended::Exited(_)) {
-            return Err(diagnosis::build(&outcome, self.go.cpu_limit(), &hidden));
+            return Err(diagnosis::build(
+                &outcome,
+                self.go.cpu_limit(),
+                self.work,
+                &hidden,
+            ));
         }
         let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
         if said.error.is_empty() && said.dir.is_dir() {

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// An `#include` that is not the package's.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: #include {path} leaves the package")]
+#[error("{file}: an #include leaves the package")]
 pub struct Leaves {
     file: String,
-    path: String,
 }
 
 /// Checks these files of the package in `directory`, and all that they include from it.
@@ -27,7 +26,7 @@ pub fn stays_within<'a>(directory: &Path, files: impl Iterator<Item = &'a Path>)
                     .unwrap_or_default()
                     .to_string_lossy()
                     .into_owned();
-                return Err(Leaves { file, path });
+                return Err(Leaves { file });
             };
             let included = directory.join(name);
             if seen.insert(included.clone()) {
@@ -104,9 +103,6 @@ mod tests {
         fs::write(dir.path().join("a.s"), "#include \"b.h\"\n").unwrap();
         fs::write(dir.path().join("b.h"), "#include \"/etc/passwd\"\n").unwrap();
         let error = stays_within(dir.path(), [Path::new("a.s")].into_iter()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "b.h: #include \"/etc/passwd\" leaves the package"
-        );
+        assert_eq!(error.to_string(), "b.h: an #include leaves the package");
     }
 }
