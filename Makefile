@@ -13,7 +13,8 @@ run:
 test: test-packages
 	cargo fmt --check
 	$(MAKE) lint
-	cargo test
+	cargo test -- --skip corpus
+	CORPUS=small cargo test --test suite -- --nocapture corpus
 
 # Every real program of tests/data/programs.tsv: hours on a small machine.
 corpus:

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 /// One running CGI program.
 pub(crate) struct Cgi {
@@ -50,7 +51,13 @@ impl Cgi {
 
     /// Waits for the end of its stdout and its exit, which must be 0 once an answer is out.
     #[track_caller]
-    pub(crate) fn answer(mut self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
+        self.answer_within(PATIENCE)
+    }
+
+    /// The same, with another patience.
+    #[track_caller]
+    pub(crate) fn answer_within(mut self, patience: Duration) -> Answer {
         let (sender, receiver) = mpsc::channel();
         let mut stdout = self.child.stdout.take().unwrap();
         std::thread::spawn(move || {
@@ -59,10 +66,10 @@ impl Cgi {
             // Nobody listens any more when the deadline has passed, and the test has failed.
             sender.send(read).ok();
         });
-        let Ok(printed) = receiver.recv_timeout(PATIENCE) else {
+        let Ok(printed) = receiver.recv_timeout(patience) else {
             self.child.kill().unwrap();
             panic!(
-                "{}: no end of the answer within {PATIENCE:?}; log: {}",
+                "{}: no end of the answer within {patience:?}; log: {}",
                 self.asked,
                 self.log()
             );
