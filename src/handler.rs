@@ -5,8 +5,9 @@
 //!                                                                     └─ miss ─► queue ─► build ─┘
 //! ```
 
+use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
-use crate::answer::served::served;
+use crate::answer::served::{announced, served};
 use crate::answer::{Reason, Refusal, Response, page};
 use crate::asked::{Target, Wish};
 use crate::build::{self, Recipe};
@@ -18,14 +19,14 @@ use crate::request::Request;
 use crate::store::Store;
 
 /// Answers one request, whatever door it came through.
-pub fn answer(request: &Request, config: &Config, store: &Store) -> Response {
-    story(request, config, store).unwrap_or_else(|refusal| {
+pub fn answer(request: &Request, config: &Config) -> Response {
+    story(request, config).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log.escape_debug());
         Response::refusal(&refusal, Reader::of(&request.accept))
     })
 }
 
-fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
+fn story(request: &Request, config: &Config) -> Result<Response, Refusal> {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Err(Refusal::new(Reason::MethodNotAllowed));
     }
@@ -38,6 +39,7 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
+    let store = &Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
     let toolchain = Toolchain::find(config, store)?;
     toolchain.is_the_one(wish.go.as_ref())?;
     supports(&toolchain, &platform)?;
@@ -53,7 +55,7 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
     let artifact = match store.artifact(&recipe.key()) {
         Some(artifact) => artifact,
-        None if request.method == "HEAD" => return Err(Refusal::new(Reason::StillBuilding)),
+        None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),
         None => build::artifact(&recipe, config, store, &|| {})?,
     };
     Ok(served(&artifact, request, exact))

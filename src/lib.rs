@@ -2,15 +2,17 @@
 //!
 //! The rooms, in reading order. `handler` tells the story of a request on one screen; ARCHITECTURE.md is the map.
 
-pub mod answer;
-pub mod asked;
-pub mod build;
-pub mod config;
-pub mod doctor;
-pub mod doors;
-pub mod golang;
 pub mod handler;
-pub mod refusals;
 pub mod request;
-pub mod sandbox;
+pub mod asked;
+pub mod refusals;
+pub mod answer;
+pub mod golang;
+pub mod build;
 pub mod store;
+pub mod sandbox;
+pub mod doors;
+pub mod terminal;
+pub mod config;
+pub mod journal;
+pub mod doctor;

@@ -180,6 +180,26 @@ fn a_hit_asks_nobody() {
     assert_eq!(proxy.asked(), asked);
 }
 
+/// R17: HEAD tells what GET would give, and builds nothing.
+#[test]
+fn head_builds_nothing() {
+    let store = Scratch::new();
+    let ask = |method: &'static str| store.ask(&hello().method(method));
+    let head = ask("HEAD");
+    assert_eq!((head.status, head.body.len()), (200, 0), "{head}");
+    assert!(store.artifacts().is_empty(), "HEAD built something");
+    let get = ask("GET");
+    for name in [
+        "gox-module",
+        "gox-version",
+        "gox-verify",
+        "content-location",
+        "content-disposition",
+    ] {
+        assert_eq!(head.header(name), get.header(name), "{name}");
+    }
+}
+
 /// M27, and the end of every network: bounded, told, and forgotten.
 #[test]
 fn a_proxy_in_trouble() {

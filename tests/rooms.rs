@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom. `main` may name everybody, and nobody may name `main` or the rooms that are not on their line.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("asked", &[]),
     // The shape of an answer depends on what was asked and on what is known of the program.
     ("answer", &["asked", "store", "request"]),
@@ -24,7 +24,14 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
             "asked", "answer", "golang", "build", "store", "config", "request", "refusals",
         ],
     ),
-    ("doors", &["answer", "handler", "config", "request"]),
+    ("doors", &["answer", "handler", "config", "request", "journal"]),
+    ("journal", &["answer", "config", "request"]),
+    (
+        "terminal",
+        &[
+            "asked", "answer", "build", "golang", "store", "config", "refusals",
+        ],
+    ),
     ("config", &[]),
     ("doctor", &["golang", "build", "store", "sandbox", "config"]),
     ("lib", &[]),

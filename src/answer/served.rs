@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::response::{Body, Response, Status};
 use crate::request::Request;
-use crate::store::{Artifact, Meta};
+use crate::store::{Artifact, Description, Meta};
 
 /// How long a browser or proxy may keep what a guessed URL gave: what `latest` means changes within minutes.
 const GUESSED: &str = "public, max-age=60";
@@ -19,21 +19,18 @@ const EXACT: &str = "public, max-age=31536000, immutable";
 pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
     let meta = &artifact.meta;
     let etag = format!("\"{}\"", meta.sha256);
+    let respond = |status, body| Response {
+        status: Status(status),
+        headers: vec![],
+        body,
+    };
+    let validated = |response| caching(response, meta, exact).with("ETag", etag.clone());
     if request
         .if_none_match
         .as_deref()
         .is_some_and(|tags| matches(tags, &etag))
     {
-        return with_validators(
-            Response {
-                status: Status(304),
-                headers: vec![],
-                body: Body::Empty,
-            },
-            meta,
-            &etag,
-            exact,
-        );
+        return validated(respond(304, Body::Empty));
     }
     let may_resume = request.if_range.as_deref().is_none_or(|tag| tag == etag);
     let range = request
@@ -53,52 +50,65 @@ pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
         start,
         len,
     };
-    let mut response = Response {
-        status: Status(status),
-        headers: vec![],
-        body,
-    }
-    .with("Content-Type", "application/octet-stream")
-    .with("Content-Length", len.to_string())
-    .with(
-        "Content-Disposition",
-        format!("attachment; filename=\"{}\"", meta.file_name),
-    )
-    .with("Accept-Ranges", "bytes")
-    .with("X-Content-Type-Options", "nosniff")
-    .with(
-        "Repr-Digest",
-        format!("sha-256=:{}:", STANDARD.encode(bytes(&meta.sha256))),
-    );
-    if status == 206 {
-        response = response.with(
+    let response = described(respond(status, body), &meta.description, &request.mount)
+        .with("Content-Length", len.to_string())
+        .with(
+            "Repr-Digest",
+            format!("sha-256=:{}:", STANDARD.encode(bytes(&meta.sha256))),
+        );
+    let response = match status {
+        206 => response.with(
             "Content-Range",
             format!("bytes {start}-{}/{}", start + len - 1, meta.size),
-        );
-    }
-    let response = response
-        .with("Content-Location", format!("{}{}", request.mount, meta.exact))
-        .with("Gox-Module", meta.module.clone())
-        .with("Gox-Version", meta.version.clone())
-        .with("Gox-Go", meta.go.clone())
-        .with("Gox-Platform", meta.platform.clone())
-        .with("Gox-Recipe", meta.recipe.clone())
-        .with("Gox-Verify", meta.verify.clone());
-    with_validators(response, meta, &etag, exact)
+        ),
+        _ => response,
+    };
+    validated(response)
 }
 
-fn with_validators(response: Response, meta: &Meta, etag: &str, exact: bool) -> Response {
-    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(meta.module_time);
+/// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes tell
+/// (RFC 9110 section 9.3.2). HEAD never builds.
+pub fn announced(description: &Description, request: &Request) -> Response {
+    let response = Response {
+        status: Status(200),
+        headers: vec![],
+        body: Body::Empty,
+    };
+    described(response, description, &request.mount)
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Cache-Control", "no-store")
+        .with("Vary", "User-Agent, Accept")
+}
+
+fn described(response: Response, description: &Description, mount: &str) -> Response {
+    response
+        .with("Content-Type", "application/octet-stream")
+        .with(
+            "Content-Disposition",
+            format!("attachment; filename=\"{}\"", description.file_name),
+        )
+        .with("Accept-Ranges", "bytes")
+        .with("Content-Location", format!("{mount}{}", description.exact))
+        .with("Gox-Module", description.module.clone())
+        .with("Gox-Version", description.version.clone())
+        .with("Gox-Go", description.go.clone())
+        .with("Gox-Platform", description.platform.clone())
+        .with("Gox-Recipe", description.recipe.clone())
+        .with("Gox-Verify", description.verify.clone())
+}
+
+fn caching(response: Response, meta: &Meta, exact: bool) -> Response {
+    let time = meta.description.module_time;
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
     let response = response
         .with("X-Content-Type-Options", "nosniff")
-        .with("ETag", etag)
         .with("Cache-Control", if exact { EXACT } else { GUESSED });
     let response = if exact {
         response
     } else {
         response.with("Vary", "User-Agent, Accept")
     };
-    if meta.module_time > 0 {
+    if time > 0 {
         response.with("Last-Modified", httpdate::fmt_http_date(modified))
     } else {
         response

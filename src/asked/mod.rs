@@ -10,6 +10,7 @@ mod shown;
 mod target;
 mod user_agent;
 mod version;
+mod windows;
 mod wish;
 
 pub use machine::{Family, Level};

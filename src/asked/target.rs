@@ -4,6 +4,7 @@
 //! and no second reading can differ from the first. The grammar is at least as strict as `CheckPath` of
 //! golang.org/x/mod/module. Whether such a program exists, and where in the path its module ends, is not known here.
 
+use super::windows;
 use super::{BadVersion, Shown, Version, version};
 use std::fmt;
 
@@ -18,12 +19,6 @@ const MAX_ELEMENTS: usize = 11;
 const GITHUB: &str = "github.com";
 /// Hosts where OWNER/REPO is always a repository. Elsewhere groups nest (GitLab), or a path is a name that leads anywhere.
 const OWNER_REPO_HOSTS: [&str; 4] = [GITHUB, "bitbucket.org", "codeberg.org", "git.sr.ht"];
-
-/// File names that Windows reserves, with any extension; Go refuses them, for module caches on Windows.
-const WINDOWS_NAMES: [&str; 22] = [
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
-];
 
 /// A program, by the path that Go imports it by, and the version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -222,7 +217,7 @@ fn check_element(element: &str) -> Result<(), BadTarget> {
     if element.starts_with(['-', '.']) || element.ends_with('.') || element.contains("..") {
         return Err(BadTarget::BadElement(shown()));
     }
-    if is_windows_name(element) {
+    if windows::is_device(element) {
         return Err(BadTarget::WindowsName(shown()));
     }
     // What Windows calls a file whose name is too long for DOS: `PROGRA~1`. Go looks at what precedes the first dot.
@@ -233,12 +228,6 @@ fn check_element(element: &str) -> Result<(), BadTarget> {
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// Whether Windows would open a device when asked for a file of this name.
-pub(super) fn is_windows_name(element: &str) -> bool {
-    let stem = element.split('.').next().unwrap_or(element);
-    WINDOWS_NAMES.iter().any(|name| stem.eq_ignore_ascii_case(name))
 }
 
 /// A name that a public name server could know: labels of RFC 1123, a top level that is no number. Neither an IP

@@ -4,7 +4,7 @@
 //! CVE-2025-68119 was fixed, run a version control system with an option in place of a revision. So only four kinds get
 //! through. Which of them exist is not known here: that is found out from the module proxy.
 
-use super::{Shown, target};
+use super::{Shown, windows};
 use std::fmt;
 
 /// A pseudo-version of a pre-release that is `+incompatible` has 54 bytes.
@@ -116,7 +116,7 @@ fn revision(typed: &str) -> Result<&str, BadVersion> {
         || typed.contains("..")
         || typed.ends_with('.')
         // Go escapes a version into a file name of its module cache, by the same rules as an element of a path.
-        || target::is_windows_name(typed)
+        || windows::is_device(typed)
     {
         Err(BadVersion::NotAVersion(shown()))
     } else {

@@ -38,7 +38,7 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
         Ok(meta) => log::info!(
             "built {} for {} in {:.1} s",
             recipe.package_at_version(),
-            meta.platform,
+            meta.description.platform,
             meta.build_seconds
         ),
         Err(refusal) => {
@@ -118,18 +118,9 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         config.limits.artifact_bytes,
     )?;
     let meta = Meta {
-        module: recipe.resolved.module.clone(),
-        version: recipe.resolved.version.clone(),
-        package: recipe.resolved.package.clone(),
-        go: recipe.go.clone(),
-        platform: recipe.platform.to_string(),
-        recipe: "go-install".to_owned(),
-        verify: recipe.verify(),
-        exact: recipe.exact_url(),
-        file_name: recipe.platform.executable(recipe.name()),
+        description: recipe.description(),
         size: program.size,
         sha256: program.sha256,
-        module_time: recipe.resolved.time,
         build_seconds: begun.elapsed().as_secs_f64(),
     };
     store

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::asked::{Platform, Wish};
 use crate::golang::Resolved;
 use crate::golang::command::{recipe_flags, verify_line};
-use crate::store::{BuildKey, KeyMaker};
+use crate::store::{BuildKey, Description, KeyMaker};
 
 /// What `go install` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ impl Recipe {
     }
 
     /// The line that makes the same bytes anywhere.
-    pub fn verify(&self) -> String {
+    fn verify(&self) -> String {
         verify_line(
             &self.go,
             &self.platform,
@@ -69,7 +69,7 @@ impl Recipe {
     }
 
     /// The last element of the package, past a major version: what `go install` calls the program.
-    pub fn name(&self) -> &str {
+    fn name(&self) -> &str {
         let mut elements = self.resolved.package.rsplit('/');
         let last = elements.next().unwrap_or_default();
         let major = last
@@ -82,8 +82,24 @@ impl Recipe {
         }
     }
 
+    /// What it makes, as far as that is known before it is made.
+    pub fn description(&self) -> Description {
+        Description {
+            module: self.resolved.module.clone(),
+            version: self.resolved.version.clone(),
+            package: self.resolved.package.clone(),
+            go: self.go.clone(),
+            platform: self.platform.to_string(),
+            recipe: "go-install".to_owned(),
+            verify: self.verify(),
+            exact: self.exact_url(),
+            file_name: self.platform.executable(self.name()),
+            module_time: self.resolved.time,
+        }
+    }
+
     /// The path and query that always mean these bytes.
-    pub fn exact_url(&self) -> String {
+    fn exact_url(&self) -> String {
         let package = self
             .resolved
             .package

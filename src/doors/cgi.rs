@@ -3,12 +3,47 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Instant;
 
-use crate::answer::{Body, Response};
-use crate::config::{Config, Sendfile};
+use crate::answer::response::Reader;
+use crate::answer::{Body, Reason, Refusal, Response};
+use crate::config::{self, Config, Sendfile};
+use crate::request::Request;
+use crate::{handler, journal};
+
+/// Answers the request in the environment. Fails when no answer, or only the beginning of one, got out: whoever relays it
+/// then has to cut it off, and not call it whole.
+pub fn run() -> Result<(), String> {
+    let begun = Instant::now();
+    let request = Request::from_variables(config::request_variable);
+    let config = Config::from_environment();
+    let response = match &config {
+        Ok(config) => {
+            journal::start(config.log);
+            handler::answer(&request, config)
+        }
+        Err(bad) => {
+            eprintln!("gox-server: {bad}");
+            Response::refusal(&Refusal::new(Reason::Internal), Reader::of(&request.accept))
+        }
+    };
+    journal::answered(&request, &response, begun.elapsed().as_secs_f64());
+    match write(
+        &response,
+        &request.method,
+        config.as_ref().ok(),
+        io::stdout().lock(),
+    ) {
+        // A client that leaves is no failure of ours.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write the answer: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
 
 /// Writes an answer (RFC 3875 section 6). `HEAD` gets the same headers and no body (RFC 9110 section 9.3.2).
-pub fn write(response: &Response, method: &str, config: Option<&Config>, out: impl Write) -> io::Result<()> {
+fn write(response: &Response, method: &str, config: Option<&Config>, out: impl Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     write!(
         out,

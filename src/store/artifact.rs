@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What `meta.json` holds.
+/// What is known of a program before it is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Meta {
+pub struct Description {
     /// The module's path.
     pub module: String,
     /// The exact version.
@@ -25,12 +25,20 @@ pub struct Meta {
     pub exact: String,
     /// The file name that the client is told.
     pub file_name: String,
+    /// When the version was made, seconds since 1970.
+    pub module_time: u64,
+}
+
+/// What `meta.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// What it is.
+    #[serde(flatten)]
+    pub description: Description,
     /// Bytes.
     pub size: u64,
     /// In hexadecimal.
     pub sha256: String,
-    /// When the version was made, seconds since 1970.
-    pub module_time: u64,
     /// How long the build took, seconds.
     pub build_seconds: f64,
 }

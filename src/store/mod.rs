@@ -8,6 +8,6 @@ pub mod disk;
 pub mod key;
 pub mod lock;
 
-pub use artifact::{Artifact, Meta};
+pub use artifact::{Artifact, Description, Meta};
 pub use disk::Store;
 pub use key::{BuildKey, KeyMaker};

@@ -1,0 +1,111 @@
+//! `gox-server build` for a person at a terminal: the same path as a request, with a progress bar and without HTTP.
+
+use std::fs::{self, Permissions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::asked::{Target, Wish};
+use crate::build::{self, Recipe, progress};
+use crate::config::Config;
+use crate::golang::command::{Go, supports};
+use crate::golang::{Toolchain, memory};
+use crate::refusals::{bad_path, bad_query};
+use crate::store::{Artifact, Store};
+
+/// Builds `typed` and puts the program at `output`, by default under its own name in this directory.
+pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<(), Refusal> {
+    let artifact = artifact(config, typed)?;
+    let meta = &artifact.meta.description;
+    let output = output.unwrap_or_else(|| PathBuf::from(&meta.file_name));
+    install(&artifact.file, &output).map_err(|e| trouble(format!("write {}", output.display()), &e))?;
+    eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
+    eprintln!("sha256 {}", artifact.meta.sha256);
+    eprintln!("verify with: {}", meta.verify);
+    Ok(())
+}
+
+/// Tells a person what went wrong. The operator sits here: what only the log gets elsewhere is told too.
+pub fn complain(refusal: &Refusal) {
+    eprintln!("{}", refusal.reason.sentence());
+    let operators = refusal.log.lines().filter(|_| refusal.detail.is_empty());
+    for line in refusal
+        .detail
+        .lines()
+        .chain(operators)
+        .chain([refusal.reason.advice()])
+    {
+        eprintln!("{line}");
+    }
+    for line in &refusal.instead {
+        eprintln!("  {line}");
+    }
+}
+
+fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
+    let (path, query) = typed.split_once('?').unwrap_or((typed, ""));
+    let path = format!("/{}", path.trim_start_matches('/'));
+    let target = Target::parse(path.as_bytes()).map_err(|bad| bad_path(&bad))?;
+    let wish = Wish::parse(query).map_err(|bad| bad_query(&bad))?;
+    let here = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let platform = wish
+        .platform(&here)
+        .map_err(|untold| Refusal::new(Reason::PlatformUntold).detail(untold.to_string()))?;
+    let store =
+        Store::open(&config.dir).map_err(|e| trouble(format!("open {}", config.dir.display()), &e))?;
+    let toolchain = Toolchain::find(config, &store)?;
+    toolchain.is_the_one(wish.go.as_ref())?;
+    supports(&toolchain, &platform)?;
+    let go = Go {
+        config,
+        store: &store,
+        toolchain: &toolchain,
+    };
+    let bar = bar();
+    bar.set_message(format!("asking for {target}"));
+    let resolved = memory::resolve_remembered(go, &target, true)?;
+    let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
+    bar.set_message(recipe.package_at_version());
+    let work = store.work().join(recipe.key().as_str());
+    let artifact = build::artifact(&recipe, config, &store, &|| show(&bar, &work));
+    bar.finish_and_clear();
+    artifact
+}
+
+/// Nothing is drawn where stderr is no terminal: indicatif sees to that.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30.green} {pos}/{len} {elapsed} {wide_msg}") {
+        bar.set_style(style);
+    }
+    if io::stderr().is_terminal() {
+        bar.enable_steady_tick(Duration::from_millis(100));
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, work: &Path) {
+    if let Some(progress) = progress::read(work) {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        bar.set_message(progress.package);
+    }
+}
+
+/// A copy, executable, put in place in one step.
+fn install(from: &Path, to: &Path) -> io::Result<()> {
+    let dir = to
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let aside = tempfile::NamedTempFile::new_in(dir)?;
+    fs::copy(from, aside.path())?;
+    fs::set_permissions(aside.path(), Permissions::from_mode(0o755))?;
+    aside.persist(to)?;
+    Ok(())
+}
