@@ -8,38 +8,45 @@
 use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
 use crate::answer::served::{announced, served};
-use crate::answer::{Reason, Refusal, Response, page};
+use crate::answer::{Reason, Refusal, Response};
 use crate::asked::{Target, Wish};
-use crate::build::{self, Recipe};
+use crate::build::{Recipe, Wait};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
 use crate::golang::{Toolchain, memory};
 use crate::refusals::{bad_path, bad_query, untold};
 use crate::request::Request;
-use crate::store::Store;
+use crate::service;
+use crate::store::budget::{Client, Cost};
+use crate::store::{Artifact, Counter, Store};
 
 /// Answers one request, whatever door it came through.
 pub fn answer(request: &Request, config: &Config) -> Response {
-    story(request, config).unwrap_or_else(|refusal| {
-        log::warn!("{}: {}", refusal.reason.name(), refusal.log.escape_debug());
-        Response::refusal(&refusal, Reader::of(&request.accept))
+    let reader = Reader::of(&request.accept);
+    respond(request, config).unwrap_or_else(|refusal| {
+        log::warn!("{}: {}", refusal.reason.name(), refusal.log);
+        Response::refusal(&refusal, reader)
     })
 }
 
-fn story(request: &Request, config: &Config) -> Result<Response, Refusal> {
+fn respond(request: &Request, config: &Config) -> Result<Response, Refusal> {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Err(Refusal::new(Reason::MethodNotAllowed));
     }
-    if let Some(page) = own_page(request) {
+    if let Some(page) = service::page(request, config) {
         return page;
     }
+    let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
+    story(request, config, &store).inspect_err(|_| store.count(Counter::Refusals))
+}
+
+fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
     let target = Target::parse(&request.path).map_err(|bad| bad_path(&bad))?;
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
     let platform = wish
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
-    let store = &Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
     let toolchain = Toolchain::find(config, store)?;
     toolchain.is_the_one(wish.go.as_ref())?;
     supports(&toolchain, &platform)?;
@@ -48,41 +55,37 @@ fn story(request: &Request, config: &Config) -> Result<Response, Refusal> {
         store,
         toolchain: &toolchain,
     };
-    let resolved = memory::resolve_remembered(go, &target, request.method == "GET")?;
+    let client = Client::of(request.client_address(&config.trusted_proxies));
+    let resolved = memory::meaning(go, &target, &|| may_look_up(config, store, &client))?;
     config.serves(&resolved.module)?;
 
     let exact = target.version().is_exact() && wish.names_all();
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
     let artifact = match store.artifact(&recipe.key()) {
-        Some(artifact) => artifact,
+        Some(artifact) => hit(store, artifact),
         None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),
-        None => build::artifact(&recipe, config, store, &|| {})?,
+        None => Wait {
+            config,
+            store,
+            client: Some(&client),
+            tell: &|_| {},
+        }
+        .artifact(&recipe)
+        .inspect(|_| store.count(Counter::Misses))?,
     };
     Ok(served(&artifact, request, exact))
 }
 
-/// The service's own pages: `/` and all below `/-/`, which can be no owner.
-fn own_page(request: &Request) -> Option<Result<Response, Refusal>> {
-    match request.path.as_slice() {
-        b"/" => Some(Ok(landing(request))),
-        b"/robots.txt" => Some(Ok(Response::text(
-            200,
-            "text/plain",
-            "User-agent: *\nDisallow: /\n".to_owned(),
-        ))),
-        b"/-/health" => Some(Ok(Response::text(200, "text/plain", "ok\n".to_owned()))),
-        path if path.starts_with(b"/-/") => Some(Err(Refusal::new(Reason::NoSuchPage))),
-        _ => None,
-    }
+fn hit(store: &Store, artifact: Artifact) -> Artifact {
+    store.count(Counter::Hits);
+    store.mark_used(&artifact.file);
+    artifact
 }
 
-fn landing(request: &Request) -> Response {
-    let host = request.plain_host();
-    match Reader::of(&request.accept) {
-        Reader::Html => Response::page(200, page::landing(host)),
-        Reader::Text | Reader::Problem => {
-            Response::text(200, "text/plain; charset=utf-8", page::landing_text(host))
-        }
+fn may_look_up(config: &Config, store: &Store, client: &Client) -> Result<(), Refusal> {
+    let within = store.spend(client, Cost::Lookup, config.lookups_per_hour);
+    match within.map_err(|e| trouble("count a client's questions", &e))? {
+        true => Ok(()),
+        false => Err(Refusal::new(Reason::TooManyBuilds)),
     }
-    .with("Vary", "Accept")
 }

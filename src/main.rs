@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
+use gox_server::asked::Target;
 use gox_server::build::{self, Recipe};
 use gox_server::config::{self, Config, SETTINGS, Setting};
 use gox_server::doors::{cgi, front};
+use gox_server::golang::command::Go;
+use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, tool};
 use gox_server::store::{Store, disk};
@@ -39,6 +42,9 @@ enum Mode {
     /// Started by gox-server itself: builds what RECIPE says, holding a lock on 0 and a slot on 1.
     #[command(hide = true)]
     Builder { recipe: String },
+    /// Started by gox-server itself: asks anew what TARGET means, holding a lock on 0.
+    #[command(hide = true)]
+    Refresh { target: String },
     /// Started by gox-server itself: becomes COMMAND in a cell.
     #[command(hide = true)]
     Enter {
@@ -80,6 +86,7 @@ fn main() -> ExitCode {
                 }
             }),
             Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
+            Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
             Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
             Mode::Tool {
                 surroundings,
@@ -116,14 +123,47 @@ fn serve(config: Config) -> Result<(), String> {
 }
 
 fn builder(config: &Config, recipe: &str) -> Result<(), String> {
-    // Out of the session of whoever started it: a server that kills its CGI program's group loses no build.
+    leave_session();
+    let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("builder: {error}"))?;
+    let store = open(config)?;
+    let built = build::builder::build(&recipe, config, &store);
+    // Who waits for the program shall not wait for the cleaning too.
+    give_back_locks()?;
+    let evicted = store.evict(config.cache_bytes, config.limits.wall);
+    evicted.map_err(|error| format!("cannot keep below the cap: {error}"))?;
+    built.map_err(|refusal| refusal.reason.name().to_owned())
+}
+
+fn refresh(config: &Config, target: &str) -> Result<(), String> {
+    leave_session();
+    let store = open(config)?;
+    let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
+    let toolchain = Toolchain::find(config, &store).map_err(|refusal| refusal.log)?;
+    let go = Go {
+        config,
+        store: &store,
+        toolchain: &toolchain,
+    };
+    memory::refresh(go, &target).map_err(|refusal| refusal.log)
+}
+
+/// Out of the session of whoever started it: a server that kills its CGI program's group loses no build.
+fn leave_session() {
     if let Err(error) = nix::unistd::setsid() {
         log::warn!("cannot leave the session: {error}");
     }
-    let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("builder: {error}"))?;
-    let store =
-        Store::open(&config.dir).map_err(|error| format!("cannot open {}: {error}", config.dir.display()))?;
-    build::builder::build(&recipe, config, &store).map_err(|refusal| refusal.reason.name().to_owned())
+}
+
+/// A lock goes with the last descriptor of its file.
+fn give_back_locks() -> Result<(), String> {
+    let nothing =
+        std::fs::File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?;
+    let given = nix::unistd::dup2_stdin(&nothing).and_then(|()| nix::unistd::dup2_stdout(&nothing));
+    given.map_err(|error| format!("cannot give back the locks: {error}"))
+}
+
+fn open(config: &Config) -> Result<Store, String> {
+    Store::open(&config.dir).map_err(|error| format!("cannot open {}: {error}", config.dir.display()))
 }
 
 /// Returns only what went wrong.

@@ -1,6 +1,7 @@
 //! A request, whatever door it came through: RFC 3875's variables, read from whoever has them.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What the handler may know of a request.
@@ -17,6 +18,8 @@ pub struct Request {
     pub query: String,
     /// REMOTE_ADDR (section 4.1.8).
     pub client: String,
+    /// HTTP_X_FORWARDED_FOR: believed only of proxies that the operator trusts.
+    pub forwarded_for: String,
     /// HTTP_HOST: printed, never trusted.
     pub host: String,
     /// HTTP_USER_AGENT.
@@ -42,6 +45,7 @@ impl Request {
             mount: mount.trim_end_matches('/').to_owned(),
             query: text("QUERY_STRING").unwrap_or_default(),
             client: text("REMOTE_ADDR").unwrap_or_default(),
+            forwarded_for: text("HTTP_X_FORWARDED_FOR").unwrap_or_default(),
             host: text("HTTP_HOST").unwrap_or_default(),
             user_agent: text("HTTP_USER_AGENT").unwrap_or_default(),
             accept: text("HTTP_ACCEPT").unwrap_or_default(),
@@ -53,6 +57,29 @@ impl Request {
 }
 
 impl Request {
+    /// Who asks: the peer, or, past proxies that are trusted, whom the nearest of them saw. Each adds to the right of the
+    /// list; what is left of the first stranger is the stranger's own word.
+    pub fn client_address(&self, trusted: &[IpAddr]) -> &str {
+        let is_trusted = |address: &str| {
+            address
+                .parse()
+                .is_ok_and(|address: IpAddr| trusted.contains(&address.to_canonical()))
+        };
+        let hops = self
+            .forwarded_for
+            .rsplit(',')
+            .map(str::trim)
+            .filter(|hop| !hop.is_empty());
+        let mut seen = self.client.as_str();
+        for hop in hops {
+            if !is_trusted(seen) {
+                break;
+            }
+            seen = hop;
+        }
+        seen
+    }
+
     /// The Host header, where it is a name and a port: it is a stranger's, and is printed.
     pub fn plain_host(&self) -> &str {
         let plain = self
@@ -79,4 +106,33 @@ fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {
         info
     };
     if path.is_empty() { b"/".to_vec() } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let trusted = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        for (client, forwarded_for, expected) in [
+            ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.7, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+            ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ] {
+            let request = Request {
+                client: client.into(),
+                forwarded_for: forwarded_for.into(),
+                ..Request::default()
+            };
+            assert_eq!(
+                request.client_address(&trusted),
+                expected,
+                "{client} {forwarded_for}"
+            );
+        }
+    }
 }

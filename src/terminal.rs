@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Wish};
-use crate::build::{self, Recipe, progress};
+use crate::build::{Recipe, Stage, Wait, progress};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
 use crate::golang::{Toolchain, memory};
@@ -68,11 +68,18 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
     };
     let bar = bar();
     bar.set_message(format!("asking for {target}"));
-    let resolved = memory::resolve_remembered(go, &target, true)?;
+    let resolved = memory::meaning(go, &target, &|| Ok(()))?;
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
-    let artifact = build::artifact(&recipe, config, &store, &|| show(&bar, &work));
+    let tell = |stage| show(&bar, &work, stage);
+    let artifact = Wait {
+        config,
+        store: &store,
+        client: None,
+        tell: &tell,
+    }
+    .artifact(&recipe);
     bar.finish_and_clear();
     artifact
 }
@@ -89,7 +96,10 @@ fn bar() -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, work: &Path) {
+fn show(bar: &ProgressBar, work: &Path, stage: Stage) {
+    if let Stage::Queued { ahead } = stage {
+        bar.set_message(format!("waiting for a turn, {ahead} come first"));
+    }
     if let Some(progress) = progress::read(work) {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);

@@ -5,23 +5,28 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom. `main` may name everybody, and nobody may name `main` or the rooms that are not on their line.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("asked", &[]),
     // The shape of an answer depends on what was asked and on what is known of the program.
     ("answer", &["asked", "store", "request"]),
     ("sandbox", &[]),
     ("store", &["asked"]),
-    ("golang", &["asked", "answer", "sandbox", "store", "config"]),
+    (
+        "golang",
+        &["asked", "answer", "sandbox", "store", "config", "detached"],
+    ),
     (
         "build",
-        &["asked", "answer", "golang", "sandbox", "store", "config"],
+        &[
+            "asked", "answer", "golang", "sandbox", "store", "config", "detached",
+        ],
     ),
     ("request", &[]),
     ("refusals", &["asked", "answer", "golang", "config", "request"]),
     (
         "handler",
         &[
-            "asked", "answer", "golang", "build", "store", "config", "request", "refusals",
+            "asked", "answer", "golang", "build", "store", "config", "request", "refusals", "service",
         ],
     ),
     ("doors", &["answer", "handler", "config", "request", "journal"]),
@@ -34,6 +39,13 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ),
     ("config", &[]),
     ("doctor", &["golang", "build", "store", "sandbox", "config"]),
+    (
+        "service",
+        &[
+            "answer", "build", "golang", "sandbox", "store", "config", "request",
+        ],
+    ),
+    ("detached", &["store", "config"]),
     ("lib", &[]),
 ];
 

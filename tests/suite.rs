@@ -26,6 +26,8 @@ mod scripts;
 mod single_flight;
 // Whoever is killed in the middle of a build.
 mod killed;
+// Turns, budgets, caps.
+mod queue;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

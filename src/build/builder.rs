@@ -17,7 +17,7 @@ use crate::golang::{Toolchain, diagnosis};
 use crate::sandbox::process::{Bounds, Ended, run};
 use crate::sandbox::tool::Surroundings;
 use crate::sandbox::{self};
-use crate::store::{Meta, Store};
+use crate::store::{Counter, Meta, Store};
 
 /// What a builder leaves for those who wait, when there is no program.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +34,11 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
     }
     let begun = Instant::now();
     let outcome = make(recipe, config, store, begun);
+    store.count(if outcome.is_ok() {
+        Counter::Builds
+    } else {
+        Counter::FailedBuilds
+    });
     match &outcome {
         Ok(meta) => log::info!(
             "built {} for {} in {:.1} s",
@@ -48,7 +53,7 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
                 refusal.reason.name(),
                 refusal.log.trim_end()
             );
-            let kept = store.keep_failure(
+            let kept = store.failures().put(
                 &key,
                 &Failure {
                     refusal: refusal.clone(),
@@ -70,6 +75,9 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     };
     let work =
         Work::begin(&store.work(), key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
+    let _modules = store
+        .use_modules()
+        .map_err(|e| trouble("share the module cache", &e))?;
     let cells = sandbox::landlock::abi().is_some();
     if !cells && config.sandbox == SandboxPolicy::Require {
         return Err(Refusal::new(Reason::NoSandbox).log("no Landlock, and GOX_SANDBOX=require"));

@@ -5,6 +5,7 @@ pub mod check;
 pub mod progress;
 pub mod queue;
 pub mod recipe;
+pub mod wait;
 
-pub use queue::artifact;
 pub use recipe::Recipe;
+pub use wait::{Stage, Wait};

@@ -1,107 +1,156 @@
-//! One build per key, and as many builds at once as there are slots. The request that finds a key's lock free starts a
-//! builder that inherits it; all others wait for the lock to come free, and look again.
+//! Turns, in order of arrival, between processes. Who waits holds a ticket: a file with the next number, locked as long as
+//! its owner lives. Whose ticket is the oldest takes the next slot that comes free.
+//!
+//! Nobody hands anything on: a dead owner's ticket is one that can be locked, and the next who looks removes it.
 
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::Recipe;
-use super::builder::Failure;
-use crate::answer::refusal::trouble;
-use crate::answer::{Reason, Refusal};
-use crate::config::{Config, inherited};
-use crate::store::lock::{Lock, Waiting};
-use crate::store::{Artifact, BuildKey, Store};
+use super::wait::Stage;
+use crate::store::Store;
+use crate::store::lock::{Lock, Waiting, wait_for_any, wait_to_take};
 
-/// A builder that is killed is replaced so often; then it is not chance.
-const TRIES: usize = 3;
-
-/// How often all slots are looked at while none is free.
-const SLOT_EVERY: Duration = Duration::from_millis(20);
-
-/// The program of this recipe, from the store or from a build. `while_waiting` is called now and then.
-pub fn artifact(
-    recipe: &Recipe,
-    config: &Config,
-    store: &Store,
-    while_waiting: &dyn Fn(),
-) -> Result<Artifact, Refusal> {
-    let key = recipe.key();
-    let arrived = SystemTime::now();
-    let deadline = Instant::now() + config.first_byte.unwrap_or(config.limits.wall * 2);
-    for _ in 0..TRIES {
-        if let Some(done) = look(store, &key, arrived) {
-            return done;
-        }
-        if let Some(lock) = Lock::try_take(&store.lock(&key)).map_err(|e| trouble("lock a build", &e))? {
-            // Between the look and the lock another builder may have finished.
-            if let Some(done) = look(store, &key, arrived) {
-                return done;
-            }
-            let slot = slot(config, store, deadline)?.ok_or(Refusal::new(Reason::QueueFull))?;
-            start(recipe, store, lock, slot).map_err(|e| trouble("start a builder", &e))?;
-        }
-        if !wait(store, &key, deadline, while_waiting)? {
-            return Err(Refusal::new(Reason::StillBuilding));
-        }
-    }
-    look(store, &key, arrived).unwrap_or(Err(Refusal::new(Reason::Internal).log("every builder was killed")))
+/// A place in the queue.
+pub struct Ticket {
+    path: PathBuf,
+    number: u64,
+    _lock: Lock,
 }
 
-/// What there is: a program, a failure that is for ever, or one that happened while this request waited.
-fn look(store: &Store, key: &BuildKey, arrived: SystemTime) -> Option<Result<Artifact, Refusal>> {
-    if let Some(artifact) = store.artifact(key) {
-        return Some(Ok(artifact));
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // If it cannot be removed now, the next who looks finds it unlocked and does.
+        fs::remove_file(&self.path).ok();
     }
-    let (failure, at): (Failure, SystemTime) = store.failure(key)?;
-    (failure.refusal.reason.is_for_ever() || at >= arrived).then_some(Err(failure.refusal))
 }
 
-fn slot(config: &Config, store: &Store, deadline: Instant) -> Result<Option<Lock>, Refusal> {
-    loop {
-        for number in 0..config.builds {
-            if let Some(lock) = Lock::try_take(&store.slot(number)).map_err(|e| trouble("take a slot", &e))? {
-                return Ok(Some(lock));
-            }
-        }
-        if Instant::now() >= deadline {
+/// How often who waits tells of it.
+const NOTICE_EVERY: Duration = Duration::from_millis(200);
+
+impl Ticket {
+    /// Gets in line, unless `most` are waiting already.
+    pub fn draw(store: &Store, most: usize) -> io::Result<Option<Ticket>> {
+        let queue = store.queue();
+        // Whoever holds the counter is alone in drawing: no two get one number, and none slips past the bound.
+        let Some(_alone) = wait_to_take(&queue.join("drawing"), Duration::MAX)? else {
+            return Ok(None);
+        };
+        if waiting(&queue)?.len() >= most {
             return Ok(None);
         }
-        std::thread::sleep(SLOT_EVERY);
+        let number = next_number(&queue.join("last"))?;
+        let path = queue.join(format!("{number:020}"));
+        let lock = Lock::try_take(&path)?.ok_or(io::Error::other("a ticket of mine is somebody else's"))?;
+        Ok(Some(Ticket {
+            path,
+            number,
+            _lock: lock,
+        }))
+    }
+
+    /// Waits until it is this ticket's turn and a slot is free, or until `deadline`.
+    pub fn wait_for_slot(
+        self,
+        store: &Store,
+        slots: usize,
+        deadline: Instant,
+        tell: &dyn Fn(Stage),
+    ) -> io::Result<Option<Lock>> {
+        let slots: Vec<PathBuf> = (0..slots).map(|n| store.slot(n)).collect();
+        loop {
+            let ahead: Vec<_> = waiting(&store.queue())?
+                .into_iter()
+                .filter(|(n, _)| *n < self.number)
+                .collect();
+            let waiting = match ahead.last() {
+                Some((_, path)) => Waiting::begin(path)?,
+                None => match try_any(&slots)? {
+                    Some(slot) => return Ok(Some(slot)),
+                    None => wait_for_any(&slots)?,
+                },
+            };
+            loop {
+                tell(Stage::Queued { ahead: ahead.len() });
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(None);
+                }
+                if waiting.within(left.min(NOTICE_EVERY))? {
+                    break;
+                }
+            }
+        }
     }
 }
 
-/// Starts a builder that lives on when this process is gone: see `builder`.
-fn start(recipe: &Recipe, store: &Store, lock: Lock, slot: Lock) -> io::Result<()> {
-    let log: File = OpenOptions::new().create(true).append(true).open(store.log())?;
-    Command::new("/proc/self/exe")
-        .arg("builder")
-        .arg(serde_json::to_string(recipe)?)
-        // With the request's variables it would take itself for a CGI program.
-        .env_clear()
-        .envs(inherited())
-        .stdin(Stdio::from(lock.into_file()))
-        .stdout(Stdio::from(slot.into_file()))
-        .stderr(Stdio::from(log))
-        .spawn()?;
-    Ok(())
+/// A slot, if one is free now and nobody is in line for it.
+pub fn slot_at_once(store: &Store, slots: usize) -> io::Result<Option<Lock>> {
+    if !waiting(&store.queue())?.is_empty() {
+        return Ok(None);
+    }
+    try_any(&(0..slots).map(|n| store.slot(n)).collect::<Vec<_>>())
 }
 
-fn wait(store: &Store, key: &BuildKey, deadline: Instant, while_waiting: &dyn Fn()) -> Result<bool, Refusal> {
-    const NOTICE_EVERY: Duration = Duration::from_millis(100);
-    let waiting = Waiting::begin(&store.lock(key)).map_err(|e| trouble("wait for a build", &e))?;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(false);
-        }
-        if waiting
-            .within(left.min(NOTICE_EVERY))
-            .map_err(|e| trouble("wait for a build", &e))?
-        {
-            return Ok(true);
-        }
-        while_waiting();
+/// How many wait.
+pub fn length(store: &Store) -> io::Result<usize> {
+    Ok(waiting(&store.queue())?.len())
+}
+
+/// How many of the slots are taken.
+pub fn running(store: &Store, slots: usize) -> io::Result<usize> {
+    let mut taken = 0;
+    for number in 0..slots {
+        taken += usize::from(!Lock::is_free(&store.slot(number))?);
     }
+    Ok(taken)
+}
+
+fn try_any(slots: &[PathBuf]) -> io::Result<Option<Lock>> {
+    for slot in slots {
+        if let Some(lock) = Lock::try_take(slot)? {
+            return Ok(Some(lock));
+        }
+    }
+    Ok(None)
+}
+
+/// The tickets whose owners live, oldest first; those of the dead are removed.
+fn waiting(queue: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut tickets = Vec::new();
+    for entry in fs::read_dir(queue)? {
+        let path = entry?.path();
+        let Some(number) = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .and_then(|n| n.parse::<u64>().ok())
+        else {
+            continue;
+        };
+        if Lock::is_free(&path)? {
+            // Gone already if its owner, or another who looked, was faster.
+            fs::remove_file(&path).ok();
+        } else {
+            tickets.push((number, path));
+        }
+    }
+    tickets.sort();
+    Ok(tickets)
+}
+
+fn next_number(path: &Path) -> io::Result<u64> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    // Half a number is what a full disk leaves. Tickets that wait then have higher numbers than new ones: unfair once.
+    let number = text.trim().parse::<u64>().unwrap_or(0) + 1;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(format!("{number:020}").as_bytes())?;
+    Ok(number)
 }

@@ -1,6 +1,7 @@
-//! Remembers what a target meant. An exact version means the same for ever; `latest` and the like hold for a while.
+//! Remembers what a target meant. An exact version means the same for ever; `latest` and the like hold for a while, and for
+//! a while more they are served as they were while one process asks anew, so that a hit never waits for the network.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Resolved;
 use super::command::Go;
@@ -8,37 +9,119 @@ use super::resolve::{key, resolve};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
+use crate::detached;
+use crate::store::lock::{Lock, wait_for_any};
+use crate::store::{BuildKey, Table};
+
+/// How long an old answer is served at once, while another process asks.
+const REFRESHING: Duration = Duration::from_secs(10 * 60);
 
 /// How long the last good answer is used while the module proxy fails.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the target means: remembered, or asked if `may_ask`.
-pub fn resolve_remembered(go: Go<'_>, target: &Target, may_ask: bool) -> Result<Resolved, Refusal> {
+/// How long a request waits to ask the proxy while too many others do.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a target meant, or why it meant nothing.
+type Meaning = Result<Resolved, Refusal>;
+
+/// Asked before the module proxy is: whether it may be.
+pub type Allowed<'a> = &'a dyn Fn() -> Result<(), Refusal>;
+
+/// What the target means.
+pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
     let key = key(target, &go.toolchain.version);
-    let remembered: Option<(Resolved, SystemTime)> = go.store.resolution(&key);
-    // A clock that went back makes the memory young, which costs a stale minute.
-    let age = |at: SystemTime| at.elapsed().unwrap_or_default();
-    match &remembered {
-        Some((resolved, at)) if target.version().is_exact() || age(*at) < go.config.resolve => {
-            return Ok(resolved.clone());
-        }
-        Some((resolved, _)) if !may_ask => return Ok(resolved.clone()),
-        Some(_) | None => {}
-    }
-    match (resolve(go, target), remembered) {
-        (Ok(resolved), _) => {
-            go.store
-                .remember(&key, &resolved)
-                .map_err(|e| trouble("remember a resolution", &e))?;
+    let table = go.store.resolutions();
+    let remembered: Option<(Meaning, SystemTime)> = table.get(&key);
+    let age = remembered.as_ref().map_or(Duration::MAX, |(_, at)| age(*at));
+    let fresh = go.config.resolve;
+    match remembered {
+        Some((meaning, _)) if age < fresh || lasts(target, &meaning) => meaning,
+        Some((Ok(resolved), _)) if age < fresh + REFRESHING => {
+            begin_refresh(go, target, &key);
             Ok(resolved)
         }
-        (Err(refusal), Some((resolved, at))) if refusal.reason == Reason::ProxyFailed && age(at) < STALE => {
+        Some((Ok(resolved), _)) if age < STALE => ask(go, target, allowed, &table, &key).or_else(|refusal| {
+            if refusal.reason != Reason::ProxyFailed {
+                return Err(refusal);
+            }
             log::warn!(
-                "the module proxy failed, the last answer is used: {}",
-                refusal.log.escape_debug()
+                "the module proxy failed, an answer of {} s ago is used: {}",
+                age.as_secs(),
+                refusal.log
             );
             Ok(resolved)
+        }),
+        Some(_) | None => ask(go, target, allowed, &table, &key),
+    }
+}
+
+/// Asks anew what a target means, for those who were given what it meant.
+pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Refusal> {
+    let key = key(target, &go.toolchain.version);
+    ask(go, target, &|| Ok(()), &go.store.resolutions(), &key).map(drop)
+}
+
+/// A clock that went back makes a memory young, which costs a stale minute.
+fn age(at: SystemTime) -> Duration {
+    at.elapsed().unwrap_or_default()
+}
+
+/// An exact version never changes, nor what it lacks; that it is not there may.
+fn lasts(target: &Target, meaning: &Meaning) -> bool {
+    target.version().is_exact()
+        && meaning
+            .as_ref()
+            .map_or_else(|refusal| refusal.reason.is_for_ever(), |_| true)
+}
+
+fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
+    allowed()?;
+    let _place = place(go)?;
+    let meaning = resolve(go, target);
+    if worth_remembering(&meaning) {
+        table
+            .put(key, &meaning)
+            .map_err(|e| trouble("remember what a target means", &e))?;
+    }
+    meaning
+}
+
+/// What the proxy said is remembered, good or bad; that it said nothing is not.
+fn worth_remembering(meaning: &Meaning) -> bool {
+    meaning.as_ref().map_or_else(
+        |refusal| refusal.reason.is_for_ever() || matches!(refusal.reason.status(), 300 | 404),
+        |_| true,
+    )
+}
+
+/// One of a few places among those who ask the proxy.
+fn place(go: Go<'_>) -> Result<Lock, Refusal> {
+    let (places, deadline) = (go.store.lookups(), Instant::now() + PATIENCE);
+    loop {
+        for place in &places {
+            if let Some(lock) = Lock::try_take(place).map_err(|e| trouble("get to ask the proxy", &e))? {
+                return Ok(lock);
+            }
         }
-        (Err(refusal), _) => Err(refusal),
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waiting = wait_for_any(&places).map_err(|e| trouble("wait to ask the proxy", &e))?;
+        if !waiting
+            .within(left)
+            .map_err(|e| trouble("wait to ask the proxy", &e))?
+        {
+            return Err(Refusal::new(Reason::QueueFull).log("too many ask the module proxy"));
+        }
+    }
+}
+
+/// One process asks; the others find it at work.
+fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey) {
+    let started = Lock::try_take(&go.store.refresh(key)).and_then(|lock| match lock {
+        Some(lock) => detached::start("refresh", &target.to_string(), lock, None, &go.store.log()),
+        None => Ok(()),
+    });
+    if let Err(error) = started {
+        log::warn!("cannot ask anew what {target} means: {error}");
     }
 }

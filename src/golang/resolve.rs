@@ -73,6 +73,10 @@ pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
     let name = format!("resolve-{}", std::process::id());
     let work =
         Work::begin(&go.store.work(), &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
+    let _modules = go
+        .store
+        .use_modules()
+        .map_err(|e| trouble("share the module cache", &e))?;
     let deadline = Instant::now() + go.config.limits.wall;
     let asking = Asking {
         go,

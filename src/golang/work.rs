@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::store::evict::remove;
 
 /// A directory that is locked as long as it is in use, and removed when this value goes.
 #[derive(Debug)]
@@ -60,16 +62,4 @@ pub fn sweep(room: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            // Go makes module directories read-only.
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-            fs::remove_dir_all(path)
-        }
-        done => done,
-    }
 }

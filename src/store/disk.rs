@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Artifact, BuildKey, Meta};
+use super::table::place;
+use super::{Artifact, BuildKey, Meta, Table};
+
+/// Questions to the module proxy at once: each waits for the network, and costs a process of 20 MB.
+const LOOKUPS: usize = 8;
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -20,16 +22,26 @@ pub struct Store {
 impl Store {
     /// Opens, and makes where needed, the directory.
     pub fn open(dir: &Path) -> io::Result<Store> {
+        const LAST: &str = "cache/modules";
+        // They are made in this order: where the last one is, all are.
+        if dir.join(LAST).is_dir() {
+            return Ok(Store { dir: dir.to_owned() });
+        }
         for below in [
             "artifacts",
             "failures",
             "resolutions",
-            "locks",
+            "locks/builds",
+            "locks/refreshes",
+            "locks/lookups",
             "slots",
+            "queue",
+            "clients",
+            "counters",
             "work",
             "go",
             "cache/compile",
-            "cache/modules",
+            LAST,
         ] {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -74,29 +86,61 @@ impl Store {
         })
     }
 
-    /// The failure of this key's last build, and when it was.
-    pub fn failure<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<(T, SystemTime)> {
-        read_dated(&self.named("failures", key))
+    /// Why the last build of a key made no program.
+    pub fn failures(&self) -> Table {
+        Table::new(self.dir.join("failures"))
     }
 
-    /// Keeps a failure, for those who wait and, if it is for ever, for all.
-    pub fn keep_failure(&self, key: &BuildKey, failure: &impl Serialize) -> io::Result<()> {
-        self.write("failures", key, failure)
+    /// What targets meant.
+    pub fn resolutions(&self) -> Table {
+        Table::new(self.dir.join("resolutions"))
     }
 
-    /// What was remembered under this key, and when.
-    pub fn resolution<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<(T, SystemTime)> {
-        read_dated(&self.named("resolutions", key))
-    }
-
-    /// Remembers a resolution.
-    pub fn remember(&self, key: &BuildKey, resolution: &impl Serialize) -> io::Result<()> {
-        self.write("resolutions", key, resolution)
-    }
-
-    /// The lock of a build.
+    /// The lock of a build. Two keys in 4096 share one, and then wait for each other once.
     pub fn lock(&self, key: &BuildKey) -> PathBuf {
-        self.dir.join("locks").join(key.as_str())
+        place(&self.dir.join("locks/builds"), key)
+    }
+
+    /// The lock of whoever asks anew what a target means.
+    pub fn refresh(&self, key: &BuildKey) -> PathBuf {
+        place(&self.dir.join("locks/refreshes"), key)
+    }
+
+    /// The locks of those who may ask the module proxy at the same time.
+    pub fn lookups(&self) -> Vec<PathBuf> {
+        (0..LOOKUPS)
+            .map(|n| self.dir.join("locks/lookups").join(n.to_string()))
+            .collect()
+    }
+
+    /// The lock that who uses unpacked modules shares, and who removes some has alone.
+    pub fn modules_in_use(&self) -> PathBuf {
+        self.dir.join("locks/modules")
+    }
+
+    /// Where those who wait for a slot keep their tickets.
+    pub fn queue(&self) -> PathBuf {
+        self.dir.join("queue")
+    }
+
+    /// Where it is written what each client has caused.
+    pub fn clients(&self) -> PathBuf {
+        self.dir.join("clients")
+    }
+
+    /// Where events are counted.
+    pub fn counters(&self) -> PathBuf {
+        self.dir.join("counters")
+    }
+
+    /// Where the artifacts are.
+    pub fn artifacts(&self) -> PathBuf {
+        self.dir.join("artifacts")
+    }
+
+    /// All of it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The lock of a slot: as many builds run as there are slots.
@@ -139,20 +183,11 @@ impl Store {
     fn named(&self, room: &str, key: &BuildKey) -> PathBuf {
         self.dir.join(room).join(format!("{key}.json"))
     }
-
-    fn write(&self, room: &str, key: &BuildKey, value: &impl Serialize) -> io::Result<()> {
-        replace(&self.named(room, key), &serde_json::to_vec(value)?)
-    }
 }
 
 /// What cannot be read, or is not what we write, is not there: it is made again.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-fn read_dated<T: DeserializeOwned>(path: &Path) -> Option<(T, SystemTime)> {
-    let at = fs::metadata(path).ok()?.modified().ok()?;
-    Some((read_json(path)?, at))
 }
 
 /// Puts a small file in place in one step.

@@ -1,12 +1,12 @@
 //! flock(2): a lock belongs to an open file, passes to a process that inherits it, and is free when the last one that
 //! holds it is gone. Not for network file systems that pretend.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A lock that is held as long as this value, or a process that inherited the file, lives.
 #[derive(Debug)]
@@ -19,6 +19,20 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Whether nobody has it. A file that is gone is nobody's.
+    pub fn is_free(path: &Path) -> io::Result<bool> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            opened => opened?,
+        };
+        // Shared, and given back at once: two who look do not take each other for an owner.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
@@ -36,14 +50,7 @@ pub struct Waiting(mpsc::Receiver<io::Result<()>>);
 impl Waiting {
     /// Begins to wait until nobody holds the lock exclusively.
     pub fn begin(path: &Path) -> io::Result<Waiting> {
-        let file = open(path)?;
-        let (sender, receiver) = mpsc::channel();
-        // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
-        thread::spawn(move || {
-            // The receiver is gone when whoever waited lost patience.
-            sender.send(file.lock_shared()).ok();
-        });
-        Ok(Waiting(receiver))
+        wait_for_any(std::slice::from_ref(&path.to_owned()))
     }
 
     /// Waits so long at most; says whether the lock came free.
@@ -55,10 +62,38 @@ impl Waiting {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+/// Begins to wait until nobody holds one of these.
+pub fn wait_for_any(paths: &[PathBuf]) -> io::Result<Waiting> {
+    let (sender, receiver) = mpsc::channel();
+    for path in paths {
+        let (file, sender) = (open(path)?, sender.clone());
+        // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
+        thread::spawn(move || {
+            let locked = file.lock_shared();
+            // Given back before it is told, so that who is told can take it.
+            drop(file);
+            // The receiver is gone when whoever waited lost patience.
+            sender.send(locked).ok();
+        });
     }
+    Ok(Waiting(receiver))
+}
+
+/// Takes the lock, however many want it, within `patience`.
+pub fn wait_to_take(path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
+    let begun = Instant::now();
+    loop {
+        if let Some(lock) = Lock::try_take(path)? {
+            return Ok(Some(lock));
+        }
+        let left = patience.saturating_sub(begun.elapsed());
+        if left.is_zero() || !Waiting::begin(path)?.within(left)? {
+            return Ok(None);
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

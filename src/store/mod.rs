@@ -4,10 +4,16 @@
 //! place, and never changed again; exclusion is flock(2), which the kernel gives back however its owner ends.
 
 pub mod artifact;
+pub mod budget;
+pub mod counters;
 pub mod disk;
+pub mod evict;
 pub mod key;
 pub mod lock;
+pub mod table;
 
 pub use artifact::{Artifact, Description, Meta};
+pub use counters::Counter;
 pub use disk::Store;
 pub use key::{BuildKey, KeyMaker};
+pub use table::Table;

@@ -40,12 +40,7 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
 ];
 
 /// Those that no test provokes yet, and why.
-pub(crate) const UNPROVOKED: [(&str, &str); 4] = [
-    (
-        "too-many-builds",
-        "nothing counts builds yet: it comes with the queue",
-    ),
-    ("queue-full", "nothing counts builds yet: it comes with the queue"),
+pub(crate) const UNPROVOKED: [(&str, &str); 2] = [
     (
         "no-sandbox",
         "needs a kernel without Landlock, or a filter that refuses it: comes with the cases of the cells",

@@ -5,9 +5,14 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use read::BadSetting;
+use read::{GIB, KIB, MIB, addresses, bad, bytes, count, list, number, seconds, text, word};
+
+mod read;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
 pub struct Setting {
@@ -35,6 +40,7 @@ settings! {
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
     GOX_BUILDS, "the number of processors", "builds at once";
+    GOX_QUEUE, "100", "builds that may wait for their turn";
     GOX_BUILD_SECONDS, "900", "wall clock of one build";
     GOX_CPU_SECONDS, "900", "processor time of one process of a build";
     GOX_MEMORY_BYTES, "3/4 of the machine's memory, 4 GiB at most", "memory of one process of a build";
@@ -46,22 +52,17 @@ settings! {
     GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
     GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
     GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";
+    GOX_CACHE_BYTES, "10 GiB", "cap of everything under GOX_DIR";
     GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
+    GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour; 0: no bound";
+    GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";
+    GOX_TRUSTED_PROXIES, "none", "addresses whose X-Forwarded-For is believed, with commas";
     GOX_ALLOW, "all", "module path prefixes that are served, with commas";
     GOX_DENY, "none", "module path prefixes that are refused, with commas";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
     GOX_DRAIN_SECONDS, "25", "what SIGTERM leaves to requests under way";
     GOX_SENDFILE, "unset", "X-Sendfile, or X-Accel-Redirect:/PREFIX, where the web server sends the file itself";
     GOX_LOG, "text", "json: the request log as JSON";
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{name}={value:?}: {wanted}")]
-pub struct BadSetting {
-    name: &'static str,
-    value: String,
-    wanted: &'static str,
 }
 
 /// Whether a build may run where a layer of the sandbox is missing.
@@ -135,6 +136,16 @@ pub struct Config {
     pub sumdb: Option<String>,
     /// Builds at once.
     pub builds: usize,
+    /// Builds that may wait.
+    pub queue: usize,
+    /// Cap of everything under `dir`.
+    pub cache_bytes: u64,
+    /// Builds per client and hour.
+    pub builds_per_hour: u32,
+    /// Questions to the module proxy per client and hour.
+    pub lookups_per_hour: u32,
+    /// Peers whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// What one build may use up.
     pub limits: BuildLimits,
     /// Whether a missing layer matters.
@@ -155,10 +166,6 @@ pub struct Config {
     pub log: LogFormat,
 }
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-
 impl Config {
     /// Reads the environment of this process.
     pub fn from_environment() -> Result<Config, BadSetting> {
@@ -172,6 +179,11 @@ impl Config {
             proxy: text(GOX_GOPROXY)?.or(text("GOPROXY")?),
             sumdb: text(GOX_GOSUMDB)?.or(text("GOSUMDB")?),
             builds: number(GOX_BUILDS, builds as u64)?.max(1) as usize,
+            queue: number(GOX_QUEUE, 100)? as usize,
+            cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
+            builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
+            lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
+            trusted_proxies: addresses(GOX_TRUSTED_PROXIES)?,
             limits: build_limits()?,
             sandbox: word(
                 GOX_SANDBOX,
@@ -294,84 +306,4 @@ fn sendfile() -> Result<Option<Sendfile>, BadSetting> {
             "X-Sendfile, or X-Accel-Redirect:/PREFIX, is wanted",
         )),
     }
-}
-
-/// An empty variable counts as unset: that is how an operator takes a line of an env file back.
-fn text(name: &'static str) -> Result<Option<String>, BadSetting> {
-    match env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(value)) => {
-            Err(bad(name, value.to_string_lossy().into_owned(), "UTF-8 is wanted"))
-        }
-    }
-}
-
-fn number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    let Some(value) = text(name)? else {
-        return Ok(default);
-    };
-    value
-        .parse()
-        .map_err(|_| bad(name, value, "a whole number is wanted"))
-}
-
-fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(None) };
-    value
-        .parse()
-        .map(|s| Some(Duration::from_secs(s)))
-        .map_err(|_| bad(name, value, "whole seconds are wanted"))
-}
-
-fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    let Some(value) = text(name)? else {
-        return Ok(default);
-    };
-    let (digits, unit) = match value
-        .trim_end_matches("iB")
-        .split_at_checked(value.trim_end_matches("iB").len() - 1)
-    {
-        Some((digits, "K")) => (digits, KIB),
-        Some((digits, "M")) => (digits, MIB),
-        Some((digits, "G")) => (digits, GIB),
-        Some(_) | None => (value.as_str(), 1),
-    };
-    let number = digits
-        .trim()
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(unit));
-    number.ok_or_else(|| {
-        bad(
-            name,
-            value,
-            "bytes are wanted: a number, or one with KiB, MiB or GiB behind it",
-        )
-    })
-}
-
-fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSetting> {
-    let (default, value) = (words[0].1, text(name)?);
-    let Some(value) = value else { return Ok(default) };
-    words
-        .iter()
-        .find(|(word, _)| *word == value)
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| bad(name, value, "that is none of the words it can be; see --help"))
-}
-
-fn list(name: &'static str) -> Result<Vec<String>, BadSetting> {
-    let value = text(name)?.unwrap_or_default();
-    Ok(value
-        .split(',')
-        .map(str::trim)
-        .filter(|s| !s.is_empty())
-        .map(str::to_owned)
-        .collect())
-}
-
-fn bad(name: &'static str, value: String, wanted: &'static str) -> BadSetting {
-    BadSetting { name, value, wanted }
 }

@@ -1,0 +1,124 @@
+//! One build per key. The request that finds a key's lock free starts a builder that inherits it; all others wait for the
+//! lock to come free, and look again.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Recipe;
+use super::builder::Failure;
+use super::queue::{Ticket, slot_at_once};
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::config::Config;
+use crate::detached;
+use crate::store::budget::{Client, Cost};
+use crate::store::lock::{Lock, Waiting};
+use crate::store::{Artifact, BuildKey, Store};
+
+/// What who waits is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// For a turn.
+    Queued {
+        /// So many come first.
+        ahead: usize,
+    },
+    /// For the build.
+    Building,
+}
+
+/// A builder that is killed is replaced so often; then it is not chance.
+const TRIES: usize = 3;
+
+/// How often who waits tells of it.
+const NOTICE_EVERY: Duration = Duration::from_millis(100);
+
+/// Who waits for what, with what patience.
+pub struct Wait<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// The state.
+    pub store: &'a Store,
+    /// Who pays for a build; `None` for the operator.
+    pub client: Option<&'a Client>,
+    /// Told of every stage, again and again.
+    pub tell: &'a dyn Fn(Stage),
+}
+
+impl Wait<'_> {
+    /// The program of this recipe, from the store or from a build.
+    pub fn artifact(&self, recipe: &Recipe) -> Result<Artifact, Refusal> {
+        let key = recipe.key();
+        let arrived = SystemTime::now();
+        let deadline = Instant::now() + self.config.first_byte.unwrap_or(self.config.limits.wall * 2);
+        let lock = self.store.lock(&key);
+        let mut tries = 0;
+        loop {
+            if let Some(done) = self.look(&key, arrived) {
+                return done;
+            }
+            if let Some(lock) = Lock::try_take(&lock).map_err(|e| trouble("lock a build", &e))? {
+                // Between the look and the lock another builder may have finished.
+                if let Some(done) = self.look(&key, arrived) {
+                    return done;
+                }
+                tries += 1;
+                if tries > TRIES {
+                    return Err(Refusal::new(Reason::Internal).log("every builder was killed"));
+                }
+                let slot = self.slot(deadline)?;
+                let argument =
+                    serde_json::to_string(recipe).map_err(|e| trouble("write a recipe", &e.into()))?;
+                detached::start("builder", &argument, lock, Some(slot), &self.store.log())
+                    .map_err(|e| trouble("start a builder", &e))?;
+            }
+            if !self.until_free(&lock, deadline)? {
+                return Err(Refusal::new(Reason::StillBuilding));
+            }
+        }
+    }
+
+    /// What there is: a program, a failure that is for ever, or one that happened while this request waited.
+    fn look(&self, key: &BuildKey, arrived: SystemTime) -> Option<Result<Artifact, Refusal>> {
+        if let Some(artifact) = self.store.artifact(key) {
+            return Some(Ok(artifact));
+        }
+        let (failure, at): (Failure, SystemTime) = self.store.failures().get(key)?;
+        (failure.refusal.reason.is_for_ever() || at >= arrived).then_some(Err(failure.refusal))
+    }
+
+    fn slot(&self, deadline: Instant) -> Result<Lock, Refusal> {
+        if let Some(client) = self.client {
+            let within = self.store.spend(client, Cost::Build, self.config.builds_per_hour);
+            if !within.map_err(|e| trouble("count a client's builds", &e))? {
+                return Err(Refusal::new(Reason::TooManyBuilds));
+            }
+        }
+        let (store, slots) = (self.store, self.config.builds);
+        if let Some(slot) = slot_at_once(store, slots).map_err(|e| trouble("take a slot", &e))? {
+            return Ok(slot);
+        }
+        let ticket = Ticket::draw(store, self.config.queue).map_err(|e| trouble("get in line", &e))?;
+        let ticket = ticket.ok_or(Refusal::new(Reason::QueueFull))?;
+        let slot = ticket
+            .wait_for_slot(store, slots, deadline, self.tell)
+            .map_err(|e| trouble("wait in line", &e))?;
+        slot.ok_or(Refusal::new(Reason::StillBuilding))
+    }
+
+    fn until_free(&self, lock: &std::path::Path, deadline: Instant) -> Result<bool, Refusal> {
+        let waiting = Waiting::begin(lock).map_err(|e| trouble("wait for a build", &e))?;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            if waiting
+                .within(left.min(NOTICE_EVERY))
+                .map_err(|e| trouble("wait for a build", &e))?
+            {
+                return Ok(true);
+            }
+            (self.tell)(Stage::Building);
+        }
+    }
+}

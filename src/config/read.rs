@@ -1,0 +1,111 @@
+//! How one setting is read: unset, empty, or of its kind; or a [`BadSetting`] that names it.
+
+use std::env;
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}={value:?}: {wanted}")]
+pub struct BadSetting {
+    name: &'static str,
+    value: String,
+    wanted: &'static str,
+}
+
+/// An empty variable counts as unset: that is how an operator takes a line of an env file back.
+pub(super) fn text(name: &'static str) -> Result<Option<String>, BadSetting> {
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(value)) => {
+            Err(bad(name, value.to_string_lossy().into_owned(), "UTF-8 is wanted"))
+        }
+    }
+}
+
+pub(super) fn number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
+    let Some(value) = text(name)? else {
+        return Ok(default);
+    };
+    value
+        .parse()
+        .map_err(|_| bad(name, value, "a whole number is wanted"))
+}
+
+pub(super) fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
+    let Some(value) = text(name)? else { return Ok(None) };
+    value
+        .parse()
+        .map(|s| Some(Duration::from_secs(s)))
+        .map_err(|_| bad(name, value, "whole seconds are wanted"))
+}
+
+pub(super) fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
+    let Some(value) = text(name)? else {
+        return Ok(default);
+    };
+    let (digits, unit) = match value
+        .trim_end_matches("iB")
+        .split_at_checked(value.trim_end_matches("iB").len() - 1)
+    {
+        Some((digits, "K")) => (digits, KIB),
+        Some((digits, "M")) => (digits, MIB),
+        Some((digits, "G")) => (digits, GIB),
+        Some(_) | None => (value.as_str(), 1),
+    };
+    let number = digits
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit));
+    number.ok_or_else(|| {
+        bad(
+            name,
+            value,
+            "bytes are wanted: a number, or one with KiB, MiB or GiB behind it",
+        )
+    })
+}
+
+pub(super) fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSetting> {
+    let (default, value) = (words[0].1, text(name)?);
+    let Some(value) = value else { return Ok(default) };
+    words
+        .iter()
+        .find(|(word, _)| *word == value)
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| bad(name, value, "that is none of the words it can be; see --help"))
+}
+
+pub(super) fn list(name: &'static str) -> Result<Vec<String>, BadSetting> {
+    let value = text(name)?.unwrap_or_default();
+    Ok(value
+        .split(',')
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// More than 4 billion an hour is no bound.
+pub(super) fn count(name: &'static str, default: u64) -> Result<u32, BadSetting> {
+    Ok(u32::try_from(number(name, default)?).unwrap_or(0))
+}
+
+pub(super) fn addresses(name: &'static str) -> Result<Vec<IpAddr>, BadSetting> {
+    let parse = |text: String| {
+        text.parse()
+            .map_err(|_| bad(name, text, "IP addresses with commas are wanted"))
+    };
+    list(name)?.into_iter().map(parse).collect()
+}
+
+pub(super) fn bad(name: &'static str, value: String, wanted: &'static str) -> BadSetting {
+    BadSetting { name, value, wanted }
+}

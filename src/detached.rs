@@ -1,0 +1,25 @@
+//! gox-server started once more, as a process that outlives this one: it holds a lock as its standard input, another as its
+//! standard output, and gets the operator's settings and nothing of the request.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::config::inherited;
+use crate::store::lock::Lock;
+
+/// Starts `gox-server MODE ARGUMENT`. The locks are its own from then on, and free when it ends, however it ends.
+pub fn start(mode: &str, argument: &str, lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
+    let log = OpenOptions::new().create(true).append(true).open(log)?;
+    Command::new("/proc/self/exe")
+        .args([mode, argument])
+        // With the request's variables it would take itself for a CGI program.
+        .env_clear()
+        .envs(inherited())
+        .stdin(Stdio::from(lock.into_file()))
+        .stdout(other.map_or(Stdio::null(), |lock| Stdio::from(lock.into_file())))
+        .stderr(Stdio::from(log))
+        .spawn()?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The service's own pages: `/`, and all below `/-/`, which can be no owner. They look, and change nothing.
+
+use std::io;
+
+use serde_json::json;
+
+use crate::answer::refusal::trouble;
+use crate::answer::response::Reader;
+use crate::answer::{Reason, Refusal, Response, page};
+use crate::build::queue;
+use crate::config::Config;
+use crate::golang::Toolchain;
+use crate::request::Request;
+use crate::sandbox::landlock;
+use crate::store::{Counter, Store};
+
+/// The page of this path, if the path is the service's own.
+pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refusal>> {
+    let path = std::str::from_utf8(&request.path).unwrap_or_default();
+    let text = |text: &str| Ok(Response::text(200, "text/plain; charset=utf-8", text.to_owned()));
+    match path {
+        "/" => Some(Ok(landing(request))),
+        "/robots.txt" => Some(text("User-agent: *\nDisallow: /\n")),
+        "/-/health" => Some(text("ok\n")),
+        "/-/status" => Some(status(config)),
+        "/-/metrics" => Some(metrics(config)),
+        "/-/platforms" => Some(platforms(config)),
+        other if other.starts_with("/-/") => Some(Err(Refusal::new(Reason::NoSuchPage))),
+        _ => None,
+    }
+}
+
+fn landing(request: &Request) -> Response {
+    let host = request.plain_host();
+    let response = match Reader::of(&request.accept) {
+        Reader::Html => Response::page(200, page::landing(host)),
+        Reader::Text | Reader::Problem => {
+            Response::text(200, "text/plain; charset=utf-8", page::landing_text(host))
+        }
+    };
+    response.with("Vary", "Accept")
+}
+
+fn open(config: &Config) -> Result<Store, Refusal> {
+    Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))
+}
+
+fn looking<T>(found: io::Result<T>) -> Result<T, Refusal> {
+    found.map_err(|e| trouble("look at the state", &e))
+}
+
+/// What an operator wants to see at a glance, as JSON.
+fn status(config: &Config) -> Result<Response, Refusal> {
+    let store = open(config)?;
+    let go =
+        Toolchain::find(config, &store).map_or(serde_json::Value::Null, |toolchain| json!(toolchain.version));
+    let mut counts = serde_json::Map::new();
+    for counter in Counter::ALL {
+        counts.insert(counter.name().to_owned(), json!(looking(store.counted(counter))?));
+    }
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "go": go,
+        "builds": { "running": looking(queue::running(&store, config.builds))?, "slots": config.builds },
+        "queue": { "waiting": looking(queue::length(&store))?, "most": config.queue },
+        "cells": { "landlock_abi": landlock::abi(), "shared_compile_cache": landlock::abi().is_some() },
+        "counts": counts,
+        "cache_bytes": { "artifacts": looking(store.artifact_bytes())?, "most": config.cache_bytes },
+    });
+    Ok(Response::text(200, "application/json", format!("{status:#}\n")).with("Cache-Control", "no-store"))
+}
+
+/// The same for Prometheus (text exposition format 0.0.4).
+fn metrics(config: &Config) -> Result<Response, Refusal> {
+    let store = open(config)?;
+    let mut text = String::new();
+    for counter in Counter::ALL {
+        let name = counter.name();
+        text += &format!(
+            "# TYPE gox_{name}_total counter\ngox_{name}_total {}\n",
+            looking(store.counted(counter))?
+        );
+    }
+    let gauges = [
+        (
+            "builds_running",
+            looking(queue::running(&store, config.builds))? as u64,
+        ),
+        ("builds_waiting", looking(queue::length(&store))? as u64),
+        ("artifact_bytes", looking(store.artifact_bytes())?),
+    ];
+    for (name, value) in gauges {
+        text += &format!("# TYPE gox_{name} gauge\ngox_{name} {value}\n");
+    }
+    Ok(
+        Response::text(200, "text/plain; version=0.0.4; charset=utf-8", text)
+            .with("Cache-Control", "no-store"),
+    )
+}
+
+/// What this server's Go builds for, one a line.
+fn platforms(config: &Config) -> Result<Response, Refusal> {
+    let toolchain = Toolchain::find(config, &open(config)?)?;
+    let text = toolchain
+        .platforms
+        .iter()
+        .map(|platform| format!("{platform}\n"))
+        .collect();
+    Ok(Response::text(200, "text/plain; charset=utf-8", text))
+}

@@ -1,0 +1,225 @@
+//! Keeps everything under the state directory below its cap, by removing what was used longest ago. Runs in a builder that
+//! has published, never on the way to a hit. A reader keeps the file that it has open.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::Store;
+
+/// `go` renews the time of a cache entry that it uses when that is an hour old (cmd/go/internal/cache): an entry older than
+/// this, and than a build may last, is used by nobody who runs.
+const USED_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How old a mark of use may get before a hit renews it: once in so long, a hit writes.
+const MARK_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Whoever waited for a program opens it within this time: it is not taken from under them.
+const WAITED_FOR: Duration = Duration::from_secs(60);
+
+/// Something that can be removed as a whole.
+struct Item {
+    used: SystemTime,
+    bytes: u64,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Bytes of all artifacts.
+    pub fn artifact_bytes(&self) -> io::Result<u64> {
+        Ok(self.artifact_items()?.iter().map(|item| item.bytes).sum())
+    }
+
+    /// Marks an artifact as used now.
+    pub fn mark_used(&self, file: &Path) {
+        let now = SystemTime::now();
+        let stale = |m: &Metadata| {
+            m.accessed()
+                .is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > MARK_EVERY))
+        };
+        let marked = File::open(file).and_then(|open| match open.metadata() {
+            Ok(metadata) if stale(&metadata) => open.set_times(fs::FileTimes::new().set_accessed(now)),
+            looked => looked.map(drop),
+        });
+        if let Err(error) = marked {
+            log::warn!("cannot mark {} as used: {error}", file.display());
+        }
+    }
+
+    /// Removes what was used longest ago until everything is below `cap`. `spare` is the longest that a build may last.
+    pub fn evict(&self, cap: u64, spare: Duration) -> io::Result<()> {
+        let artifacts = self.artifact_items()?;
+        let compiled = files_below(&self.compile_cache())?;
+        let modules = bytes_below(&self.module_cache())?;
+        let total = |items: &[Item]| items.iter().map(|item| item.bytes).sum::<u64>();
+        let mut over = (total(&artifacts) + total(&compiled) + modules).saturating_sub(cap);
+        let unused_for = |least: Duration| {
+            let before = SystemTime::now().checked_sub(least);
+            move |item: &Item| before.is_some_and(|before| item.used < before)
+        };
+        let compiled = compiled.into_iter().filter(unused_for(USED_WITHIN.max(spare)));
+        let mut removable: Vec<Item> = compiled
+            .chain(artifacts.into_iter().filter(unused_for(WAITED_FOR)))
+            .collect();
+        removable.sort_by_key(|item| item.used);
+        for item in removable {
+            if over == 0 {
+                return Ok(());
+            }
+            remove(&item.path)?;
+            over = over.saturating_sub(item.bytes);
+        }
+        if over > 0 { self.evict_modules() } else { Ok(()) }
+    }
+
+    /// Modules are downloaded again; but not while a build reads them.
+    fn evict_modules(&self) -> io::Result<()> {
+        let alone = File::create(self.modules_in_use())?;
+        if alone.try_lock().is_err() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(self.module_cache())? {
+            remove(&entry?.path())?;
+        }
+        Ok(())
+    }
+
+    /// Held by whoever uses unpacked modules.
+    pub fn use_modules(&self) -> io::Result<File> {
+        let shared = File::create(self.modules_in_use())?;
+        shared.lock_shared()?;
+        Ok(shared)
+    }
+
+    fn artifact_items(&self) -> io::Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for shelf in fs::read_dir(self.artifacts())? {
+            let shelf = shelf?.path();
+            // What is being published lies beside the shelves.
+            if shelf
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+            {
+                continue;
+            }
+            for place in fs::read_dir(shelf)? {
+                let path = place?.path();
+                // Gone meanwhile: another builder evicts too.
+                let Ok(program) = fs::metadata(path.join("bin")) else {
+                    continue;
+                };
+                items.push(Item {
+                    used: last_use(&program),
+                    bytes: program.blocks() * 512,
+                    path,
+                });
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn last_use(metadata: &Metadata) -> SystemTime {
+    let times = [metadata.accessed(), metadata.modified()];
+    times
+        .into_iter()
+        .filter_map(Result::ok)
+        .max()
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// All files below a directory. What vanishes meanwhile is left out.
+fn files_below(dir: &Path) -> io::Result<Vec<Item>> {
+    let (mut items, mut open) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(dir) = open.pop() {
+        let Ok(entries) = fs::read_dir(&dir) else { continue };
+        for entry in entries {
+            let entry = entry?;
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                open.push(entry.path());
+            } else {
+                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                items.push(Item {
+                    used,
+                    bytes: metadata.blocks() * 512,
+                    path: entry.path(),
+                });
+            }
+        }
+    }
+    Ok(items)
+}
+
+fn bytes_below(dir: &Path) -> io::Result<u64> {
+    Ok(files_below(dir)?.iter().map(|item| item.bytes).sum())
+}
+
+/// Removes a file or a tree, of which Go makes the directories read-only. Gone already is gone.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path).or_else(|_| {
+            make_writable(path)?;
+            fs::remove_dir_all(path)
+        }),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+fn make_writable(dir: &Path) -> io::Result<()> {
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first_and_no_more_than_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let hours_ago = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);
+        let put = |path: PathBuf, hours| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, vec![0; 1 << 20]).unwrap();
+            let times = fs::FileTimes::new()
+                .set_accessed(hours_ago(hours))
+                .set_modified(hours_ago(hours));
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_times(times)
+                .unwrap();
+            path
+        };
+        let old = put(store.artifacts().join("aa/old/bin"), 50);
+        let new = put(store.artifacts().join("aa/new/bin"), 1);
+        let compiled = put(store.compile_cache().join("00/old"), 40);
+        let in_use = put(store.compile_cache().join("00/new"), 1);
+        store.evict(3 << 20, Duration::ZERO).unwrap();
+        assert_eq!(
+            [&old, &new, &compiled, &in_use].map(|path| path.exists()),
+            [false, true, true, true]
+        );
+        store.evict(1 << 20, Duration::ZERO).unwrap();
+        assert_eq!(
+            [&new, &compiled, &in_use].map(|path| path.exists()),
+            [false, false, true]
+        );
+    }
+}
