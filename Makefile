@@ -3,7 +3,7 @@
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
 TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libfcgi-bin curl
 
-.PHONY: run test corpus bench fmt lint test-packages
+.PHONY: run test corpus bench campaign fmt lint test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -23,6 +23,10 @@ corpus:
 # Ratios against plain go and nginx, in one run.
 bench:
 	benches/run
+
+# Faults of all kinds while 300 programs are built; CAMPAIGN_SEED repeats a run.
+campaign:
+	CAMPAIGN=300 cargo test --test suite -- --nocapture campaign
 
 fmt:
 	cargo fmt

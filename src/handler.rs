@@ -73,12 +73,12 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,
     };
-    Ok(served(&artifact, request, exact))
+    Ok(served(artifact, request, exact))
 }
 
 fn hit(store: &Store, artifact: Artifact) -> Artifact {
     store.count(Counter::Hits);
-    store.mark_used(&artifact.file);
+    store.mark_used(&artifact);
     artifact
 }
 

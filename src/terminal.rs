@@ -1,6 +1,6 @@
 //! `gox-server build` for a person at a terminal: the same path as a request, with a progress bar and without HTTP.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::store::{Artifact, Store};
 
 /// Builds `typed` and puts the program at `output`, by default under its own name in this directory.
 pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<(), Refusal> {
-    let artifact = artifact(config, typed)?;
-    let meta = &artifact.meta.description;
+    let mut artifact = artifact(config, typed)?;
+    let meta = artifact.meta.description;
     let output = output.unwrap_or_else(|| PathBuf::from(&meta.file_name));
-    install(&artifact.file, &output).map_err(|e| trouble(format!("write {}", output.display()), &e))?;
+    install(&mut artifact.file, &output).map_err(|e| trouble(format!("write {}", output.display()), &e))?;
     eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
     eprintln!("sha256 {}", artifact.meta.sha256);
     eprintln!("verify with: {}", meta.verify);
@@ -108,13 +108,13 @@ fn show(bar: &ProgressBar, work: &Path, stage: Stage) {
 }
 
 /// A copy, executable, put in place in one step.
-fn install(from: &Path, to: &Path) -> io::Result<()> {
+fn install(from: &mut File, to: &Path) -> io::Result<()> {
     let dir = to
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let aside = tempfile::NamedTempFile::new_in(dir)?;
-    fs::copy(from, aside.path())?;
+    let mut aside = tempfile::NamedTempFile::new_in(dir)?;
+    io::copy(from, &mut aside)?;
     fs::set_permissions(aside.path(), Permissions::from_mode(0o755))?;
     aside.persist(to)?;
     Ok(())

@@ -14,6 +14,7 @@ use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::{eventually, plain};
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::time::Instant;
 
 #[track_caller]
@@ -293,5 +294,11 @@ fn a_damaged_artifact_is_built_again() {
         assert_eq!(store.ask(&hello()).program(), right);
     }
     fs::remove_file(artifact).unwrap();
+    assert_eq!(store.ask(&hello()).program(), right);
+    // M33: one bit, in place.
+    let mut file = fs::File::options().write(true).open(artifact).unwrap();
+    file.seek(SeekFrom::Start(1000)).unwrap();
+    file.write_all(&[!right[1000]]).unwrap();
+    drop(file);
     assert_eq!(store.ask(&hello()).program(), right);
 }

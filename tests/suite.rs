@@ -28,6 +28,8 @@ mod single_flight;
 mod killed;
 // Turns, budgets, caps.
 mod queue;
+// Faults of all kinds, at moments that a seed decides.
+mod campaign;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

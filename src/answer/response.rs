@@ -1,5 +1,6 @@
 //! An answer as a value: status, headers, body. What it is sent through is a door's business.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use super::{Refusal, page, script};
@@ -42,7 +43,9 @@ pub enum Body {
     Text(String),
     /// `len` bytes of a file, from `start` on.
     File {
-        /// The file, which no longer changes.
+        /// The file.
+        file: File,
+        /// Where it lies, for a web server that sends it.
         path: PathBuf,
         /// The first byte.
         start: u64,

@@ -16,15 +16,15 @@ const GUESSED: &str = "public, max-age=60";
 const EXACT: &str = "public, max-age=31536000, immutable";
 
 /// The answer for this program; `exact` if the URL named all that decides its bytes.
-pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
-    let meta = &artifact.meta;
+pub fn served(artifact: Artifact, request: &Request, exact: bool) -> Response {
+    let Artifact { meta, file, path } = artifact;
     let etag = format!("\"{}\"", meta.sha256);
     let respond = |status, body| Response {
         status: Status(status),
         headers: vec![],
         body,
     };
-    let validated = |response| caching(response, meta, exact).with("ETag", etag.clone());
+    let validated = |response| caching(response, &meta, exact).with("ETag", etag.clone());
     if request
         .if_none_match
         .as_deref()
@@ -46,7 +46,8 @@ pub fn served(artifact: &Artifact, request: &Request, exact: bool) -> Response {
         }
     };
     let body = Body::File {
-        path: artifact.file.clone(),
+        file,
+        path,
         start,
         len,
     };

@@ -29,7 +29,7 @@ pub struct Failure {
 /// Builds, publishes, and keeps what has to be known of a failure.
 pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refusal> {
     let key = recipe.key();
-    if let Err(error) = sweep(&store.work()) {
+    if let Err(error) = sweep(store) {
         log::warn!("cannot sweep {}: {error}", store.work().display());
     }
     let begun = Instant::now();
@@ -73,8 +73,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         store,
         toolchain: &toolchain,
     };
-    let work =
-        Work::begin(&store.work(), key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
+    let work = Work::begin(store, key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
     let _modules = store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;

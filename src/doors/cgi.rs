@@ -1,6 +1,5 @@
 //! CGI/1.1, the program's side (RFC 3875): one request in the environment, one answer on stdout.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -29,7 +28,7 @@ pub fn run() -> Result<(), String> {
     };
     journal::answered(&request, &response, begun.elapsed().as_secs_f64());
     match write(
-        &response,
+        response,
         &request.method,
         config.as_ref().ok(),
         io::stdout().lock(),
@@ -43,7 +42,7 @@ pub fn run() -> Result<(), String> {
 }
 
 /// Writes an answer (RFC 3875 section 6). `HEAD` gets the same headers and no body (RFC 9110 section 9.3.2).
-fn write(response: &Response, method: &str, config: Option<&Config>, out: impl Write) -> io::Result<()> {
+fn write(response: Response, method: &str, config: Option<&Config>, out: impl Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     write!(
         out,
@@ -67,19 +66,21 @@ fn write(response: &Response, method: &str, config: Option<&Config>, out: impl W
     if method == "HEAD" {
         return out.flush();
     }
-    match &response.body {
+    match response.body {
         Body::Empty => {}
         Body::Text(text) => out.write_all(text.as_bytes())?,
-        Body::File { path, start, len } => {
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(*start))?;
+        Body::File {
+            mut file, start, len, ..
+        } => {
+            file.seek(SeekFrom::Start(start))?;
             out.flush()?;
             // From a file to a pipe or a socket: the kernel moves the pages, nothing is copied here.
-            io::copy(
-                &mut file.take(*len),
-                &mut out.into_inner().map_err(io::IntoInnerError::into_error)?,
-            )?;
-            return Ok(());
+            let mut out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            return match io::copy(&mut file.take(len), &mut out)? {
+                sent if sent == len => Ok(()),
+                // Something cut it while it was read.
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            };
         }
     }
     out.flush()

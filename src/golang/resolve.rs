@@ -71,8 +71,7 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
 /// Asks the module proxy.
 pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
     let name = format!("resolve-{}", std::process::id());
-    let work =
-        Work::begin(&go.store.work(), &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
+    let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
     let _modules = go
         .store
         .use_modules()

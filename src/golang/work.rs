@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use crate::store::Store;
 use crate::store::evict::remove;
 
 /// A directory that is locked as long as it is in use, and removed when this value goes.
@@ -15,17 +15,18 @@ pub struct Work {
     _lock: File,
 }
 
-/// Between making a directory and locking it, nobody may think that its owner is dead.
-const YOUNG: Duration = Duration::from_secs(20);
-
 impl Work {
-    /// Makes `name` below `room`; what an owner that was killed left there under that name goes first.
-    pub fn begin(room: &Path, name: &str) -> io::Result<Work> {
-        let path = room.join(name);
+    /// Makes the directory `name`; what an owner that was killed left under that name goes first.
+    pub fn begin(store: &Store, name: &str) -> io::Result<Work> {
+        let path = store.work().join(name);
         remove(&path)?;
+        // Between making a directory and locking it, nobody may take its owner for dead: sweepers wait.
+        let making = File::create(store.making_work())?;
+        making.lock_shared()?;
         fs::DirBuilder::new().mode(0o700).create(&path)?;
         let lock = File::open(&path)?;
         lock.lock()?;
+        drop(making);
         for below in ["tmp", "gopath"] {
             fs::create_dir(path.join(below))?;
         }
@@ -46,20 +47,19 @@ impl Drop for Work {
     }
 }
 
-/// Removes what owners that were killed left below `room`: their locks went with them.
-pub fn sweep(room: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(room)? {
+/// Removes what owners that were killed left: their locks went with them.
+pub fn sweep(store: &Store) -> io::Result<()> {
+    let alone = File::create(store.making_work())?;
+    alone.lock()?;
+    let mut dead = Vec::new();
+    for entry in fs::read_dir(store.work())? {
         let path = entry?.path();
-        let young = |m: fs::Metadata| {
-            m.modified()
-                .ok()
-                .and_then(|t| t.elapsed().ok())
-                .is_none_or(|age| age < YOUNG)
-        };
+        // Gone meanwhile: its owner ended.
         let Ok(dir) = File::open(&path) else { continue };
-        if dir.try_lock().is_ok() && !dir.metadata().is_ok_and(young) {
-            remove(&path)?;
+        if dir.try_lock().is_ok() {
+            dead.push((path, dir));
         }
     }
-    Ok(())
+    drop(alone);
+    dead.into_iter().try_for_each(|(path, _lock)| remove(&path))
 }

@@ -1,5 +1,6 @@
 //! A program that can be served, and everything that is known of it.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct Description {
     pub module_time: u64,
 }
 
-/// What `meta.json` holds.
+/// What is known of a program that was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// What it is.
@@ -44,10 +45,12 @@ pub struct Meta {
 }
 
 /// A program that was checked before it was published, and has not changed since.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Artifact {
     /// What is known of it.
     pub meta: Meta,
-    /// The program itself.
-    pub file: PathBuf,
+    /// The program itself, open: what is removed or replaced from now on does not matter.
+    pub file: File,
+    /// Where it lies, for a web server that sends it.
+    pub path: PathBuf,
 }

@@ -2,16 +2,45 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::table::place;
 use super::{Artifact, BuildKey, Meta, Table};
 
 /// Questions to the module proxy at once: each waits for the network, and costs a process of 20 MB.
 const LOOKUPS: usize = 8;
+
+/// What tells that a file is still what was published: anybody who writes to it changes this.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Seal {
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Seal {
+    fn of(file: &File) -> io::Result<Seal> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Seal {
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+/// What `meta.json` holds.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    meta: Meta,
+    seal: Seal,
+}
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -54,36 +83,45 @@ impl Store {
     /// The program of this key, if it is here.
     pub fn artifact(&self, key: &BuildKey) -> Option<Artifact> {
         let dir = self.artifact_dir(key);
-        let meta: Meta = read_json(&dir.join("meta.json"))?;
-        let file = dir.join("bin");
-        // A file that lost its end to a full disk or a bad one is no artifact: it is made again.
-        let whole = fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() == meta.size);
-        whole.then_some(Artifact { meta, file })
+        let kept: Kept = read_json(&dir.join("meta.json"))?;
+        let path = dir.join("bin");
+        let file = File::open(&path).ok()?;
+        // A file that lost its end, or was written to, is no artifact: it is made again.
+        let whole = Seal::of(&file).ok()? == kept.seal;
+        whole.then_some(Artifact {
+            meta: kept.meta,
+            file,
+            path,
+        })
     }
 
     /// Publishes a program that has been checked: both files are on disk before either can be seen.
-    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<Artifact> {
+    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<()> {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
         fs::create_dir_all(shelf)?;
         let aside = tempfile::Builder::new()
             .prefix(".new-")
             .tempdir_in(self.dir.join("artifacts"))?;
-        let file = aside.path().join("bin");
-        fs::rename(program, &file).or_else(|_| fs::copy(program, &file).map(drop))?;
-        File::open(&file)?.sync_all()?;
-        write_synced(&aside.path().join("meta.json"), &serde_json::to_vec_pretty(meta)?)?;
+        let path = aside.path().join("bin");
+        fs::rename(program, &path).or_else(|_| fs::copy(program, &path).map(drop))?;
+        let file = File::open(&path)?;
+        file.sync_all()?;
+        let kept = Kept {
+            meta: meta.clone(),
+            seal: Seal::of(&file)?,
+        };
+        write_synced(
+            &aside.path().join("meta.json"),
+            &serde_json::to_vec_pretty(&kept)?,
+        )?;
         File::open(aside.path())?.sync_all()?;
         if place.exists() {
             // What was there was found broken, or the build would not have run.
             fs::remove_dir_all(&place)?;
         }
         fs::rename(aside.keep(), &place)?;
-        File::open(shelf)?.sync_all()?;
-        Ok(Artifact {
-            meta: meta.clone(),
-            file: place.join("bin"),
-        })
+        File::open(shelf)?.sync_all()
     }
 
     /// Why the last build of a key made no program.
@@ -116,6 +154,11 @@ impl Store {
     /// The lock that who uses unpacked modules shares, and who removes some has alone.
     pub fn modules_in_use(&self) -> PathBuf {
         self.dir.join("locks/modules")
+    }
+
+    /// The lock that who makes a directory in `work` shares, and who sweeps it has alone.
+    pub fn making_work(&self) -> PathBuf {
+        self.dir.join("locks/work")
     }
 
     /// Where those who wait for a slot keep their tickets.

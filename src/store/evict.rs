@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::Store;
+use super::{Artifact, Store};
 
 /// `go` renews the time of a cache entry that it uses when that is an hour old (cmd/go/internal/cache): an entry older than
 /// this, and than a build may last, is used by nobody who runs.
@@ -33,18 +33,20 @@ impl Store {
     }
 
     /// Marks an artifact as used now.
-    pub fn mark_used(&self, file: &Path) {
+    pub fn mark_used(&self, artifact: &Artifact) {
         let now = SystemTime::now();
         let stale = |m: &Metadata| {
             m.accessed()
                 .is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > MARK_EVERY))
         };
-        let marked = File::open(file).and_then(|open| match open.metadata() {
-            Ok(metadata) if stale(&metadata) => open.set_times(fs::FileTimes::new().set_accessed(now)),
+        let marked = match artifact.file.metadata() {
+            Ok(metadata) if stale(&metadata) => {
+                artifact.file.set_times(fs::FileTimes::new().set_accessed(now))
+            }
             looked => looked.map(drop),
-        });
+        };
         if let Err(error) = marked {
-            log::warn!("cannot mark {} as used: {error}", file.display());
+            log::warn!("cannot mark {} as used: {error}", artifact.path.display());
         }
     }
 
