@@ -509,7 +509,7 @@ fn hostile() -> Vec<Case> {
     let others = [
         case("M2: a linker script runs no linker")
             .get("/tester/syso-text")
-            .refused("does-not-compile")
+            .refused("needs-cgo")
             .body_lacks("root:"),
         case("M4: flags for a C compiler")
             .get("/tester/import-c-flags")

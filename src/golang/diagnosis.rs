@@ -37,7 +37,12 @@ const WORDS: &[(&str, Reason)] = &[
     ("found packages ", Reason::NotForThisPlatform),
     ("out of memory", Reason::OutOfMemory),
     ("cannot allocate memory", Reason::OutOfMemory),
-    ("goroutine stack exceeds", Reason::OutOfMemory),
+    // Go's runtime ends a compiler for want of memory in many words; all begin with these, or end with a trace.
+    ("fatal error: ", Reason::OutOfMemory),
+    ("\nruntime stack:", Reason::OutOfMemory),
+    ("\ngoroutine 1 [", Reason::OutOfMemory),
+    // The linker wants the host's, which is never there.
+    ("cannot find runtime/cgo", Reason::NeedsCgo),
     ("file too large", Reason::TooLarge),
     ("server response:", Reason::ProxyFailed),
     ("dial tcp", Reason::ProxyFailed),
@@ -46,6 +51,11 @@ const WORDS: &[(&str, Reason)] = &[
     ("invalid character", Reason::ProxyFailed),
     ("module lookup disabled", Reason::ProxyFailed),
     ("internal compiler error", Reason::DoesNotCompile),
+    // The linker names symbols, not lines.
+    ("relocation target", Reason::DoesNotCompile),
+    ("invalid reference to", Reason::DoesNotCompile),
+    ("duplicated definition of symbol", Reason::DoesNotCompile),
+    ("leaves the package", Reason::DoesNotCompile),
 ];
 
 /// Why a build in `work` failed. `hidden` are directories of this machine, which no client gets to see.
@@ -60,7 +70,11 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
             Reason::OutOfTime
         }
         Ended::Exited(_) if words.contains("signal: killed") => Reason::OutOfMemory,
-        Ended::Exited(_) => reason(&words).unwrap_or(Reason::DoesNotCompile),
+        Ended::Exited(_) => reason(&words).unwrap_or(if names_a_line(&words) {
+            Reason::DoesNotCompile
+        } else {
+            Reason::Internal
+        }),
     };
     let reason = match excluded(&words) {
         Some(dir) if reason == Reason::NotForThisPlatform && mains::imports_c(&work.join(dir)) => {
@@ -69,6 +83,17 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
         Some(_) | None => reason,
     };
     refusal(reason, &words, hidden)
+}
+
+/// Whether a line of a program is complained of, `FILE:LINE`. Only that is the program's own fault, and so for ever.
+fn names_a_line(words: &str) -> bool {
+    let digit_follows = |ending: &str| {
+        words
+            .split(ending)
+            .skip(1)
+            .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    digit_follows(".go:") || digit_follows(".s:")
 }
 
 /// The directory, as seen from where `go` ran, of a package all of whose files are left out.
