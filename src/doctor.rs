@@ -1,9 +1,11 @@
 //! `gox-server doctor`: what works here, what does not, and what that costs. A table for a person at 2 a.m.
 
+use std::io;
+
 use crate::config::Config;
 use crate::golang::Toolchain;
 use crate::sandbox::enter::STEPS;
-use crate::sandbox::landlock;
+use crate::sandbox::layers::{Holds, Layers};
 use crate::store::Store;
 
 /// One thing that was looked at.
@@ -90,18 +92,7 @@ fn findings(config: &Config) -> Vec<Finding> {
             found: refusal.log,
         }),
     }
-    findings.push(match landlock::abi() {
-        Some(abi) => Finding {
-            works: true,
-            what: "cells",
-            found: format!("Landlock ABI {abi}: one compile cache for all"),
-        },
-        None => Finding {
-            works: false,
-            what: "cells",
-            found: "no Landlock: each build compiles everything anew".to_owned(),
-        },
-    });
+    findings.extend(cells(&store));
     let limits = &config.limits;
     let found = format!(
         "{} builds at once; {} s, {} MiB a process, programs up to {} MiB",
@@ -116,4 +107,66 @@ fn findings(config: &Config) -> Vec<Finding> {
         found,
     });
     findings
+}
+
+/// The layers of both kinds of cell, and what they mean for the compile cache.
+fn cells(store: &Store) -> Vec<Finding> {
+    let layers = match layers(store) {
+        Ok(layers) => layers,
+        Err(error) => {
+            return vec![Finding {
+                works: false,
+                what: "cells",
+                found: format!("cannot be entered: {error}"),
+            }];
+        }
+    };
+    let mut findings: Vec<_> = layers
+        .iter()
+        .flat_map(|(who, layers)| layers.0.iter().map(move |layer| (*who, layer)))
+        .map(|(what, layer)| Finding {
+            works: layer.holds == Holds::Fully,
+            what,
+            found: layer.to_string(),
+        })
+        .collect();
+    findings.push(Finding {
+        works: true,
+        what: "cache",
+        found: cache(&layers).to_owned(),
+    });
+    findings
+}
+
+/// Both kinds of cell, by who goes in.
+type BothLayers = [(&'static str, Layers); 2];
+
+fn layers(store: &Store) -> io::Result<BothLayers> {
+    let room = store.work();
+    Ok([
+        ("driver", Layers::of_driver(&room)?),
+        ("tool", Layers::of_tool(&room)?),
+    ])
+}
+
+fn cache([_, (_, tool)]: &BothLayers) -> &'static str {
+    if tool.guard_caches() {
+        "one compile cache for all builds"
+    } else {
+        "each build has a compile cache of its own, and compiles everything anew"
+    }
+}
+
+/// The same for the log, when a service starts: one line if all is well, else one more for each layer with a hole.
+pub fn log_cells(config: &Config) {
+    let layers = match Store::open(&config.dir).and_then(|store| layers(&store)) {
+        Ok(layers) => layers,
+        Err(error) => return log::error!("cells cannot be entered: {error}"),
+    };
+    for (who, layers) in &layers {
+        for layer in layers.missing() {
+            log::warn!("cell of a {who}: {layer}");
+        }
+    }
+    log::info!("cells: {}", cache(&layers));
 }

@@ -11,7 +11,7 @@ use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
 use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
-use gox_server::sandbox::{enter, tool};
+use gox_server::sandbox::{enter, probe, tool};
 use gox_server::store::{Store, disk};
 use gox_server::{doctor, journal, terminal};
 
@@ -52,6 +52,9 @@ enum Mode {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// Started by gox-server itself, in a cell: tries what the cell forbids.
+    #[command(hide = true)]
+    Probe { place: String },
     /// Started by go itself: becomes a compiler in its cell.
     #[command(hide = true)]
     Tool {
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
             Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
             Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
             Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
+            Mode::Probe { place } => try_cell(&place),
             Mode::Tool {
                 surroundings,
                 command,
@@ -112,6 +116,7 @@ fn configured(run: impl FnOnce(Config) -> Result<(), String>) -> Result<(), Stri
 fn serve(config: Config) -> Result<(), String> {
     let program = std::fs::read_link("/proc/self/exe")
         .map_err(|error| format!("cannot find gox-server itself: {error}"))?;
+    doctor::log_cells(&config);
     let front = front::Front {
         listen: config.listen,
         program,
@@ -172,6 +177,12 @@ fn enter_cell(cell: &str, command: &[String]) -> String {
         (Ok(cell), Some((program, arguments))) => enter::enter(&cell, Command::new(program).args(arguments)),
         (Err(_), _) | (_, None) => "enter: a cell and a command are wanted".to_owned(),
     }
+}
+
+fn try_cell(place: &str) -> Result<(), String> {
+    let place = serde_json::from_str(place).map_err(|error| format!("probe: {error}"))?;
+    let tried = probe::run(&place).map_err(|error| format!("what a cell allows is not possible: {error}"))?;
+    serde_json::to_writer(std::io::stdout(), &tried).map_err(|error| format!("probe: {error}"))
 }
 
 /// Returns only what went wrong.

@@ -11,7 +11,7 @@ use crate::build::queue;
 use crate::config::Config;
 use crate::golang::Toolchain;
 use crate::request::Request;
-use crate::sandbox::landlock;
+use crate::sandbox::layers::Layers;
 use crate::store::{Counter, Store};
 
 /// The page of this path, if the path is the service's own.
@@ -63,11 +63,25 @@ fn status(config: &Config) -> Result<Response, Refusal> {
         "go": go,
         "builds": { "running": looking(queue::running(&store, config.builds))?, "slots": config.builds },
         "queue": { "waiting": looking(queue::length(&store))?, "most": config.queue },
-        "cells": { "landlock_abi": landlock::abi(), "shared_compile_cache": landlock::abi().is_some() },
+        "cells": cells(&store),
         "counts": counts,
         "cache_bytes": { "artifacts": looking(store.artifact_bytes())?, "most": config.cache_bytes },
     });
     Ok(Response::text(200, "application/json", format!("{status:#}\n")).with("Cache-Control", "no-store"))
+}
+
+/// What a tool's cell lacks, tried now, and whether all builds share one compile cache.
+fn cells(store: &Store) -> serde_json::Value {
+    match Layers::of_tool(&store.work()) {
+        Ok(layers) => json!({
+            "shared_compile_cache": layers.guard_caches(),
+            "missing": layers.missing().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Err(error) => {
+            log::warn!("cannot try a tool's cell: {error}");
+            serde_json::Value::Null
+        }
+    }
 }
 
 /// The same for Prometheus (text exposition format 0.0.4).

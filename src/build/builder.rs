@@ -2,6 +2,7 @@
 //! input and a slot as its standard output, so both come free however it ends.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,9 @@ use crate::config::{Config, SandboxPolicy};
 use crate::golang::command::{Go, platform_variables};
 use crate::golang::work::{Work, sweep};
 use crate::golang::{Toolchain, diagnosis};
+use crate::sandbox::layers::Layers;
 use crate::sandbox::process::{Bounds, Ended, run};
 use crate::sandbox::tool::Surroundings;
-use crate::sandbox::{self};
 use crate::store::{Counter, Meta, Store};
 
 /// What a builder leaves for those who wait, when there is no program.
@@ -77,12 +78,9 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     let _modules = store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;
-    let cells = sandbox::landlock::abi().is_some();
-    if !cells && config.sandbox == SandboxPolicy::Require {
-        return Err(Refusal::new(Reason::NoSandbox).log("no Landlock, and GOX_SANDBOX=require"));
-    }
-    // Where tools cannot be confined, what one build compiles is nobody else's.
-    let cache = if cells {
+    let confined = tools_are_confined(config, work.path())?;
+    // Where tools are not confined, what one build compiles is nobody else's.
+    let cache = if confined {
         store.compile_cache()
     } else {
         work.path().join("cache")
@@ -94,7 +92,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         cache: cache.clone(),
         work: work.path().to_owned(),
         progress: progress::lines_file(work.path()),
-        must_hold: cells,
+        must_hold: confined,
     };
     let arguments = arguments(recipe, &around, &work)?;
     let mut command = go
@@ -136,6 +134,26 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     Ok(meta)
 }
 
+/// Whether tools may be let near the cache of all builds. Tried for each build: it takes some milliseconds, and what was
+/// true a minute ago may have been true in another container.
+fn tools_are_confined(config: &Config, room: &Path) -> Result<bool, Refusal> {
+    let missing = match Layers::of_tool(room) {
+        Ok(layers) if layers.missing().next().is_none() => return Ok(true),
+        Ok(layers) => layers,
+        Err(error) => return Err(trouble("try a tool's cell", &error)),
+    };
+    let said = missing
+        .missing()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
+    if config.sandbox == SandboxPolicy::Require {
+        return Err(Refusal::new(Reason::NoSandbox).log(said));
+    }
+    log::warn!("tools are not fully confined: {said}");
+    Ok(missing.guard_caches())
+}
+
 fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<String>, Refusal> {
     let file = work.path().join("surroundings.json");
     let written = fs::write(
@@ -161,7 +179,7 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
 }
 
 /// Bytes and files below a directory; `None` if it cannot be told just now, as files come and go.
-fn usage(dir: &std::path::Path) -> Option<(u64, u64)> {
+fn usage(dir: &Path) -> Option<(u64, u64)> {
     let (mut bytes, mut files, mut open) = (0, 0, vec![dir.to_owned()]);
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(dir).ok()? {

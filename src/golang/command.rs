@@ -11,7 +11,7 @@ use super::Toolchain;
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Family, Platform};
-use crate::config::{BuildLimits, Config};
+use crate::config::{BuildLimits, Config, SandboxPolicy};
 use crate::sandbox::cell::{Cell, Inmate};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::process::{Bounds, Outcome, run};
@@ -174,7 +174,7 @@ impl Go<'_> {
             execute: vec![self.toolchain.goroot.clone(), own_binary.to_owned()],
             write: vec![work.to_owned(), cache.to_owned(), self.store.module_cache()],
             limits: Some(rlimits(&self.config.limits)),
-            must_hold: false,
+            must_hold: self.config.sandbox == SandboxPolicy::Require,
         }
     }
 }

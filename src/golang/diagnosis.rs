@@ -20,6 +20,8 @@ const ABSENT: &[&str] = &[
 
 /// Words, and what they mean, the first that fits.
 const WORDS: &[(&str, Reason)] = &[
+    // gox-server's own words, in place of a `go` or a tool that it did not start.
+    ("cannot enter the cell", Reason::NoSandbox),
     ("no space left on device", Reason::DiskFull),
     ("disk quota exceeded", Reason::DiskFull),
     ("SECURITY ERROR", Reason::ChecksumMismatch),

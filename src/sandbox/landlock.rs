@@ -5,8 +5,6 @@ use landlock::{
     RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags, path_beneath_rules,
 };
 
-use nix::libc;
-
 use super::cell::{Cell, Inmate};
 
 /// The newest ABI whose rights are asked for; an older kernel enforces those that it knows.
@@ -41,22 +39,6 @@ pub fn restrict(cell: &Cell) -> Result<RestrictionStatus, RulesetError> {
         }
     }
     ruleset.restrict_self()
-}
-
-/// The ABI that the kernel offers, or `None` where Landlock is not built in or not enabled.
-pub fn abi() -> Option<i64> {
-    const VERSION: libc::c_uint = 1;
-    // SAFETY: with LANDLOCK_CREATE_RULESET_VERSION the attribute pointer has to be null and its size zero, as here; the
-    // call reads and writes no memory and returns a number (landlock_create_ruleset(2)).
-    let abi = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<libc::c_void>(),
-            0_usize,
-            VERSION,
-        )
-    };
-    (abi > 0).then_some(abi)
 }
 
 fn read() -> BitFlags<AccessFs> {

@@ -1,0 +1,168 @@
+//! `gox-server probe PLACE`: tries what a cell forbids, from within one, and prints how each attempt went.
+//!
+//! An attempt is denied only if the kernel says so in the words of a refusal. Whatever else happens, success or a
+//! complaint about arguments, means that it got past the cell: so bad arguments are enough, and safe.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use caps::CapSet;
+use nix::libc;
+use nix::unistd::{getppid, setsid, truncate};
+use serde::{Deserialize, Serialize};
+
+use super::layers::Name;
+
+/// What the attempts are made on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// A directory that the cell may write, with a file in it.
+    pub inside: PathBuf,
+    /// A file that the cell may not even read.
+    pub outside: PathBuf,
+    /// Whether a driver's cell is tried, which may do more.
+    pub driver: bool,
+}
+
+/// How one attempt went.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tried {
+    /// The layer that should deny it.
+    pub layer: Name,
+    /// What was tried.
+    pub what: String,
+    /// Whether it was denied.
+    pub denied: bool,
+}
+
+type Attempt = (Name, &'static str, fn(&Place) -> io::Result<()>);
+
+/// For both kinds of cell.
+const ATTEMPTS: &[Attempt] = &[
+    (Name::Files, "read", |at| fs::read(&at.outside).map(drop)),
+    (Name::Files, "list", |at| {
+        fs::read_dir(parent(&at.outside)).map(drop)
+    }),
+    (Name::Files, "write", |at| {
+        OpenOptions::new().append(true).open(&at.outside).map(drop)
+    }),
+    (Name::Files, "create", |at| {
+        fs::write(at.outside.with_extension("new"), "")
+    }),
+    (Name::Files, "truncate", |at| Ok(truncate(&at.outside, 1)?)),
+    (Name::Files, "link here", |at| {
+        fs::hard_link(&at.outside, at.inside.join("linked"))
+    }),
+    (Name::Files, "leave a symbolic link", |at| {
+        symlink(&at.outside, at.inside.join("symbolic"))
+    }),
+    (Name::Files, "remove", |at| fs::remove_file(&at.outside)),
+    (Name::Network, "unix sockets", |_| {
+        UnixDatagram::unbound().map(drop)
+    }),
+    (Name::Network, "TCP to any port", |_| {
+        // The port of "discard": without a cell, the answer is that nobody listens there.
+        TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], 9)), Duration::from_secs(1)).map(drop)
+    }),
+    (Name::Processes, "leave the session", |_| Ok(setsid().map(drop)?)),
+    (Name::Processes, "signal the parent", |_| {
+        Ok(nix::sys::signal::kill(getppid(), None)?)
+    }),
+    (Name::Processes, "trace", |_| call(libc::SYS_ptrace, -1)),
+    (Name::Processes, "read memory", |_| {
+        call(libc::SYS_process_vm_readv, 0)
+    }),
+    (Name::Processes, "change the parent's limits", |_| {
+        call(libc::SYS_prlimit64, getppid().as_raw() as libc::c_long)
+    }),
+    (Name::Kernel, "new namespaces", |_| {
+        call(libc::SYS_unshare, libc::CLONE_NEWUSER.into())
+    }),
+    (Name::Kernel, "mount", |_| call(libc::SYS_mount, 0)),
+    (Name::Kernel, "io_uring", |_| call(libc::SYS_io_uring_setup, 0)),
+    (Name::Kernel, "bpf", |_| call(libc::SYS_bpf, 0)),
+    (Name::Kernel, "perf events", |_| {
+        call(libc::SYS_perf_event_open, 0)
+    }),
+    (Name::Kernel, "keys", |_| call(libc::SYS_keyctl, -1)),
+    (Name::Privileges, "keep a capability", |_| no_capability()),
+    (Name::Privileges, "gain privileges by exec", |_| {
+        denied_if(nix::sys::prctl::get_no_new_privs()?)
+    }),
+];
+
+/// For a tool's cell alone.
+const TOOL_ATTEMPTS: &[Attempt] = &[
+    (Name::Files, "change a mode", |at| {
+        fs::set_permissions(parent(&at.outside), fs::Permissions::from_mode(0o700))
+    }),
+    (Name::Network, "UDP", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
+    (Name::Network, "socket pairs", |_| UnixDatagram::pair().map(drop)),
+    (Name::Processes, "start a process", |_| {
+        Command::new("/proc/self/exe").arg("--version").output().map(drop)
+    }),
+];
+
+/// Makes every attempt. Fails where not even what the cell allows is possible.
+pub fn run(place: &Place) -> io::Result<Vec<Tried>> {
+    // The control: a cell that allows nothing would deny everything, too.
+    let file = place.inside.join("file");
+    fs::write(&file, fs::read(&file)?)?;
+    // Those that take the file outside away come last.
+    let own: &[Attempt] = if place.driver { &[] } else { TOOL_ATTEMPTS };
+    let tried = own.iter().chain(ATTEMPTS).map(|(layer, what, attempt)| Tried {
+        layer: *layer,
+        what: (*what).to_owned(),
+        denied: attempt(place).is_err_and(|error| is_refusal(&error)),
+    });
+    Ok(tried.collect())
+}
+
+/// Landlock answers EACCES, or EXDEV where a file would change its directory; seccomp EPERM, or ENOSYS.
+fn is_refusal(error: &io::Error) -> bool {
+    [libc::EACCES, libc::EPERM, libc::ENOSYS, libc::EXDEV]
+        .map(Some)
+        .contains(&error.raw_os_error())
+}
+
+fn denied_if(denied: bool) -> io::Result<()> {
+    if denied {
+        Err(io::Error::from_raw_os_error(libc::EPERM))
+    } else {
+        Ok(())
+    }
+}
+
+fn no_capability() -> io::Result<()> {
+    // The bounding set of an ordinary user cannot be emptied; without new privileges it gives nothing either.
+    let sets = [
+        CapSet::Effective,
+        CapSet::Permitted,
+        CapSet::Inheritable,
+        CapSet::Ambient,
+    ];
+    let empty = sets.map(|set| caps::read(None, set).is_ok_and(|held| held.is_empty()));
+    denied_if(empty.into_iter().all(|empty| empty))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+/// A call with one argument, and zeros for the others.
+fn call(number: libc::c_long, first: libc::c_long) -> io::Result<()> {
+    // SAFETY: each argument is an integer or a null pointer, so the kernel can write to no memory of this process.
+    // The calls that are tried end there with an error, or change this process alone, which ends after the attempts.
+    let done = unsafe { libc::syscall(number, first, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
