@@ -455,14 +455,6 @@ fn failures() -> Vec<Case> {
             .get("/tester/needs-newer-go")
             .refused("needs-newer-go")
             .body_has("1.99"),
-        case("a fork in place of a dependency")
-            .get("/tester/replace-directive")
-            .refused("replace-directives")
-            .body_has("replace"),
-        case("a version shut out")
-            .get("/tester/exclude-directive")
-            .refused("replace-directives")
-            .body_has("exclude"),
         case("a dependency that is not there")
             .get("/tester/dependency-missing")
             .refused_for(&["no-such-module", "proxy-failed", "does-not-compile"])

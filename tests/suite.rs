@@ -30,6 +30,8 @@ mod killed;
 mod queue;
 // Faults of all kinds, at moments that a seed decides.
 mod campaign;
+// The line that an answer carries makes its bytes.
+mod verify;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

@@ -8,7 +8,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::check::check;
-use super::{Recipe, progress};
+use super::recipe::Kind;
+use super::{Recipe, main_module, progress};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::config::{Config, SandboxPolicy};
@@ -99,6 +100,10 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         .command(work.path(), &cache, &arguments)
         .map_err(|e| trouble("prepare go", &e))?;
     command.envs(platform_variables(&recipe.platform));
+    if recipe.kind == Kind::MainModule {
+        let deadline = begun + config.limits.wall;
+        command.current_dir(main_module::copy(go, work.path(), &recipe.resolved, deadline)?);
+    }
     let bounds = Bounds {
         deadline: begun + config.limits.wall,
         stdout_bytes: config.limits.log_bytes,
@@ -163,7 +168,19 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
     .and_then(|()| File::create(&around.progress).map(drop));
     written.map_err(|e| trouble("describe the tools' cells", &e))?;
     let own_binary = fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
-    let mut arguments = vec!["install".to_owned()];
+    let mut arguments = match recipe.kind {
+        Kind::GoInstall => vec!["install".to_owned()],
+        Kind::MainModule => ["build", "-mod=mod", "-buildvcs=false", "-o"]
+            .map(str::to_owned)
+            .to_vec(),
+    };
+    if recipe.kind == Kind::MainModule {
+        let file = work
+            .path()
+            .join("gopath/bin")
+            .join(recipe.description().file_name);
+        arguments.push(file.display().to_string());
+    }
     arguments.extend(recipe.flags());
     arguments.push(format!(
         "-toolexec='{}' tool '{}'",
@@ -174,7 +191,11 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
         "-debug-actiongraph={}",
         progress::plan_file(work.path()).display()
     ));
-    arguments.extend(["--".to_owned(), recipe.package_at_version()]);
+    let package = match recipe.kind {
+        Kind::GoInstall => recipe.package_at_version(),
+        Kind::MainModule => recipe.directory(),
+    };
+    arguments.extend(["--".to_owned(), package]);
     Ok(arguments)
 }
 

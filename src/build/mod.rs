@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub mod check;
+pub mod main_module;
 pub mod progress;
 pub mod queue;
 pub mod recipe;

@@ -4,12 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::asked::{Platform, Wish};
 use crate::golang::Resolved;
-use crate::golang::command::{recipe_flags, verify_line};
+use crate::golang::command::{recipe_flags, verify_flags, verify_variables};
 use crate::store::{BuildKey, Description, KeyMaker};
 
-/// What `go install` is asked for.
+/// How the bytes come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// `go install PACKAGE@VERSION`.
+    GoInstall,
+    /// `go build` in a copy of the module's tree: for what `go install` refuses, and only then.
+    MainModule,
+}
+
+/// What `go` is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
+    /// How.
+    pub kind: Kind,
     /// One package of one exact version.
     pub resolved: Resolved,
     /// For which platform.
@@ -26,6 +38,7 @@ impl Recipe {
     /// What this request asks for.
     pub fn new(resolved: Resolved, platform: Platform, go: &str, wish: Wish) -> Recipe {
         Recipe {
+            kind: Kind::GoInstall,
             resolved,
             platform,
             go: go.to_owned(),
@@ -37,7 +50,10 @@ impl Recipe {
     /// The key of what it makes.
     pub fn key(&self) -> BuildKey {
         KeyMaker::default()
-            .field("go install 1")
+            .field(match self.kind {
+                Kind::GoInstall => "go install 1",
+                Kind::MainModule => "main module 1",
+            })
             .field(&self.resolved.module)
             .field(&self.resolved.version)
             .field(&self.resolved.package)
@@ -46,6 +62,14 @@ impl Recipe {
             .field(self.tags.join(","))
             .field(if self.strip { "strip" } else { "" })
             .finish()
+    }
+
+    /// The same program, built as main module.
+    pub fn as_main_module(&self) -> Recipe {
+        Recipe {
+            kind: Kind::MainModule,
+            ..self.clone()
+        }
     }
 
     /// PACKAGE@VERSION.
@@ -58,14 +82,35 @@ impl Recipe {
         recipe_flags(&self.tags, self.strip)
     }
 
+    /// The package's directory, from the module's root: `.` or `./cmd/x`.
+    pub fn directory(&self) -> String {
+        format!(
+            ".{}",
+            self.resolved
+                .package
+                .strip_prefix(&self.resolved.module)
+                .unwrap_or_default()
+        )
+    }
+
     /// The line that makes the same bytes anywhere.
     fn verify(&self) -> String {
-        verify_line(
-            &self.go,
-            &self.platform,
-            &self.flags(),
-            &self.package_at_version(),
-        )
+        let (variables, flags) = (
+            verify_variables(&self.go, &self.platform),
+            verify_flags(&self.flags()),
+        );
+        match self.kind {
+            Kind::GoInstall => format!("{variables} go install {flags} {}", self.package_at_version()),
+            Kind::MainModule => {
+                let module = format!("{}@{}", self.resolved.module, self.resolved.version);
+                let file = self.platform.executable(self.name());
+                format!(
+                    "d=$(mktemp -d) && cp -R \"$(go mod download -json {module} | sed -n 's/.*\"Dir\": \"\\(.*\\)\",*/\\1/p')/.\" $d && \
+                     chmod -R u+w $d && cd $d && {variables} GOFLAGS=-mod=mod go build {flags} -buildvcs=false -o {file} {}",
+                    self.directory()
+                )
+            }
+        }
     }
 
     /// The last element of the package, past a major version: what `go install` calls the program.
@@ -90,7 +135,10 @@ impl Recipe {
             package: self.resolved.package.clone(),
             go: self.go.clone(),
             platform: self.platform.to_string(),
-            recipe: "go-install".to_owned(),
+            recipe: match self.kind {
+                Kind::GoInstall => "go-install".to_owned(),
+                Kind::MainModule => "main-module".to_owned(),
+            },
             verify: self.verify(),
             exact: self.exact_url(),
             file_name: self.platform.executable(self.name()),
@@ -124,6 +172,7 @@ mod tests {
 
     fn recipe() -> Recipe {
         Recipe {
+            kind: Kind::GoInstall,
             resolved: Resolved {
                 module: "a.b/c/v2".into(),
                 version: "v2.0.0".into(),
@@ -152,6 +201,7 @@ mod tests {
             .key()
         );
         for other in [
+            recipe().as_main_module(),
             Recipe {
                 strip: true,
                 ..recipe()

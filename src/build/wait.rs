@@ -45,8 +45,18 @@ pub struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    /// The program of this recipe, from the store or from a build.
+    /// The program of this recipe, or, where `go install` refuses the module, of the other.
     pub fn artifact(&self, recipe: &Recipe) -> Result<Artifact, Refusal> {
+        self.one_recipe(recipe).or_else(|refusal| {
+            if refusal.reason != Reason::OwnDirectives {
+                return Err(refusal);
+            }
+            self.one_recipe(&recipe.as_main_module())
+        })
+    }
+
+    /// The program of exactly this recipe, from the store or from a build.
+    fn one_recipe(&self, recipe: &Recipe) -> Result<Artifact, Refusal> {
         let key = recipe.key();
         let arrived = SystemTime::now();
         let deadline = Instant::now() + self.config.first_byte.unwrap_or(self.config.limits.wall * 2);

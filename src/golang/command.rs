@@ -226,29 +226,27 @@ pub fn recipe_flags(tags: &[String], strip: bool) -> Vec<String> {
     flags
 }
 
-/// The line that makes the same bytes anywhere: one that can be pasted.
-pub fn verify_line(go: &str, platform: &Platform, flags: &[String], package_at_version: &str) -> String {
-    let mut words = vec!["CGO_ENABLED=0".to_owned()];
-    words.extend(
-        platform_variables(platform)
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, (name, value))| {
-                // A level that is Go's own default goes without saying.
-                (at < 2 || !platform.is_default_level()).then(|| format!("{name}={value}"))
-            }),
-    );
-    words.push(format!("GOTOOLCHAIN={go}"));
-    words.push("go install".to_owned());
-    words.extend(flags.iter().map(|flag| {
+/// The variables that decide the bytes, as a person pastes them. A level that is Go's own default goes without saying.
+pub fn verify_variables(go: &str, platform: &Platform) -> String {
+    let variables = platform_variables(platform).into_iter();
+    let said =
+        variables.filter(|(name, _)| matches!(*name, "GOOS" | "GOARCH") || !platform.is_default_level());
+    let words = said
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect::<String>();
+    format!("CGO_ENABLED=0{words} GOTOOLCHAIN={go}")
+}
+
+/// Flags as a shell reads them.
+pub fn verify_flags(flags: &[String]) -> String {
+    let quoted = |flag: &String| {
         if flag.contains(' ') {
             format!("'{flag}'")
         } else {
             flag.clone()
         }
-    }));
-    words.push(package_at_version.to_owned());
-    words.join(" ")
+    };
+    flags.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether this Go builds for this platform without a C compiler.

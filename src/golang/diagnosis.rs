@@ -28,6 +28,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("checksum mismatch", Reason::ChecksumMismatch),
     ("replace directives", Reason::OwnDirectives),
     ("exclude directives", Reason::OwnDirectives),
+    ("replacement directory", Reason::OwnDirectives),
     ("declares its path as", Reason::OtherPath),
     ("requires go >=", Reason::NeedsNewerGo),
     ("is not a main package", Reason::NoCommand),

@@ -213,32 +213,15 @@ impl Asking<'_> {
     }
 
     fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
-        let query = format!("{module}@{}", self.target.version().query());
-        let outcome = self.go.run(
+        let version = self.target.version();
+        let query = format!("{module}@{}", version.query());
+        download(
+            self.go,
             self.work,
-            &["mod", "download", "-json", "--", &query],
+            &query,
+            *version != Version::Latest,
             self.deadline,
-        )?;
-        let exact = *self.target.version() != Version::Latest;
-        let hidden = self.go.hidden();
-        if !matches!(outcome.ended, Ended::Exited(_)) {
-            return Err(diagnosis::build(
-                &outcome,
-                self.go.cpu_limit(),
-                self.work,
-                &hidden,
-            ));
-        }
-        let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
-        if said.error.is_empty() && said.dir.is_dir() {
-            return Ok(said);
-        }
-        let words = if said.error.is_empty() {
-            String::from_utf8_lossy(&outcome.stderr).into_owned()
-        } else {
-            said.error
-        };
-        Err(diagnosis::module(&words, exact, &hidden))
+        )
     }
 
     fn command_in(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Resolved, Refusal> {
@@ -279,6 +262,40 @@ impl Asking<'_> {
             Choice::None => Err(Refusal::new(Reason::NoCommand).detail(candidate.module.clone())),
         }
     }
+}
+
+/// Where the module lies, unpacked.
+pub fn module_directory(
+    go: Go<'_>,
+    work: &Path,
+    resolved: &Resolved,
+    deadline: Instant,
+) -> Result<PathBuf, Refusal> {
+    let query = format!("{}@{}", resolved.module, resolved.version);
+    Ok(download(go, work, &query, true, deadline)?.dir)
+}
+
+fn download(
+    go: Go<'_>,
+    work: &Path,
+    query: &str,
+    exact: bool,
+    deadline: Instant,
+) -> Result<Downloaded, Refusal> {
+    let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
+    let hidden = go.hidden();
+    if !matches!(outcome.ended, Ended::Exited(_)) {
+        return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+    }
+    let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
+    if said.error.is_empty() && said.dir.is_dir() {
+        return Ok(said);
+    }
+    let words = match said.error.is_empty() {
+        true => String::from_utf8_lossy(&outcome.stderr).into_owned(),
+        false => said.error,
+    };
+    Err(diagnosis::module(&words, exact, &hidden))
 }
 
 fn join(above: &str, below: &str) -> String {

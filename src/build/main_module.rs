@@ -1,0 +1,85 @@
+//! What `go install` refuses, a module with `replace` or `exclude` directives, built as its author builds it: as the main
+//! module, from a copy of its tree, with the directives as they are written. They may lead into the module only.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
+
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::golang::Resolved;
+use crate::golang::command::Go;
+use crate::golang::resolve::module_directory;
+
+/// Puts a copy of the module's tree into `work`, and says where.
+pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> Result<PathBuf, Refusal> {
+    let module = module_directory(go, work, resolved, deadline)?;
+    let copy = work.join("module");
+    copy_tree(&module, &copy).map_err(|e| trouble("copy the module", &e))?;
+    let text =
+        fs::read_to_string(copy.join("go.mod")).map_err(|e| trouble("read the module's go.mod", &e))?;
+    match leading_out(&text) {
+        None => Ok(copy),
+        Some(path) => {
+            Err(Refusal::new(Reason::OwnDirectives).detail(format!("a replace directive leads to {path}")))
+        }
+    }
+}
+
+/// The first replacement by a directory that is not the module's own (Go modules reference, "replace directive").
+fn leading_out(go_mod: &str) -> Option<&str> {
+    let code = go_mod
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default());
+    let replacements = code
+        .filter_map(|line| line.split_once("=>"))
+        .map(|(_, to)| to.trim());
+    replacements
+        .filter_map(|to| to.split_whitespace().next())
+        .map(|path| path.trim_matches(['"', '`']))
+        // A path of a directory is told from a module's by how it begins.
+        .filter(|path| path.starts_with(['/', '.']))
+        .find(|path| {
+            Path::new(path)
+                .components()
+                .any(|c| matches!(c, Component::RootDir | Component::ParentDir))
+        })
+}
+
+/// A module's tree has regular files and directories only (golang.org/x/mod/zip); all else is left out.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_tree(&entry.path(), &to)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &to)?;
+            // Go makes what it unpacks read-only; go.mod and go.sum are written to here.
+            fs::set_permissions(&to, Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leading_out;
+
+    #[test]
+    fn a_replacement_stays_in_the_module() {
+        for (line, out) in [
+            ("replace a.b/c => a.b/d v1.0.0", None),
+            ("replace a.b/c => ./fork", None),
+            ("\ta.b/c v1.0.0 => ./fork/c // ../no", None),
+            ("replace a.b/c => ../fork", Some("../fork")),
+            ("replace a.b/c => ./x/../../fork", Some("./x/../../fork")),
+            ("replace a.b/c => \"/etc\"", Some("/etc")),
+        ] {
+            assert_eq!(leading_out(line), out, "{line}");
+        }
+    }
+}
