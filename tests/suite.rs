@@ -26,6 +26,10 @@ mod scripts;
 mod single_flight;
 // Whoever is killed in the middle of a build.
 mod killed;
+// What a compiler could do that was taken over, and what `go` could.
+mod cells;
+// Hostile modules and a compiler that was taken over, in whole builds.
+mod hostile_builds;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.
