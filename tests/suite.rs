@@ -32,6 +32,10 @@ mod queue;
 mod campaign;
 // The line that an answer carries makes its bytes.
 mod verify;
+// What a compiler could do that was taken over, and what `go` could.
+mod cells;
+// Hostile modules and a compiler that was taken over, in whole builds.
+mod hostile_builds;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

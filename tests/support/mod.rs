@@ -1,6 +1,8 @@
 //! What every test stands on, and no test repeats: fixtures, doors, a fresh store, the real `go`, and one way to wait.
 
 pub(crate) mod answer;
+pub(crate) mod arena;
+pub(crate) mod attacks;
 pub(crate) mod ask;
 pub(crate) mod case;
 pub(crate) mod cgi;

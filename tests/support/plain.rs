@@ -5,7 +5,7 @@
 use super::{go, modproxy::modproxy, sha256, tmp};
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -110,9 +110,13 @@ pub(crate) fn go_output(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `go` with nothing inherited. The module cache belongs to the fixtures' hash: a fixture that is edited keeps its version.
 fn command() -> Command {
-    let mut command = Command::new(go());
+    command_of(go())
+}
+
+/// A `go` with nothing inherited. The module cache belongs to the fixtures' hash: a fixture that is edited keeps its version.
+pub(crate) fn command_of(go: &Path) -> Command {
+    let mut command = Command::new(go);
     let fixtures = modproxy();
     command.env_clear().current_dir(&fixtures.root);
     command

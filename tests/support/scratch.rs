@@ -28,6 +28,18 @@ impl Scratch {
         store
     }
 
+    /// The same, and nobody else has links to what is in it: for a test that may spoil it.
+    pub(crate) fn of_its_own() -> Scratch {
+        let store = Scratch::cold();
+        fs::create_dir_all(store.dir.join("cache")).unwrap();
+        let mut copy = Command::new("/bin/cp");
+        copy.arg("-r")
+            .arg(template().join("cache/compile"))
+            .arg(store.dir.join("cache"));
+        assert!(copy.status().unwrap().success());
+        store
+    }
+
     /// A store with nothing in it.
     pub(crate) fn cold() -> Scratch {
         let dir = tempfile::Builder::new()

@@ -1,0 +1,6 @@
+package main
+
+const (
+	sysProcessVMReadv = 310
+	sysMemfdCreate    = 319
+)

@@ -1,0 +1,6 @@
+package main
+
+const (
+	sysProcessVMReadv = 270
+	sysMemfdCreate    = 279
+)

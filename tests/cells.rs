@@ -1,0 +1,156 @@
+//! What a compiler can do that a stranger's package has taken over, and what `go` could: attacks, each with its control.
+//!
+//! The control makes the same attack without a cell and has to get through, or the attack shows nothing. S7 of the catalogue.
+
+use crate::support::arena::{Arena, User};
+
+/// What the control needs to get through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Control {
+    /// Nothing: it does, or the test is wrong.
+    Always,
+    /// An ordinary user is refused by the kernel itself.
+    AsRoot,
+    /// A machine may refuse it to everybody, as containers do. Where it does, the test says so.
+    UnlessRefused,
+}
+use Control::{Always, AsRoot, UnlessRefused};
+
+const THROUGH: bool = true;
+const DENIED: bool = false;
+
+/// The attack, whether it gets through from the place of `compile` and from that of `go`, and what its control needs.
+/// Files are those of the arena: b001 belongs to the package that attacks.
+#[rustfmt::skip]
+const ATTACKS: &[(&str, bool, bool, Control)] = &[
+    // What a compiler is there for.
+    ("list goroot", THROUGH, THROUGH, Always),
+    ("read stage/modules/m@v1/main.go", THROUGH, THROUGH, Always),
+    ("read stage/cache/aa/dep-d", THROUGH, THROUGH, Always),
+    ("create stage/work/b001/_pkg_.a", THROUGH, THROUGH, Always),
+    ("kill-itself", THROUGH, THROUGH, Always),
+    // Files of the machine.
+    ("read outside/canary", DENIED, DENIED, Always),
+    ("append outside/canary", DENIED, DENIED, Always),
+    ("remove outside/canary", DENIED, DENIED, Always),
+    ("create outside/new", DENIED, DENIED, Always),
+    ("exec /bin/echo through", DENIED, DENIED, Always),
+    // Another package's directory and sources; M31: the caches.
+    ("append stage/work/b002/_pkg_.a", DENIED, THROUGH, Always),
+    ("create stage/work/b002/new", DENIED, THROUGH, Always),
+    ("append stage/work/surroundings.json", DENIED, THROUGH, Always),
+    ("read stage/modules/other@v1/other.go", DENIED, THROUGH, Always),
+    ("append stage/modules/m@v1/main.go", DENIED, THROUGH, Always),
+    ("create stage/modules/m@v1/new.go", DENIED, THROUGH, Always),
+    ("read stage/cache/aa/other-d", DENIED, THROUGH, Always),
+    ("append stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("append stage/cache/aa/other-d", DENIED, THROUGH, Always),
+    ("create stage/cache/aa/new-a", DENIED, THROUGH, Always),
+    ("mkdir stage/cache/bb", DENIED, THROUGH, Always),
+    ("remove stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("rename stage/cache/aa/dep-d stage/work/b001/moved", DENIED, THROUGH, Always),
+    ("rename stage/work/b001/importcfg stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("hard-link stage/cache/aa/dep-d stage/work/b001/linked", DENIED, THROUGH, Always),
+    // The same without asking to write, which Landlock knows late or never.
+    ("chmod stage/cache", DENIED, THROUGH, Always),
+    ("chown stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("age stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("xattr stage/cache/aa/dep-d", DENIED, THROUGH, UnlessRefused),
+    ("truncate stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("truncate-by-reading stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("truncate-by-mode-3 stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("watch stage/cache", DENIED, DENIED, Always),
+    // Left behind for `go` to open.
+    ("symlink /etc/passwd stage/work/b001/link", DENIED, DENIED, Always),
+    ("fifo stage/work/b001/fifo", DENIED, DENIED, Always),
+    ("device stage/work/b001/device", DENIED, DENIED, AsRoot),
+    // Processes of the same user. `go` may signal what it started, and needs processes.
+    ("parents-environment", DENIED, DENIED, Always),
+    ("parents-memory", DENIED, DENIED, UnlessRefused),
+    ("parents-limits", DENIED, DENIED, Always),
+    ("parents-priority", DENIED, DENIED, Always),
+    ("kill", DENIED, DENIED, Always),
+    ("kill-all", DENIED, THROUGH, Always),
+    ("tkill", DENIED, DENIED, Always),
+    ("pidfd-kill", DENIED, DENIED, Always),
+    ("setsid", DENIED, DENIED, Always),
+    ("setpgid", DENIED, DENIED, Always),
+    ("trace", DENIED, DENIED, UnlessRefused),
+    ("read-memory", DENIED, DENIED, UnlessRefused),
+    ("fork", DENIED, THROUGH, Always),
+    // The network, and sockets of this machine. UDP is not confined for `go`: it resolves names.
+    ("tcp FORBIDDEN-PORT", DENIED, DENIED, Always),
+    ("tcp ALLOWED-PORT", DENIED, THROUGH, Always),
+    ("udp FORBIDDEN-PORT", DENIED, THROUGH, Always),
+    ("unix @ARENA", DENIED, DENIED, Always),
+    ("netlink", DENIED, DENIED, Always),
+    ("socketpair", DENIED, DENIED, Always),
+    // The kernel.
+    ("unshare", DENIED, DENIED, UnlessRefused),
+    ("namespace", DENIED, DENIED, UnlessRefused),
+    ("mount stage/work/b001", DENIED, DENIED, UnlessRefused),
+    ("chroot stage/work/b001", DENIED, DENIED, UnlessRefused),
+    ("io-uring", DENIED, DENIED, UnlessRefused),
+    ("shared-memory", DENIED, DENIED, UnlessRefused),
+    ("memory-file", DENIED, THROUGH, Always),
+];
+
+#[test]
+fn attacks_are_denied_and_their_controls_are_not() {
+    let mut wrong = Vec::new();
+    for user in User::all() {
+        let arena = Arena::new(user);
+        for (attack, tool, driver, control) in ATTACKS {
+            let attack = &arena.filled_in(attack);
+            let mut expect = |place: &str, through: bool, verdict: crate::support::arena::Verdict| {
+                if verdict.through != through {
+                    wrong.push(format!("{attack}, as {user:?}, {place}: {verdict:?}"));
+                }
+            };
+            match (control, arena.control(attack)) {
+                (AsRoot, verdict) => expect("control", user == User::Root, verdict),
+                (UnlessRefused, verdict) if !verdict.through => {
+                    println!(
+                        "{attack}, as {user:?}: no control, this machine refuses it: {}",
+                        verdict.says
+                    );
+                }
+                (Always | UnlessRefused, verdict) => expect("control", THROUGH, verdict),
+            }
+            expect("compile", *tool, arena.tool(attack));
+            expect("go", *driver, arena.driver(attack));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// S8: three descriptors, whatever the web server left open.
+#[test]
+fn nothing_is_open_but_0_1_and_2() {
+    for user in User::all() {
+        let arena = Arena::new(user);
+        let inherited = arena.control("descriptors").says;
+        assert!(inherited.split(' ').any(|fd| fd == "9"), "{inherited}");
+        assert_eq!(arena.tool("descriptors").says, "0 1 2");
+        assert_eq!(arena.driver("descriptors").says, "0 1 2");
+    }
+}
+
+/// Root is a number in a cell, and nothing more. An ordinary user's bounding set cannot be emptied, and gives nothing.
+#[test]
+fn no_capability_is_left() {
+    const NONE: &str = "[{0 0 0} {0 0 0}]";
+    for user in User::all() {
+        let arena = Arena::new(user);
+        let (tool, driver) = (arena.tool("capabilities").says, arena.driver("capabilities").says);
+        if user == User::Root {
+            assert_ne!(arena.control("capabilities").says, format!("{NONE} 0"));
+            assert_eq!((tool, driver), (format!("{NONE} 0"), format!("{NONE} 0")));
+        } else {
+            assert!(
+                tool.starts_with(NONE) && driver.starts_with(NONE),
+                "{tool}, {driver}"
+            );
+        }
+    }
+}

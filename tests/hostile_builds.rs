@@ -1,0 +1,199 @@
+//! Whole builds of hostile modules, and with a compiler that has been taken over: through gox-server nothing happens, and
+//! plain `go`, the control, shows what would have.
+
+use crate::support::ask::Ask;
+use crate::support::attacks::{copy, taken_over};
+use crate::support::case::tester;
+use crate::support::scratch::Scratch;
+use crate::support::{go, gox_server, plain, sha256, tmp, walk};
+use gox_server::sandbox::cell::{Cell, Inmate};
+use gox_server::sandbox::tool::Surroundings;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What asm says of the third word in /etc/passwd, `root:x:0:…`, when it is made to read it.
+const LEAK: &str = "found \"0\"";
+
+/// `go install` of a fixture with `go`, into a folder of the test's own.
+fn install(go: &Path, folder: &Path, package: &str, change: impl FnOnce(&mut Command)) -> Output {
+    let mut command = plain::command_of(go);
+    command.arg("install").arg("-trimpath");
+    command
+        .env("GOPATH", folder.join("gopath"))
+        .env("GOMODCACHE", folder.join("modules"))
+        .env("GOTMPDIR", folder);
+    change(&mut command);
+    command.arg(format!("{package}@v1.0.0")).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn goroot() -> PathBuf {
+    PathBuf::from(plain::go_output(&["env", "GOROOT"]).trim())
+}
+
+/// `compile`, `asm` or `link` itself.
+fn tool(name: &str) -> PathBuf {
+    PathBuf::from(plain::go_output(&["env", "GOTOOLDIR"]).trim()).join(name)
+}
+
+/// A folder that goes with the test, read-only modules and all.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(
+            tempfile::Builder::new()
+                .prefix("hostile-")
+                .tempdir_in(tmp())
+                .unwrap()
+                .keep(),
+        )
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        crate::support::remove_tree(&self.0);
+    }
+}
+
+/// M1. The rows of `cases` show that the service says nothing of the file, and `tool` refuses such a package by itself.
+/// Here the assembler is in its cell without that check, and the kernel refuses.
+#[test]
+fn an_include_reads_no_file_of_the_machine() {
+    let folder = Folder::new();
+    let control = install(go(), &folder.0, "github.com/tester/asm-include-passwd", |_| ());
+    assert!(said(&control).contains(LEAK), "{}", said(&control));
+
+    let sources = folder
+        .0
+        .join("modules/github.com/tester/asm-include-passwd@v1.0.0");
+    let asm = tool("asm");
+    let mut words = vec![
+        asm.to_str().unwrap().to_owned(),
+        "-p".to_owned(),
+        "main".to_owned(),
+        "-o".to_owned(),
+    ];
+    words.extend(
+        [folder.0.join("out.o"), sources.join("answer_amd64.s")]
+            .map(|path| path.to_str().unwrap().to_owned()),
+    );
+    let control = Command::new(&words[0]).args(&words[1..]).output().unwrap();
+    assert!(said(&control).contains(LEAK), "{}", said(&control));
+    let cell = Cell {
+        inmate: Inmate::Tool,
+        read: vec![sources],
+        execute: vec![goroot()],
+        write: vec![folder.0.clone()],
+        limits: None,
+        must_hold: true,
+    };
+    let mut command = Command::new(gox_server());
+    command
+        .args(["enter", &serde_json::to_string(&cell).unwrap(), "--"])
+        .args(&words);
+    let in_cell = command.output().unwrap();
+    assert!(
+        said(&in_cell).contains("#include: open /") && !said(&in_cell).contains(LEAK),
+        "{}",
+        said(&in_cell)
+    );
+}
+
+/// M2. PATH leads nowhere; and in its cell the linker finds no room for another linker's input, and starts no process.
+#[test]
+fn a_linker_script_runs_no_linker() {
+    let passwd = fs::read("/etc/passwd").unwrap();
+    let line = passwd.split(|byte| *byte == b'\n').next().unwrap();
+    let leaks = |folder: &Folder| {
+        let program = fs::read(folder.0.join("gopath/bin/syso-text")).unwrap_or_default();
+        program.windows(line.len()).any(|window| window == line)
+    };
+    let with_compiler = |command: &mut Command| {
+        command.env("PATH", "/usr/bin:/bin");
+    };
+    let package = "github.com/tester/syso-text";
+
+    let control = Folder::new();
+    let output = install(go(), &control.0, package, with_compiler);
+    assert!(leaks(&control), "is there no gcc? {}", said(&output));
+
+    let in_cells = Folder::new();
+    let around = Surroundings {
+        goroot: goroot(),
+        modules: in_cells.0.join("modules"),
+        cache: tmp().join("plain-compile"),
+        work: in_cells.0.clone(),
+        progress: in_cells.0.join("progress"),
+        must_hold: true,
+    };
+    let surroundings = in_cells.0.join("surroundings.json");
+    fs::write(&surroundings, serde_json::to_vec(&around).unwrap()).unwrap();
+    let output = install(go(), &in_cells.0, package, |command| {
+        with_compiler(command);
+        command.arg(format!(
+            "-toolexec={} tool {}",
+            gox_server().display(),
+            surroundings.display()
+        ));
+    });
+    assert!(!leaks(&in_cells) && !output.status.success(), "{}", said(&output));
+
+    // The service itself, with a C compiler on its own PATH.
+    let store = Scratch::new();
+    store
+        .ask(&Ask::get("/tester/syso-text"))
+        .refused("does-not-compile");
+}
+
+/// M31, and the whole idea: a package that takes the compiler over spoils nothing but itself, though all builds share one
+/// compile cache. Without cells the same compiler spoils the next program.
+#[test]
+fn a_poisoned_build_is_followed_by_a_right_one() {
+    let folder = Folder::new();
+    let evil = taken_over(&folder.0);
+    let right = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+
+    let store = Scratch::of_its_own().set("GOX_GO", &evil);
+    let before = contents(&store.dir.join("cache/compile"));
+    assert!(!before.is_empty());
+    let answer = store.ask(&Ask::get("/tester/generate"));
+    let generate = plain::install(&tester("generate", "v1.0.0").wanted).sha256;
+    assert_eq!(sha256(answer.program()), generate);
+    let after = contents(&store.dir.join("cache/compile"));
+    let changed: Vec<_> = before
+        .iter()
+        .filter(|entry| !after.contains(entry))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(changed.is_empty(), "{changed:?}");
+    let store = store.set("GOX_GO", go());
+    assert_eq!(store.ask(&Ask::get("/tester/hello@v1.0.0")).sha256(), right);
+
+    let control = Folder::new();
+    copy(&store.dir.join("cache/compile"), &control.0.join("cache"));
+    let with_cache = |command: &mut Command| {
+        command.env("GOCACHE", control.0.join("cache"));
+    };
+    // A program that is not in that cache yet: its compiler has to run.
+    let poisoned = install(&evil, &control.0, "github.com/tester/retracted", with_cache);
+    assert!(said(&poisoned).contains("files of others"), "{}", said(&poisoned));
+    let next = install(go(), &control.0, "github.com/tester/hello", with_cache);
+    let program = fs::read(control.0.join("gopath/bin/hello")).unwrap_or_default();
+    assert_ne!(sha256(&program), right, "{}", said(&next));
+}
+
+/// The compiled packages in a compile cache, by their files: Go rewrites its small index entries in place.
+fn contents(cache: &Path) -> Vec<(PathBuf, String)> {
+    let files = walk(cache)
+        .into_iter()
+        .filter(|path| path.to_string_lossy().ends_with("-d"));
+    files
+        .map(|path| (path.clone(), sha256(&fs::read(&path).unwrap())))
+        .collect()
+}
