@@ -18,15 +18,16 @@ use crate::refusals::{bad_path, bad_query, untold};
 use crate::request::Request;
 use crate::store::Store;
 
-/// Answers one request, whatever door it came through.
-pub fn answer(request: &Request, config: &Config) -> Response {
-    story(request, config).unwrap_or_else(|refusal| {
+/// Answers one request, whatever door it came through. While it waits for a build, the door is asked now and then whether
+/// the answer is `wanted` still; the build goes on in any case.
+pub fn answer(request: &Request, config: &Config, wanted: &mut dyn FnMut() -> bool) -> Response {
+    story(request, config, wanted).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log.escape_debug());
         Response::refusal(&refusal, Reader::of(&request.accept))
     })
 }
 
-fn story(request: &Request, config: &Config) -> Result<Response, Refusal> {
+fn story(request: &Request, config: &Config, wanted: &mut dyn FnMut() -> bool) -> Result<Response, Refusal> {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Err(Refusal::new(Reason::MethodNotAllowed));
     }
@@ -56,7 +57,7 @@ fn story(request: &Request, config: &Config) -> Result<Response, Refusal> {
     let artifact = match store.artifact(&recipe.key()) {
         Some(artifact) => artifact,
         None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),
-        None => build::artifact(&recipe, config, store, &|| {})?,
+        None => build::artifact(&recipe, config, store, wanted)?,
     };
     Ok(served(&artifact, request, exact))
 }

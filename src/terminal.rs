@@ -72,7 +72,10 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
-    let artifact = build::artifact(&recipe, config, &store, &|| show(&bar, &work));
+    let artifact = build::artifact(&recipe, config, &store, &mut || {
+        show(&bar, &work);
+        true
+    });
     bar.finish_and_clear();
     artifact
 }

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
@@ -20,12 +21,12 @@ const TRIES: usize = 3;
 /// How often all slots are looked at while none is free.
 const SLOT_EVERY: Duration = Duration::from_millis(20);
 
-/// The program of this recipe, from the store or from a build. `while_waiting` is called now and then.
+/// The program of this recipe, from the store or from a build. While it waits it asks now and then whether it is `wanted` still.
 pub fn artifact(
     recipe: &Recipe,
     config: &Config,
     store: &Store,
-    while_waiting: &dyn Fn(),
+    wanted: &mut dyn FnMut() -> bool,
 ) -> Result<Artifact, Refusal> {
     let key = recipe.key();
     let arrived = SystemTime::now();
@@ -42,7 +43,7 @@ pub fn artifact(
             let slot = slot(config, store, deadline)?.ok_or(Refusal::new(Reason::QueueFull))?;
             start(recipe, store, lock, slot).map_err(|e| trouble("start a builder", &e))?;
         }
-        if !wait(store, &key, deadline, while_waiting)? {
+        if !wait(store, &key, deadline, wanted)? {
             return Err(Refusal::new(Reason::StillBuilding));
         }
     }
@@ -68,14 +69,14 @@ fn slot(config: &Config, store: &Store, deadline: Instant) -> Result<Option<Lock
         if Instant::now() >= deadline {
             return Ok(None);
         }
-        std::thread::sleep(SLOT_EVERY);
+        thread::sleep(SLOT_EVERY);
     }
 }
 
 /// Starts a builder that lives on when this process is gone: see `builder`.
 fn start(recipe: &Recipe, store: &Store, lock: Lock, slot: Lock) -> io::Result<()> {
     let log: File = OpenOptions::new().create(true).append(true).open(store.log())?;
-    Command::new("/proc/self/exe")
+    let mut builder = Command::new("/proc/self/exe")
         .arg("builder")
         .arg(serde_json::to_string(recipe)?)
         // With the request's variables it would take itself for a CGI program.
@@ -85,15 +86,22 @@ fn start(recipe: &Recipe, store: &Store, lock: Lock, slot: Lock) -> io::Result<(
         .stdout(Stdio::from(slot.into_file()))
         .stderr(Stdio::from(log))
         .spawn()?;
+    // Whoever started a process has to take note of its end, if it lives so long.
+    thread::spawn(move || builder.wait());
     Ok(())
 }
 
-fn wait(store: &Store, key: &BuildKey, deadline: Instant, while_waiting: &dyn Fn()) -> Result<bool, Refusal> {
+fn wait(
+    store: &Store,
+    key: &BuildKey,
+    deadline: Instant,
+    wanted: &mut dyn FnMut() -> bool,
+) -> Result<bool, Refusal> {
     const NOTICE_EVERY: Duration = Duration::from_millis(100);
     let waiting = Waiting::begin(&store.lock(key)).map_err(|e| trouble("wait for a build", &e))?;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || !wanted() {
             return Ok(false);
         }
         if waiting
@@ -102,6 +110,5 @@ fn wait(store: &Store, key: &BuildKey, deadline: Instant, while_waiting: &dyn Fn
         {
             return Ok(true);
         }
-        while_waiting();
     }
 }

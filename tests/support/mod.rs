@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod case;
 pub(crate) mod cgi;
+pub(crate) mod fastcgi;
 pub(crate) mod front;
 pub(crate) mod modproxy;
 pub(crate) mod plain;
