@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::config::inherited;
 use crate::store::lock::Lock;
@@ -12,7 +13,7 @@ use crate::store::lock::Lock;
 /// Starts `gox-server MODE ARGUMENT`. The locks are its own from then on, and free when it ends, however it ends.
 pub fn start(mode: &str, argument: &str, lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
     let log = OpenOptions::new().create(true).append(true).open(log)?;
-    Command::new("/proc/self/exe")
+    let mut child = Command::new("/proc/self/exe")
         .args([mode, argument])
         // With the request's variables it would take itself for a CGI program.
         .env_clear()
@@ -21,5 +22,7 @@ pub fn start(mode: &str, argument: &str, lock: Lock, other: Option<Lock>, log: &
         .stdout(other.map_or(Stdio::null(), |lock| Stdio::from(lock.into_file())))
         .stderr(Stdio::from(log))
         .spawn()?;
+    // Whoever started a process has to take note of its end, if it lives so long.
+    thread::spawn(move || child.wait());
     Ok(())
 }

@@ -20,16 +20,21 @@ use crate::service;
 use crate::store::budget::{Client, Cost};
 use crate::store::{Artifact, Counter, Store};
 
-/// Answers one request, whatever door it came through.
-pub fn answer(request: &Request, config: &Config) -> Response {
+/// Answers one request, whatever door it came through. While it waits for a build, the door is asked now and then whether
+/// the answer is `wanted` still; the build goes on in any case.
+pub fn answer(request: &Request, config: &Config, wanted: &mut dyn FnMut() -> bool) -> Response {
     let reader = Reader::of(&request.accept);
-    respond(request, config).unwrap_or_else(|refusal| {
+    respond(request, config, wanted).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
         Response::refusal(&refusal, reader)
     })
 }
 
-fn respond(request: &Request, config: &Config) -> Result<Response, Refusal> {
+fn respond(
+    request: &Request,
+    config: &Config,
+    wanted: &mut dyn FnMut() -> bool,
+) -> Result<Response, Refusal> {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Err(Refusal::new(Reason::MethodNotAllowed));
     }
@@ -37,10 +42,15 @@ fn respond(request: &Request, config: &Config) -> Result<Response, Refusal> {
         return page;
     }
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    story(request, config, &store).inspect_err(|_| store.count(Counter::Refusals))
+    story(request, config, &store, wanted).inspect_err(|_| store.count(Counter::Refusals))
 }
 
-fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
+fn story(
+    request: &Request,
+    config: &Config,
+    store: &Store,
+    wanted: &mut dyn FnMut() -> bool,
+) -> Result<Response, Refusal> {
     let target = Target::parse(&request.path).map_err(|bad| bad_path(&bad))?;
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
     let platform = wish
@@ -68,7 +78,7 @@ fn story(request: &Request, config: &Config, store: &Store) -> Result<Response, 
             config,
             store,
             client: Some(&client),
-            tell: &|_| {},
+            tell: &mut |_| wanted(),
         }
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,

@@ -1,4 +1,5 @@
-//! How it was started decides what it is: a CGI program, the front, a builder, a tool in its cell, or a command.
+//! How it was started decides what it is: a CGI program, a FastCGI responder, the front, a builder, a tool in its cell, or a
+//! command.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -7,6 +8,7 @@ use clap::{Parser, Subcommand};
 use gox_server::asked::Target;
 use gox_server::build::{self, Recipe};
 use gox_server::config::{self, Config, SETTINGS, Setting};
+use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
 use gox_server::golang::{Toolchain, memory};
@@ -14,10 +16,12 @@ use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
 use gox_server::store::{Store, disk};
 use gox_server::{doctor, journal, terminal};
+use nix::sys::signal::SigSet;
 
 /// Type OWNER/REPO, get the Go program, compiled for your machine.
 ///
-/// Without a command: an HTTP server on $PORT, or 127.0.0.1:3000. With GATEWAY_INTERFACE set: a CGI program.
+/// Without a command: an HTTP server on $PORT, or 127.0.0.1:3000. With GATEWAY_INTERFACE set: a CGI program. With a listening
+/// socket as standard input: a FastCGI responder.
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
 struct CommandLine {
@@ -29,6 +33,13 @@ struct CommandLine {
 enum Mode {
     /// Serve HTTP/1.1 on $PORT.
     Front,
+    /// Serve FastCGI on a socket of its own.
+    #[command(name = "fastcgi")]
+    FastCgi {
+        /// unix:/PATH, or ADDRESS:PORT.
+        #[arg(long, value_name = "ADDR")]
+        bind: Address,
+    },
     /// Build one program without a server.
     Build {
         /// [HOST/]OWNER/REPO[/SUB…][@VERSION], with ?os=&arch= for another platform.
@@ -69,41 +80,57 @@ fn main() -> ExitCode {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         eprintln!("gox-server: cannot hide from other processes: {error}");
     }
-    let done = if config::request_variable("GATEWAY_INTERFACE").is_some() {
-        cgi::run()
-    } else {
-        match CommandLine::parse().mode.unwrap_or(Mode::Front) {
-            Mode::Front => configured(serve),
-            Mode::Build { target, output } => configured(|config| {
-                terminal::build(&config, &target, output).map_err(|refusal| {
-                    terminal::complain(&refusal);
-                    format!("no program: {}", refusal.reason.name())
-                })
-            }),
-            Mode::Doctor => configured(|config| {
-                let well = doctor::doctor(&config);
-                if well {
-                    Ok(())
-                } else {
-                    Err("something that is needed does not work".to_owned())
-                }
-            }),
-            Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
-            Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
-            Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
-            Mode::Probe { place } => try_cell(&place),
-            Mode::Tool {
-                surroundings,
-                command,
-            } => Err(become_tool(&surroundings, &command)),
-        }
-    };
-    match done {
+    // A responder holds back the signals that stop it, and what it starts inherits that.
+    if let Err(error) = SigSet::empty().thread_set_mask() {
+        eprintln!("gox-server: cannot listen to signals: {error}");
+    }
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("gox-server: {why}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What is looked at first: how a web server started it. Only without one do the arguments count.
+fn run() -> Result<(), String> {
+    if config::request_variable("GATEWAY_INTERFACE").is_some() {
+        return cgi::run();
+    }
+    let inherited = Listener::inherited().map_err(|error| format!("cannot use standard input: {error}"))?;
+    if let Some(listener) = inherited {
+        return configured(|config| respond(config, listener));
+    }
+    match CommandLine::parse().mode.unwrap_or(Mode::Front) {
+        Mode::Front => configured(serve),
+        Mode::FastCgi { bind } => configured(|config| {
+            let listener = Listener::bind(&bind, config.socket_mode)
+                .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
+            respond(config, listener)
+        }),
+        Mode::Build { target, output } => configured(|config| {
+            terminal::build(&config, &target, output).map_err(|refusal| {
+                terminal::complain(&refusal);
+                format!("no program: {}", refusal.reason.name())
+            })
+        }),
+        Mode::Doctor => configured(|config| {
+            let well = doctor::doctor(&config);
+            if well {
+                Ok(())
+            } else {
+                Err("something that is needed does not work".to_owned())
+            }
+        }),
+        Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
+        Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
+        Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
+        Mode::Probe { place } => try_cell(&place),
+        Mode::Tool {
+            surroundings,
+            command,
+        } => Err(become_tool(&surroundings, &command)),
     }
 }
 
@@ -125,6 +152,20 @@ fn serve(config: Config) -> Result<(), String> {
         drain: config.drain,
     };
     front.run().map_err(|stopped| stopped.to_string())
+}
+
+fn respond(config: Config, listener: Listener) -> Result<(), String> {
+    // Given by whoever starts a responder, as GATEWAY_INTERFACE is: no setting of ours.
+    let web_servers =
+        config::request_variable("FCGI_WEB_SERVER_ADDRS").map(|value| WebServers::parse(&value));
+    let responder = Responder {
+        listener,
+        web_servers: web_servers.transpose().map_err(|bad| bad.to_string())?,
+        config,
+    };
+    responder
+        .run()
+        .map_err(|error| format!("cannot respond: {error}"))
 }
 
 fn builder(config: &Config, recipe: &str) -> Result<(), String> {

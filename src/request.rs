@@ -10,9 +10,10 @@ pub struct Request {
     /// REQUEST_METHOD (RFC 3875 section 4.1.12).
     pub method: String,
     /// The path below the mount point, bytes as received: PATH_INFO (section 4.1.5), or what REQUEST_URI says if that
-    /// shows an encoding, which nothing legal needs.
+    /// shows what a server decodes or folds, which nothing legal needs.
     pub path: Vec<u8>,
-    /// SCRIPT_NAME (section 4.1.13): where the service is mounted, without a slash at its end.
+    /// SCRIPT_NAME (section 4.1.13): where the service is mounted, without a slash at its end. Empty if it is no plain path:
+    /// it is printed into headers and commands.
     pub mount: String,
     /// QUERY_STRING (section 4.1.7).
     pub query: String,
@@ -38,7 +39,9 @@ impl Request {
     /// Reads the variables of RFC 3875 section 4.1 through `variable`.
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Request {
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-        let mount = text("SCRIPT_NAME").unwrap_or_default();
+        let mount = text("SCRIPT_NAME")
+            .filter(|path| is_plain(path))
+            .unwrap_or_default();
         Request {
             method: text("REQUEST_METHOD").unwrap_or_default(),
             path: path(&variable),
@@ -94,18 +97,43 @@ impl Request {
     }
 }
 
-/// A server decodes PATH_INFO, and may fold `//` or `..` in it. Where REQUEST_URI shows that something was encoded, it
-/// is the path that counts, so that every door refuses the same requests.
+fn is_plain(mount: &str) -> bool {
+    mount
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
+}
+
+/// A server decodes PATH_INFO, and may fold `//`, `.` and `..` in it. Where REQUEST_URI shows any of that, it is the path
+/// that counts, so that every door refuses the same requests.
 fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {
     let info = variable("PATH_INFO").unwrap_or_default().into_vec();
     let uri = variable("REQUEST_URI").unwrap_or_default();
-    let uri_path = uri.as_bytes().split(|b| *b == b'?').next().unwrap_or_default();
-    let path = if uri_path.contains(&b'%') {
+    let uri_path = without_host(uri.as_bytes())
+        .split(|b| *b == b'?')
+        .next()
+        .unwrap_or_default();
+    let path = if is_changed_by_servers(uri_path) {
         uri_path.to_vec()
     } else {
         info
     };
     if path.is_empty() { b"/".to_vec() } else { path }
+}
+
+/// What stands behind SCHEME://HOST where a client speaks to us as to a proxy (RFC 9112 section 3.2.2).
+fn without_host(uri: &[u8]) -> &[u8] {
+    if uri.starts_with(b"/") {
+        return uri;
+    }
+    let mut slashes = uri.iter().enumerate().filter(|(_, b)| **b == b'/');
+    slashes.nth(2).map_or(b"", |(at, _)| &uri[at..])
+}
+
+fn is_changed_by_servers(path: &[u8]) -> bool {
+    let folded = |element: &[u8]| matches!(element, b"." | b"..");
+    path.contains(&b'%')
+        || path.windows(2).any(|pair| pair == b"//")
+        || path.split(|b| *b == b'/').any(folded)
 }
 
 #[cfg(test)]
@@ -133,6 +161,50 @@ mod tests {
                 expected,
                 "{client} {forwarded_for}"
             );
+        }
+    }
+
+    fn request(variables: &[(&str, &str)]) -> Request {
+        Request::from_variables(|name| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn what_a_server_folds_is_seen_as_it_was_typed() {
+        for (uri, info, path) in [
+            ("/o/r?x=%2f//..", "/o/r", "/o/r"),
+            ("/go/o/r", "/o/r", "/o/r"),
+            ("/before/rewriting", "/o/r", "/o/r"),
+            ("/o//r", "/o/r", "/o//r"),
+            ("/o/x/../r", "/o/r", "/o/x/../r"),
+            ("/o/r/.", "/o/r", "/o/r/."),
+            ("/o/r...", "/o/r...", "/o/r..."),
+            ("/%6f/r", "/o/r", "/%6f/r"),
+            ("http://host/o/r", "/o/r", "/o/r"),
+            ("http://host/o//r", "/o/r", "/o//r"),
+            ("http://host", "/", "/"),
+            ("*", "/o/r", "/o/r"),
+            ("", "/o/r", "/o/r"),
+            ("", "", "/"),
+        ] {
+            let request = request(&[("REQUEST_URI", uri), ("PATH_INFO", info)]);
+            assert_eq!(String::from_utf8_lossy(&request.path), path, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_mount_is_a_plain_path_or_none() {
+        for (name, mount) in [
+            ("", ""),
+            ("/", ""),
+            ("/go", "/go"),
+            ("/cgi-bin/gox-server/", "/cgi-bin/gox-server"),
+            ("/go\r\nX: y", ""),
+            ("/$(id)", ""),
+        ] {
+            assert_eq!(request(&[("SCRIPT_NAME", name)]).mount, mount, "{name}");
         }
     }
 }

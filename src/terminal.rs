@@ -72,12 +72,15 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
-    let tell = |stage| show(&bar, &work, stage);
+    let mut tell = |stage| {
+        show(&bar, &work, stage);
+        true
+    };
     let artifact = Wait {
         config,
         store: &store,
         client: None,
-        tell: &tell,
+        tell: &mut tell,
     }
     .artifact(&recipe);
     bar.finish_and_clear();

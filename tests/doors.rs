@@ -6,6 +6,7 @@ use crate::cases::cases;
 use crate::support::answer::{Answer, REASONS, UNPROVOKED};
 use crate::support::ask::Ask;
 use crate::support::case::{Case, Expect};
+use crate::support::fastcgi::Responder;
 use crate::support::front::Front;
 use crate::support::modproxy::archives;
 use crate::support::scratch::Scratch;
@@ -54,11 +55,25 @@ impl Door for Front {
     }
 }
 
+impl Door for Responder {
+    fn name(&self) -> &'static str {
+        "FastCGI"
+    }
+
+    fn ask(&self, ask: &Ask) -> Answer {
+        Responder::ask(self, ask)
+    }
+
+    fn own_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
 #[test]
 fn every_case_through_every_door() {
     let store = Scratch::new();
-    let front = store.front();
-    let doors: [&dyn Door; 2] = [&Environment(&store), &front];
+    let (front, responder) = (store.front(), store.responder());
+    let doors: [&dyn Door; 3] = [&Environment(&store), &front, &responder];
     let cases = cases();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());

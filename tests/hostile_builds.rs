@@ -146,9 +146,7 @@ fn a_linker_script_runs_no_linker() {
 
     // The service itself, with a C compiler on its own PATH.
     let store = Scratch::new();
-    store
-        .ask(&Ask::get("/tester/syso-text"))
-        .refused("does-not-compile");
+    store.ask(&Ask::get("/tester/syso-text")).refused("needs-cgo");
 }
 
 /// M31, and the whole idea: a package that takes the compiler over spoils nothing but itself, though all builds share one

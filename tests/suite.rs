@@ -20,6 +20,8 @@ mod doors;
 mod environment;
 // What only a socket can do to the front.
 mod front;
+// What only a socket can do to a FastCGI responder; how one is started and ended.
+mod fastcgi;
 // Failures, saved and run by sh; and the commands that a person types.
 mod scripts;
 // Many who want the same thing at once.

@@ -56,7 +56,7 @@ impl Ticket {
         store: &Store,
         slots: usize,
         deadline: Instant,
-        tell: &dyn Fn(Stage),
+        tell: &mut dyn FnMut(Stage) -> bool,
     ) -> io::Result<Option<Lock>> {
         let slots: Vec<PathBuf> = (0..slots).map(|n| store.slot(n)).collect();
         loop {
@@ -72,9 +72,8 @@ impl Ticket {
                 },
             };
             loop {
-                tell(Stage::Queued { ahead: ahead.len() });
                 let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
+                if left.is_zero() || !tell(Stage::Queued { ahead: ahead.len() }) {
                     return Ok(None);
                 }
                 if waiting.within(left.min(NOTICE_EVERY))? {

@@ -40,13 +40,13 @@ pub struct Wait<'a> {
     pub store: &'a Store,
     /// Who pays for a build; `None` for the operator.
     pub client: Option<&'a Client>,
-    /// Told of every stage, again and again.
-    pub tell: &'a dyn Fn(Stage),
+    /// Told of every stage, again and again; says whether the program is wanted still.
+    pub tell: &'a mut dyn FnMut(Stage) -> bool,
 }
 
 impl Wait<'_> {
     /// The program of this recipe, or, where `go install` refuses the module, of the other.
-    pub fn artifact(&self, recipe: &Recipe) -> Result<Artifact, Refusal> {
+    pub fn artifact(&mut self, recipe: &Recipe) -> Result<Artifact, Refusal> {
         self.one_recipe(recipe).or_else(|refusal| {
             if refusal.reason != Reason::OwnDirectives {
                 return Err(refusal);
@@ -56,7 +56,7 @@ impl Wait<'_> {
     }
 
     /// The program of exactly this recipe, from the store or from a build.
-    fn one_recipe(&self, recipe: &Recipe) -> Result<Artifact, Refusal> {
+    fn one_recipe(&mut self, recipe: &Recipe) -> Result<Artifact, Refusal> {
         let key = recipe.key();
         let arrived = SystemTime::now();
         let deadline = Instant::now() + self.config.first_byte.unwrap_or(self.config.limits.wall * 2);
@@ -96,7 +96,7 @@ impl Wait<'_> {
         (failure.refusal.reason.is_for_ever() || at >= arrived).then_some(Err(failure.refusal))
     }
 
-    fn slot(&self, deadline: Instant) -> Result<Lock, Refusal> {
+    fn slot(&mut self, deadline: Instant) -> Result<Lock, Refusal> {
         if let Some(client) = self.client {
             let within = self.store.spend(client, Cost::Build, self.config.builds_per_hour);
             if !within.map_err(|e| trouble("count a client's builds", &e))? {
@@ -115,11 +115,11 @@ impl Wait<'_> {
         slot.ok_or(Refusal::new(Reason::StillBuilding))
     }
 
-    fn until_free(&self, lock: &std::path::Path, deadline: Instant) -> Result<bool, Refusal> {
+    fn until_free(&mut self, lock: &std::path::Path, deadline: Instant) -> Result<bool, Refusal> {
         let waiting = Waiting::begin(lock).map_err(|e| trouble("wait for a build", &e))?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || !(self.tell)(Stage::Building) {
                 return Ok(false);
             }
             if waiting
@@ -128,7 +128,6 @@ impl Wait<'_> {
             {
                 return Ok(true);
             }
-            (self.tell)(Stage::Building);
         }
     }
 }

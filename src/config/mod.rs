@@ -61,6 +61,7 @@ settings! {
     GOX_DENY, "none", "module path prefixes that are refused, with commas";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
     GOX_DRAIN_SECONDS, "25", "what SIGTERM leaves to requests under way";
+    GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` makes";
     GOX_SENDFILE, "unset", "X-Sendfile, or X-Accel-Redirect:/PREFIX, where the web server sends the file itself";
     GOX_LOG, "text", "json: the request log as JSON";
 }
@@ -160,6 +161,8 @@ pub struct Config {
     pub first_byte: Option<Duration>,
     /// What SIGTERM leaves to requests under way.
     pub drain: Duration,
+    /// The mode of a responder's own socket.
+    pub socket_mode: u32,
     /// How a body travels.
     pub sendfile: Option<Sendfile>,
     /// How a request is logged.
@@ -194,6 +197,7 @@ impl Config {
             deny: list(GOX_DENY)?,
             first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
             drain: Duration::from_secs(number(GOX_DRAIN_SECONDS, 25)?),
+            socket_mode: socket_mode()?,
             sendfile: sendfile()?,
             log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
         })
@@ -289,6 +293,20 @@ fn memory_of_machine() -> u64 {
     total
         .map_or(2 * GIB, |kib| kib * KIB)
         .min(cgroup.unwrap_or(u64::MAX))
+}
+
+fn socket_mode() -> Result<u32, BadSetting> {
+    let Some(value) = text(GOX_SOCKET_MODE)? else {
+        return Ok(0o660);
+    };
+    match u32::from_str_radix(&value, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        Ok(_) | Err(_) => Err(bad(
+            GOX_SOCKET_MODE,
+            value,
+            "an octal mode such as 0660 is wanted",
+        )),
+    }
 }
 
 fn sendfile() -> Result<Option<Sendfile>, BadSetting> {

@@ -2,4 +2,6 @@
 //! A door knows a protocol and the request it carries; no room imports a door.
 
 pub mod cgi;
+mod cgi_response;
+pub mod fastcgi;
 pub mod front;

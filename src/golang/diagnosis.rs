@@ -40,10 +40,12 @@ const WORDS: &[(&str, Reason)] = &[
     ("found packages ", Reason::NotForThisPlatform),
     ("out of memory", Reason::OutOfMemory),
     ("cannot allocate memory", Reason::OutOfMemory),
-    // Go's runtime ends a compiler for want of memory in many words; all begin with these, or end with a trace.
+    // A compiler that finds a fault in itself says so, and prints a trace.
+    ("internal compiler error", Reason::DoesNotCompile),
+    // Without memory Go's runtime ends, or breaks down, in many words; a trace follows them all.
     ("fatal error: ", Reason::OutOfMemory),
     ("\nruntime stack:", Reason::OutOfMemory),
-    ("\ngoroutine 1 [", Reason::OutOfMemory),
+    ("\ngoroutine ", Reason::OutOfMemory),
     // The linker wants the host's, which is never there.
     ("cannot find runtime/cgo", Reason::NeedsCgo),
     ("file too large", Reason::TooLarge),
@@ -53,7 +55,6 @@ const WORDS: &[(&str, Reason)] = &[
     ("i/o timeout", Reason::ProxyFailed),
     ("invalid character", Reason::ProxyFailed),
     ("module lookup disabled", Reason::ProxyFailed),
-    ("internal compiler error", Reason::DoesNotCompile),
     // The linker names symbols, not lines.
     ("relocation target", Reason::DoesNotCompile),
     ("invalid reference to", Reason::DoesNotCompile),

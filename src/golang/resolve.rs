@@ -70,7 +70,8 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
 
 /// Asks the module proxy.
 pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
-    let name = format!("resolve-{}", std::process::id());
+    // A thread's number is no other's while it lives, in this process or any.
+    let name = format!("resolve-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
     let _modules = go
         .store

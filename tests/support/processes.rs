@@ -59,3 +59,37 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
     }
     found
 }
+
+/// A field of /proc/PID/status.
+pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().to_owned())
+}
+
+/// The most memory that it ever had in use, bytes.
+pub(crate) fn peak_memory(pid: i32) -> u64 {
+    let peak = status(pid, "VmHWM").unwrap();
+    peak.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// The sockets that it has open.
+pub(crate) fn sockets(pid: i32) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let names = targets.map(|target| target.to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("socket:")).collect()
+}
+
+/// Its children, those too that have ended and are not buried.
+pub(crate) fn children(pid: i32) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|child| status(*child, "PPid").is_some_and(|parent| parent == pid.to_string()))
+        .collect()
+}

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::cgi::Cgi;
+use super::fastcgi::Responder;
 use super::front::Front;
 use super::modproxy::modproxy;
 use super::{PATIENCE, eventually, go, gox_server, processes, tmp, walk};
@@ -97,6 +98,11 @@ impl Scratch {
     /// A front over this store.
     pub(crate) fn front(&self) -> Front {
         Front::start(self)
+    }
+
+    /// A FastCGI responder over this store.
+    pub(crate) fn responder(&self) -> Responder {
+        Responder::start(self)
     }
 
     /// `gox-server` as a person runs it in a shell with these settings.

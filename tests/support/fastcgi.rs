@@ -1,0 +1,259 @@
+//! The third door: FastCGI over a socket that the responder is started with as fd 0, as lighttpd and spawn-fcgi do it.
+//!
+//! The client writes its bytes itself, and shares no code with what it tests. It cuts streams into records wherever it likes,
+//! pads them, and sends nothing that was not asked for.
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::scratch::Scratch;
+use super::{PATIENCE, eventually, gox_server};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+pub(crate) const BEGIN_REQUEST: u8 = 1;
+pub(crate) const ABORT_REQUEST: u8 = 2;
+pub(crate) const END_REQUEST: u8 = 3;
+pub(crate) const PARAMS: u8 = 4;
+pub(crate) const STDIN: u8 = 5;
+pub(crate) const STDOUT: u8 = 6;
+pub(crate) const GET_VALUES: u8 = 9;
+pub(crate) const GET_VALUES_RESULT: u8 = 10;
+pub(crate) const UNKNOWN_TYPE: u8 = 11;
+
+/// A running responder. Dropping it ends it as a service manager would, and fails the test if it does not go.
+pub(crate) struct Responder {
+    child: Child,
+    pub(crate) socket: PathBuf,
+    log: File,
+}
+
+impl Responder {
+    pub(crate) fn start(store: &Scratch) -> Responder {
+        let socket = store.dir.join("fastcgi.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let mut command = Command::new(gox_server());
+        command.stdin(Stdio::from(OwnedFd::from(listener)));
+        Responder::start_command(command, store, socket)
+    }
+
+    /// Starts a command that will listen on this socket.
+    pub(crate) fn start_command(mut command: Command, store: &Scratch, socket: PathBuf) -> Responder {
+        let log = tempfile::tempfile_in(super::tmp()).unwrap();
+        let child = command
+            .env_clear()
+            .envs(store.settings())
+            .stdout(Stdio::null())
+            .stderr(log.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        Responder { child, socket, log }
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        let stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Connection(stream)
+    }
+
+    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
+        let mut connection = self.connect();
+        connection.send(&request(1, false, &ask.variables(), &ask.body));
+        let (status, stdout) = connection.end(1);
+        assert_eq!(status, 0, "protocolStatus; log: {}", self.log());
+        Answer::from_cgi(&stdout)
+            .unwrap_or_else(|what| panic!("{} {}: {what}; log: {}", ask.method, ask.uri(), self.log()))
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().try_into().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the responder ends", PATIENCE, || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        let mut bytes = Vec::new();
+        let mut log = &self.log;
+        log.rewind().unwrap();
+        log.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_some() {
+            return;
+        }
+        if std::thread::panicking() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+            eprintln!("the responder's log:\n{}", self.log());
+        } else {
+            self.signal(Signal::SIGTERM);
+            let status = self.ended();
+            assert!(
+                status.success(),
+                "SIGTERM ends a responder well, and this one said {status}; log: {}",
+                self.log()
+            );
+        }
+    }
+}
+
+/// A record that came back.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) kind: u8,
+    pub(crate) id: u16,
+    pub(crate) content: Vec<u8>,
+}
+
+/// A connection. A stream socket of another family is read and written alike.
+pub(crate) struct Connection(pub(crate) UnixStream);
+
+impl From<TcpStream> for Connection {
+    fn from(stream: TcpStream) -> Connection {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Connection(UnixStream::from(OwnedFd::from(stream)))
+    }
+}
+
+impl Connection {
+    /// Sends these bytes; a responder that refuses them may close before it has read them all.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        match self.0.write_all(bytes) {
+            Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                panic!("cannot send: {error}")
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// The next record, or none if the responder has closed.
+    pub(crate) fn record(&mut self) -> Option<Record> {
+        let mut header = [0; 8];
+        match self.0.read_exact(&mut header) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+                ) =>
+            {
+                return None;
+            }
+            read => read.unwrap(),
+        }
+        let [version, kind, id_1, id_0, length_1, length_0, padding, _] = header;
+        assert_eq!(version, 1);
+        let length = usize::from(u16::from_be_bytes([length_1, length_0]));
+        let mut content = vec![0; length + usize::from(padding)];
+        self.0.read_exact(&mut content).unwrap();
+        content.truncate(length);
+        let id = u16::from_be_bytes([id_1, id_0]);
+        Some(Record { kind, id, content })
+    }
+
+    /// Reads FCGI_STDOUT of a request to its FCGI_END_REQUEST: protocolStatus, and what was printed.
+    #[track_caller]
+    pub(crate) fn end(&mut self, id: u16) -> (u8, Vec<u8>) {
+        let (mut stdout, mut ended) = (Vec::new(), false);
+        loop {
+            let record = self.record().expect("the connection was cut in an answer");
+            assert_eq!(record.id, id, "{record:?}");
+            match record.kind {
+                STDOUT => {
+                    assert!(!ended, "something behind the end of FCGI_STDOUT");
+                    ended = record.content.is_empty();
+                    stdout.extend(record.content);
+                }
+                END_REQUEST => {
+                    assert_eq!(record.content.len(), 8);
+                    assert_eq!(record.content[..4], [0; 4], "appStatus");
+                    return (record.content[4], stdout);
+                }
+                other => panic!("a record of type {other} in an answer"),
+            }
+        }
+    }
+
+    /// Waits until the responder has closed, with nothing more to say.
+    #[track_caller]
+    pub(crate) fn closed(&mut self) {
+        assert_eq!(self.record(), None);
+    }
+}
+
+/// A record. Its padding is as long as its id makes it.
+pub(crate) fn record(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let padding = id.to_be_bytes()[1].wrapping_mul(37);
+    let header = [&[1, kind][..], &id.to_be_bytes(), &length, &[padding, 0]].concat();
+    [&header[..], content, &vec![b'p'; padding.into()]].concat()
+}
+
+pub(crate) fn begin(id: u16, role: u16, keep: bool) -> Vec<u8> {
+    let [role_1, role_0] = role.to_be_bytes();
+    record(BEGIN_REQUEST, id, &[role_1, role_0, keep.into(), 0, 0, 0, 0, 0])
+}
+
+/// A stream in records that are cut without looking where, with its end.
+pub(crate) fn stream(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
+    let records = content
+        .chunks(usize::from(id) * 7)
+        .map(|part| record(kind, id, part));
+    records.chain([record(kind, id, b"")]).flatten().collect()
+}
+
+/// A name-value pair. Every second length is written with four bytes where one would do.
+pub(crate) fn pair(name: &[u8], value: &[u8]) -> Vec<u8> {
+    let length = |length: usize, long: bool| match u8::try_from(length) {
+        Ok(short @ 0..128) if !long => vec![short],
+        Ok(_) | Err(_) => (u32::try_from(length).unwrap() | 1 << 31).to_be_bytes().to_vec(),
+    };
+    [
+        &length(name.len(), value.len() % 2 == 1),
+        &length(value.len(), name.len() % 2 == 1),
+        name,
+        value,
+    ]
+    .concat()
+}
+
+pub(crate) fn pairs(variables: &[(String, OsString)]) -> Vec<u8> {
+    let pairs = variables
+        .iter()
+        .map(|(name, value)| pair(name.as_bytes(), value.as_bytes()));
+    pairs.flatten().collect()
+}
+
+/// A whole request for a responder.
+pub(crate) fn request(id: u16, keep: bool, variables: &[(String, OsString)], body: &[u8]) -> Vec<u8> {
+    [
+        begin(id, 1, keep),
+        stream(PARAMS, id, &pairs(variables)),
+        stream(STDIN, id, body),
+    ]
+    .concat()
+}
