@@ -42,10 +42,19 @@ pub fn untold(untold: &Untold, request: &Request) -> Refusal {
         .split('@')
         .next()
         .unwrap_or_default();
-    let line = format!("curl -A \"$(uname -sm)\" {host}{}{path} > {name}", request.mount);
+    let url = format!("{host}{}{path}", request.mount);
+    let by_name = format!("curl -A \"$(uname -sm)\" {url} > {name}");
+    // For a browser, which has no uname: one address for each machine that it may run on.
+    let candidates = match untold {
+        Untold::Ambiguous { candidates, .. } => candidates.as_slice(),
+        Untold::NoPlatform | Untold::UnknownMachine { .. } | Untold::NotSupported(_) => &[],
+    };
+    let addresses = candidates
+        .iter()
+        .map(|platform| format!("{url}?{}", platform.query()));
     Refusal::new(reason)
         .detail(format!("{untold}; {}", untold.hint()))
-        .instead([line])
+        .instead([by_name].into_iter().chain(addresses))
 }
 
 impl Toolchain {

@@ -7,8 +7,10 @@ use super::Refusal;
 const STYLE: &str = "
 :root{color-scheme:light dark}
 body{font:18px/1.6 system-ui,sans-serif;max-width:44rem;margin:12vh auto;padding:0 1.5rem}
-h1{font-size:2.2rem;letter-spacing:-.02em;margin:0 0 .5rem}
-pre{font:15px/1.5 ui-monospace,monospace;padding:1rem 1.2rem;border-radius:.6rem;background:#8881;overflow-x:auto}
+h1{font-size:2.1rem;line-height:1.2;letter-spacing:-.02em;margin:0 0 1rem;text-wrap:balance}
+pre{font:15px/1.5 ui-monospace,monospace;padding:1rem 1.2rem;border-radius:.6rem;background:#8881;
+white-space:pre-wrap;overflow-wrap:anywhere}
+code{white-space:nowrap}
 small,footer{opacity:.65} a{color:inherit}
 ";
 
