@@ -40,16 +40,12 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
 ];
 
 /// Those that no test provokes yet, and why.
-pub(crate) const UNPROVOKED: [(&str, &str); 4] = [
+pub(crate) const UNPROVOKED: [(&str, &str); 3] = [
     (
         "too-many-builds",
         "nothing counts builds yet: it comes with the queue",
     ),
     ("queue-full", "nothing counts builds yet: it comes with the queue"),
-    (
-        "no-sandbox",
-        "needs a kernel without Landlock, or a filter that refuses it: comes with the cases of the cells",
-    ),
     (
         "disk-full",
         "needs a small file system of its own: comes with the fault campaign",
