@@ -40,6 +40,10 @@ const WORDS: &[(&str, Reason)] = &[
     ("out of memory", Reason::OutOfMemory),
     ("cannot allocate memory", Reason::OutOfMemory),
     ("goroutine stack exceeds", Reason::OutOfMemory),
+    ("failed to create new OS thread", Reason::OutOfMemory),
+    // The runtime's own fault, as it prints no other: Go 1.26's collector uses memory that it did not get
+    // (runtime/mgcmark_greenteagc.go, spanQueue.tryDrain).
+    ("SIGSEGV: segmentation violation\nPC=", Reason::OutOfMemory),
     ("file too large", Reason::TooLarge),
     ("server response:", Reason::ProxyFailed),
     ("dial tcp", Reason::ProxyFailed),
@@ -126,4 +130,23 @@ fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
     Refusal::new(reason)
         .detail(shown.join("\n"))
         .log(words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_runtime_without_memory_are_no_compile_error() {
+        for words in [
+            "fatal error: runtime: out of memory\n",
+            "runtime: goroutine stack exceeds 1000000000-byte limit\n",
+            "runtime: failed to create new OS thread (have 5 already; errno=11)\n",
+            "# a.b/c\nSIGSEGV: segmentation violation\nPC=0x43cefd m=0 sigcode=1 addr=0x0\n",
+        ] {
+            assert_eq!(reason(words), Some(Reason::OutOfMemory), "{words}");
+        }
+        let panic = "internal compiler error: panic: runtime error: invalid memory address\n[signal SIGSEGV: segmentation violation code=0x1]";
+        assert_eq!(reason(panic), Some(Reason::DoesNotCompile));
+    }
 }
