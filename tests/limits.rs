@@ -12,9 +12,10 @@ use crate::support::modproxy::archives;
 use crate::support::processes;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
-use crate::support::{eventually, plain};
+use crate::support::{eventually, plain, walk};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 #[track_caller]
@@ -79,13 +80,41 @@ fn size_of_a_file() {
     );
 }
 
+/// M13: what is refused is taken away again, the module cache is as large as before.
 #[test]
 fn bytes_of_a_build() {
     let store = Scratch::new().set("GOX_WORK_BYTES", "100MiB");
-    refused_for(
-        &store.ask(&Ask::get("/tester/bomb-embed")),
-        &["too-much-disk", "too-large"],
-    );
+    store
+        .ask(&Ask::get("/tester/bomb-embed"))
+        .refused("too-much-disk");
+    assert_eq!(unpacked(&store), [] as [PathBuf; 0]);
+}
+
+/// M12, likewise.
+#[test]
+fn files_of_a_build() {
+    let store = Scratch::new().set("GOX_WORK_FILES", "5000");
+    store
+        .ask(&Ask::get("/tester/bomb-files"))
+        .refused("too-much-disk");
+    assert_eq!(unpacked(&store), [] as [PathBuf; 0]);
+}
+
+/// M18: the module itself is small, and stays.
+#[test]
+fn files_of_the_module_index() {
+    let store = Scratch::new().set("GOX_WORK_FILES", "2000");
+    store
+        .ask(&Ask::get("/tester/bomb-requires"))
+        .refused("too-much-disk");
+}
+
+/// What there is of modules in the cache, beyond some small files for each: directories and zips.
+fn unpacked(store: &Scratch) -> Vec<PathBuf> {
+    let modules = walk(&store.dir.join("cache/modules")).into_iter();
+    modules
+        .filter(|path| path.to_string_lossy().contains("@v1.0.0") || path.to_string_lossy().contains(".zip"))
+        .collect()
 }
 
 /// A bomb under way is nobody else's trouble.

@@ -36,6 +36,8 @@ mod campaign;
 mod verify;
 // What a compiler could do that was taken over, and what `go` could.
 mod cells;
+// Each layer of a cell, switched off.
+mod layers;
 // Hostile modules and a compiler that was taken over, in whole builds.
 mod hostile_builds;
 // Every limit, reached.

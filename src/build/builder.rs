@@ -17,7 +17,7 @@ use crate::golang::command::{Go, platform_variables};
 use crate::golang::work::{Work, sweep};
 use crate::golang::{Toolchain, diagnosis};
 use crate::sandbox::layers::Layers;
-use crate::sandbox::process::{Bounds, Ended, run};
+use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::Surroundings;
 use crate::store::{Counter, Meta, Store};
 
@@ -109,11 +109,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         stdout_bytes: config.limits.log_bytes,
         stderr_bytes: config.limits.log_bytes,
     };
-    let within = || {
-        usage(work.path())
-            .is_none_or(|used| used.0 <= config.limits.work_bytes && used.1 <= config.limits.work_files)
-    };
-    let outcome = run(&mut command, bounds, within).map_err(|e| trouble("start go", &e))?;
+    let outcome = go.supervise(&mut command, work.path(), bounds)?;
     if outcome.ended != Ended::Exited(0) {
         return Err(diagnosis::build(
             &outcome,
@@ -197,21 +193,4 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
     };
     arguments.extend(["--".to_owned(), package]);
     Ok(arguments)
-}
-
-/// Bytes and files below a directory; `None` if it cannot be told just now, as files come and go.
-fn usage(dir: &Path) -> Option<(u64, u64)> {
-    let (mut bytes, mut files, mut open) = (0, 0, vec![dir.to_owned()]);
-    while let Some(dir) = open.pop() {
-        for entry in fs::read_dir(dir).ok()? {
-            let entry = entry.ok()?;
-            let meta = entry.metadata().ok()?;
-            files += 1;
-            bytes += meta.len();
-            if meta.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    Some((bytes, files))
 }

@@ -47,8 +47,8 @@ settings! {
     GOX_FILE_BYTES, "1 GiB", "size of one file that a build writes";
     GOX_OPEN_FILES, "1024", "files that one process of a build has open";
     GOX_TASKS, "4096", "processes and threads of this user while a build runs";
-    GOX_WORK_BYTES, "4 GiB", "bytes in the tempdir of one build";
-    GOX_WORK_FILES, "200000", "files in the tempdir of one build";
+    GOX_WORK_BYTES, "4 GiB", "bytes that one build writes, to its tempdir and to the caches";
+    GOX_WORK_FILES, "200000", "files that one build makes, in its tempdir and in the module cache";
     GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
     GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
     GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";

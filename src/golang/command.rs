@@ -8,13 +8,14 @@ use std::{fs, io};
 use url::Url;
 
 use super::Toolchain;
+use super::growth::Growth;
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Family, Platform};
 use crate::config::{BuildLimits, Config, SandboxPolicy};
 use crate::sandbox::cell::{Cell, Inmate};
 use crate::sandbox::limits::Limits;
-use crate::sandbox::process::{Bounds, Outcome, run};
+use crate::sandbox::process::{Bounds, Ended, Outcome, run};
 use crate::store::Store;
 
 /// What `go list` and `go mod download` print stays far below; a hostile proxy's endless list does not.
@@ -75,7 +76,19 @@ impl Go<'_> {
             .map_err(|e| trouble("prepare go", &e))?;
         // So many requests to the proxy are under way at once: they wait for it, not for a processor.
         command.env("GOMAXPROCS", "24");
-        run(&mut command, bounds, || true).map_err(|e| trouble("start go", &e))
+        self.supervise(&mut command, work, bounds)
+    }
+
+    /// Runs a command of ours to its end, within what one run may add to the disk.
+    pub fn supervise(&self, command: &mut Command, work: &Path, bounds: Bounds) -> Result<Outcome, Refusal> {
+        let modules = self.store.module_cache();
+        let mut growth = Growth::new(&self.config.limits, work, &modules);
+        let outcome = run(command, bounds, |go| growth.is_within_limits(go));
+        let mut outcome = outcome.map_err(|e| trouble("start go", &e))?;
+        if growth.take_back() {
+            outcome.ended = Ended::Stopped;
+        }
+        Ok(outcome)
     }
 
     /// security.md of the design has the reason for each. HOME, GOROOT, GOEXPERIMENT, GODEBUG, GOCACHEPROG, GO_EXTLINK_ENABLED

@@ -154,3 +154,22 @@ fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
         .detail(shown.join("\n"))
         .log(words.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_runtime_without_memory_are_no_compile_error() {
+        for words in [
+            "fatal error: runtime: out of memory\n",
+            "runtime: goroutine stack exceeds 1000000000-byte limit\nfatal error: stack overflow\n",
+            "runtime: failed to create new OS thread (have 5 already; errno=11)\nfatal error: newosproc\n",
+            "# a.b/c\nSIGSEGV: segmentation violation\nPC=0x43cefd m=0 sigcode=1 addr=0x0\n\ngoroutine 0 gp=0x1\n",
+        ] {
+            assert_eq!(reason(words), Some(Reason::OutOfMemory), "{words}");
+        }
+        let panic = "internal compiler error: panic: runtime error: invalid memory address\n[signal SIGSEGV: segmentation violation code=0x1]";
+        assert_eq!(reason(panic), Some(Reason::DoesNotCompile));
+    }
+}

@@ -65,8 +65,8 @@ enum Event {
 }
 
 /// Runs `command`, which leads a process group of its own (or will, as a driver in its cell does), to its end.
-/// `go_on` is asked from time to time; when it says no, the command is killed.
-pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut() -> bool) -> io::Result<Outcome> {
+/// `go_on` is asked about the process from time to time; when it says no, the command is killed.
+pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> bool) -> io::Result<Outcome> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -90,7 +90,7 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut() -> boo
         match inbox.recv_timeout(left.min(WATCH_EVERY)) {
             Ok(Event::Exited) => break Ended::Exited(0),
             Ok(Event::Overflowed) => break Ended::TooMuchOutput,
-            Err(RecvTimeoutError::Timeout) if go_on() => {}
+            Err(RecvTimeoutError::Timeout) if go_on(group.pid()) => {}
             Err(RecvTimeoutError::Timeout) => break Ended::Stopped,
             // Both senders are gone only when the command has ended.
             Err(RecvTimeoutError::Disconnected) => break Ended::Exited(0),

@@ -40,16 +40,10 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
 ];
 
 /// Those that no test provokes yet, and why.
-pub(crate) const UNPROVOKED: [(&str, &str); 2] = [
-    (
-        "no-sandbox",
-        "needs a kernel without Landlock, or a filter that refuses it: comes with the cases of the cells",
-    ),
-    (
-        "disk-full",
-        "needs a small file system of its own: comes with the fault campaign",
-    ),
-];
+pub(crate) const UNPROVOKED: [(&str, &str); 1] = [(
+    "disk-full",
+    "needs a small file system of its own: comes with the fault campaign",
+)];
 
 /// The status of a reason.
 #[track_caller]

@@ -14,6 +14,7 @@ pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod scratch;
 pub(crate) mod txtar;
+pub(crate) mod without;
 
 use sha2::{Digest, Sha256};
 use std::fs;

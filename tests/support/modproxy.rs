@@ -163,6 +163,9 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
                 found.entries.extend(numbers.map(empty));
                 continue;
             }
+            ("requires", "go.mod") => {
+                Content::Bytes(requiring(&file.text, module, argument.parse().unwrap(), tree))
+            }
             ("zeros", _) => Content::Zeros(argument.parse().unwrap()),
             ("symlink", _) => Content::Link(file.text.trim_end().to_owned()),
             ("hex", _) => Content::Bytes(unhex(&file.text)),
@@ -181,6 +184,20 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
         .into_iter()
         .map(|((module, _), version)| (module, version))
         .collect()
+}
+
+/// A go.mod that requires so many modules more, and theirs, which are all that there is of them.
+fn requiring(text: &str, module: &str, count: u32, tree: &Path) -> Vec<u8> {
+    let mut text = format!("{text}\nrequire (\n");
+    for number in 0..count {
+        let path = format!("{module}/{number}");
+        text.push_str(&format!("\t{path} v1.0.0\n"));
+        put(
+            &tree.join(escape(&path)).join("@v/v1.0.0.mod"),
+            format!("module {path}\n").as_bytes(),
+        );
+    }
+    (text + ")\n").into_bytes()
 }
 
 impl Version {
