@@ -78,11 +78,11 @@ fn own_page(request: &Request) -> Option<Result<Response, Refusal>> {
 }
 
 fn landing(request: &Request) -> Response {
-    let host = request.plain_host();
+    let place = format!("{}{}", request.plain_host(), request.mount);
     match Reader::of(&request.accept) {
-        Reader::Html => Response::page(200, page::landing(host)),
+        Reader::Html => Response::page(200, page::landing(&place)),
         Reader::Text | Reader::Problem => {
-            Response::text(200, "text/plain; charset=utf-8", page::landing_text(host))
+            Response::text(200, "text/plain; charset=utf-8", page::landing_text(&place))
         }
     }
     .with("Vary", "Accept")

@@ -1,8 +1,8 @@
 //! Where everything lies under the state directory, and the only code that writes there what others read.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Artifact, BuildKey, Meta};
+
+/// The mode of a directory that all may read. Whether they get so far, the mode of the state directory itself says.
+const FOR_ALL: u32 = 0o755;
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -31,9 +34,11 @@ impl Store {
             "cache/compile",
             "cache/modules",
         ] {
+            // Programs are for everybody, and a web server that sends them itself is another user. All else is ours.
+            let mode = if below == "artifacts" { FOR_ALL } else { 0o700 };
             fs::DirBuilder::new()
                 .recursive(true)
-                .mode(0o700)
+                .mode(mode)
                 .create(dir.join(below))?;
         }
         Ok(Store { dir: dir.to_owned() })
@@ -53,12 +58,18 @@ impl Store {
     pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<Artifact> {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(shelf)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(FOR_ALL)
+            .create(shelf)?;
         let aside = tempfile::Builder::new()
             .prefix(".new-")
             .tempdir_in(self.dir.join("artifacts"))?;
         let file = aside.path().join("bin");
         fs::rename(program, &file).or_else(|_| fs::copy(program, &file).map(drop))?;
+        // A builder's umask keeps all to itself.
+        fs::set_permissions(&file, Permissions::from_mode(0o644))?;
+        fs::set_permissions(aside.path(), Permissions::from_mode(FOR_ALL))?;
         File::open(&file)?.sync_all()?;
         write_synced(&aside.path().join("meta.json"), &serde_json::to_vec_pretty(meta)?)?;
         File::open(aside.path())?.sync_all()?;

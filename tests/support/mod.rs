@@ -6,12 +6,14 @@ pub(crate) mod case;
 pub(crate) mod cgi;
 pub(crate) mod fastcgi;
 pub(crate) mod front;
+pub(crate) mod http;
 pub(crate) mod modproxy;
 pub(crate) mod plain;
 pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod scratch;
 pub(crate) mod txtar;
+pub(crate) mod web_server;
 
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -20,7 +22,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen. A machine under load is slow; only something stuck takes this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program under test.
 pub(crate) fn gox_server() -> &'static Path {
