@@ -39,13 +39,12 @@ impl Request {
     /// Reads the variables of RFC 3875 section 4.1 through `variable`.
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Request {
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-        let mount = text("SCRIPT_NAME")
-            .filter(|path| is_plain(path))
-            .unwrap_or_default();
+        let mount = text("SCRIPT_NAME").filter(|path| is_plain(path));
+        let mount = mount.unwrap_or_default().trim_end_matches('/').to_owned();
         Request {
             method: text("REQUEST_METHOD").unwrap_or_default(),
-            path: path(&variable),
-            mount: mount.trim_end_matches('/').to_owned(),
+            path: path(&variable, &mount),
+            mount,
             query: text("QUERY_STRING").unwrap_or_default(),
             client: text("REMOTE_ADDR").unwrap_or_default(),
             forwarded_for: text("HTTP_X_FORWARDED_FOR").unwrap_or_default(),
@@ -105,7 +104,7 @@ fn is_plain(mount: &str) -> bool {
 
 /// A server decodes PATH_INFO, and may fold `//`, `.` and `..` in it. Where REQUEST_URI shows any of that, it is the path
 /// that counts, so that every door refuses the same requests.
-fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {
+fn path(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -> Vec<u8> {
     let info = variable("PATH_INFO").unwrap_or_default().into_vec();
     let uri = variable("REQUEST_URI").unwrap_or_default();
     let uri_path = without_host(uri.as_bytes())
@@ -113,7 +112,8 @@ fn path(variable: &impl Fn(&str) -> Option<OsString>) -> Vec<u8> {
         .next()
         .unwrap_or_default();
     let path = if is_changed_by_servers(uri_path) {
-        uri_path.to_vec()
+        let below = uri_path.strip_prefix(mount.as_bytes());
+        below.unwrap_or(uri_path).to_vec()
     } else {
         info
     };
@@ -192,6 +192,12 @@ mod tests {
             let request = request(&[("REQUEST_URI", uri), ("PATH_INFO", info)]);
             assert_eq!(String::from_utf8_lossy(&request.path), path, "{uri}");
         }
+        let below = request(&[
+            ("REQUEST_URI", "/go/o//r"),
+            ("PATH_INFO", "/o/r"),
+            ("SCRIPT_NAME", "/go"),
+        ]);
+        assert_eq!((&*below.path, &*below.mount), (&b"/o//r"[..], "/go"));
     }
 
     #[test]

@@ -31,11 +31,11 @@ pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refus
 }
 
 fn landing(request: &Request) -> Response {
-    let host = request.plain_host();
+    let place = format!("{}{}", request.plain_host(), request.mount);
     let response = match Reader::of(&request.accept) {
-        Reader::Html => Response::page(200, page::landing(host)),
+        Reader::Html => Response::page(200, page::landing(&place)),
         Reader::Text | Reader::Problem => {
-            Response::text(200, "text/plain; charset=utf-8", page::landing_text(host))
+            Response::text(200, "text/plain; charset=utf-8", page::landing_text(&place))
         }
     };
     response.with("Vary", "Accept")

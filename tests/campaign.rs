@@ -6,9 +6,9 @@
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
-use crate::support::front::{self, Front};
+use crate::support::front::Front;
 use crate::support::scratch::Scratch;
-use crate::support::{gox_server, plain, processes};
+use crate::support::{gox_server, http, plain, processes};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -61,7 +61,7 @@ fn through_front(store: &Scratch, front: &Mutex<Front>, ask: &Ask) -> Option<Ans
     };
     let _sending = SENDING.read().unwrap();
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(&front::request(ask)).ok()?;
+    stream.write_all(&http::request(ask)).ok()?;
     let mut wire = Vec::new();
     stream.read_to_end(&mut wire).ok()?;
     // What was cut is an error here, which is what a client sees.

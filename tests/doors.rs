@@ -6,21 +6,29 @@ use crate::cases::cases;
 use crate::support::answer::{Answer, REASONS, UNPROVOKED};
 use crate::support::ask::Ask;
 use crate::support::case::{Case, Expect};
+use crate::support::cgi::Cgi;
 use crate::support::fastcgi::Responder;
 use crate::support::front::Front;
 use crate::support::modproxy::archives;
 use crate::support::scratch::Scratch;
-use crate::support::{remove_tree, tmp};
+use crate::support::web_server::{Mount, WebServer};
+use crate::support::{http, remove_tree, tmp};
 use std::fmt::Write;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One way in.
 trait Door: Sync {
     fn name(&self) -> &'static str;
-    fn ask(&self, ask: &Ask) -> Answer;
+    /// What comes back; or what is wrong with it, if that is no answer at all.
+    fn ask(&self, ask: &Ask) -> Result<Answer, String>;
     /// Headers that this door may add or change, each for its reason.
     fn own_headers(&self) -> &'static [&'static str];
+    /// The status with which it refuses this request without asking gox-server, if it does.
+    fn refuses_itself(&self, _: &Ask) -> Option<u16> {
+        None
+    }
 }
 
 /// The request in the environment, no server.
@@ -31,8 +39,8 @@ impl Door for Environment<'_> {
         "environment"
     }
 
-    fn ask(&self, ask: &Ask) -> Answer {
-        self.0.ask(ask)
+    fn ask(&self, ask: &Ask) -> Result<Answer, String> {
+        Ok(self.0.ask(ask))
     }
 
     fn own_headers(&self) -> &'static [&'static str] {
@@ -45,8 +53,8 @@ impl Door for Front {
         "front"
     }
 
-    fn ask(&self, ask: &Ask) -> Answer {
-        Front::ask(self, ask)
+    fn ask(&self, ask: &Ask) -> Result<Answer, String> {
+        http::ask(self.address, ask)
     }
 
     fn own_headers(&self) -> &'static [&'static str] {
@@ -60,8 +68,8 @@ impl Door for Responder {
         "FastCGI"
     }
 
-    fn ask(&self, ask: &Ask) -> Answer {
-        Responder::ask(self, ask)
+    fn ask(&self, ask: &Ask) -> Result<Answer, String> {
+        Ok(Responder::ask(self, ask))
     }
 
     fn own_headers(&self) -> &'static [&'static str] {
@@ -69,11 +77,73 @@ impl Door for Responder {
     }
 }
 
+/// cgi-fcgi, which the authors of FastCGI gave to web servers that know only CGI.
+struct CgiFcgi<'a>(&'a Responder);
+
+impl Door for CgiFcgi<'_> {
+    fn name(&self) -> &'static str {
+        "cgi-fcgi"
+    }
+
+    fn ask(&self, ask: &Ask) -> Result<Answer, String> {
+        let mut command = Command::new("cgi-fcgi");
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(ask.variables());
+        command.args(["-bind", "-connect"]).arg(&self.0.socket);
+        Ok(Cgi::start_command(command, ask).answer())
+    }
+
+    fn own_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+impl Door for Mount {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn ask(&self, ask: &Ask) -> Result<Answer, String> {
+        Mount::ask(self, ask)
+    }
+
+    fn refuses_itself(&self, ask: &Ask) -> Option<u16> {
+        Mount::refuses_itself(self, ask)
+    }
+
+    fn own_headers(&self) -> &'static [&'static str] {
+        &[
+            "date",
+            "server",
+            "connection",
+            "keep-alive",
+            "transfer-encoding",
+            "content-length",
+        ]
+    }
+}
+
 #[test]
 fn every_case_through_every_door() {
     let store = Scratch::new();
     let (front, responder) = (store.front(), store.responder());
-    let doors: [&dyn Door; 3] = [&Environment(&store), &front, &responder];
+    // nginx sends programs itself, and its responder has to know.
+    let nginxs = Responder::start(&store, &[("GOX_SENDFILE", "X-Accel-Redirect:/-/files")]);
+    let servers = [
+        WebServer::nginx(&store, &nginxs.socket),
+        WebServer::lighttpd(&store),
+        WebServer::apache(&store, &responder.socket),
+    ];
+    let (environment, bridge) = (Environment(&store), CgiFcgi(&responder));
+    let mut doors: Vec<&dyn Door> = vec![&environment, &front, &responder, &bridge];
+    doors.extend(
+        servers
+            .iter()
+            .flat_map(|server| &server.mounts)
+            .map(|mount| mount as &dyn Door),
+    );
     let cases = cases();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
@@ -106,7 +176,20 @@ fn through<'a>(case: &Case, store: &Scratch, doors: impl Iterator<Item = &'a dyn
     let mut report = String::new();
     let mut first: Option<(&str, Answer, &[&str])> = None;
     for door in doors {
-        let answer = door.ask(&ask);
+        let answer = match door.ask(&ask) {
+            Ok(answer) => answer,
+            Err(what) => {
+                writeln!(report, "  {}: {what}", door.name()).unwrap();
+                continue;
+            }
+        };
+        if let Some(status) = door.refuses_itself(&ask) {
+            let refused = matches!(case.expect, Expect::Refused(_)) && answer.reason().is_none();
+            if !refused || answer.status != status {
+                writeln!(report, "  {} should refuse it by itself: {answer}", door.name()).unwrap();
+            }
+            continue;
+        }
         let differences = case.differences(&answer);
         for difference in &differences {
             writeln!(report, "  {}: {difference}", door.name()).unwrap();
@@ -149,6 +232,11 @@ fn shortened(uri: &str) -> String {
     }
 }
 
+/// The members of a list (RFC 9110 section 5.6.1), which may stand close together or apart.
+fn list(value: Option<&str>) -> Option<Vec<&str>> {
+    Some(value?.split(',').map(str::trim).collect())
+}
+
 /// What two doors say differently about the same.
 fn between(one: &Answer, other: &Answer, own: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
@@ -172,7 +260,7 @@ fn between(one: &Answer, other: &Answer, own: &[&str]) -> Vec<String> {
     names.dedup();
     for name in names
         .into_iter()
-        .filter(|name| one.header(name) != other.header(name))
+        .filter(|name| list(one.header(name)) != list(other.header(name)))
     {
         found.push(format!(
             "{name}: {:?} and {:?}",

@@ -9,7 +9,7 @@ use crate::support::fastcgi::{
 };
 use crate::support::processes::{self, Process};
 use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, gox_server, plain};
+use crate::support::{PATIENCE, eventually, plain};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const REQUEST_COMPLETE: u8 = 0;
@@ -577,10 +577,10 @@ fn a_killed_responder_loses_no_build() {
 
 /// A responder that makes its socket itself, once it listens.
 fn bound(store: &Scratch, address: &str) -> Responder {
-    let mut command = Command::new(gox_server());
-    command.args(["fastcgi", "--bind", address]).stdin(Stdio::null());
+    let mut command = store.command();
+    command.args(["fastcgi", "--bind", address]);
     let socket = address.trim_start_matches("unix:").into();
-    let responder = Responder::start_command(command, store, socket);
+    let responder = Responder::start_command(command, socket);
     eventually("it listens", PATIENCE, || responder.log().contains("listening"));
     responder
 }
@@ -638,10 +638,11 @@ fn a_port_serves_those_who_are_named() {
     for (named, served) in [("127.0.0.1", true), ("192.0.2.1, ::1", false)] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut command = Command::new(gox_server());
-        command.stdin(Stdio::from(OwnedFd::from(listener)));
-        let store = Scratch::cold().set("FCGI_WEB_SERVER_ADDRS", named);
-        let responder = Responder::start_command(command, &store, store.dir.join("none"));
+        let mut command = store.command();
+        command
+            .env("FCGI_WEB_SERVER_ADDRS", named)
+            .stdin(Stdio::from(OwnedFd::from(listener)));
+        let responder = Responder::start_command(command, store.dir.join("none"));
         let stream = std::net::TcpStream::connect(address).unwrap();
         let mut connection = Connection::from(stream);
         connection.send(&kept(1));

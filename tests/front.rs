@@ -2,7 +2,7 @@
 
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
-use crate::support::front::request;
+use crate::support::http::request;
 use crate::support::scratch::Scratch;
 use std::io::{Read, Write};
 

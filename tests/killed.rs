@@ -69,7 +69,7 @@ fn a_client_that_closes_its_connection_loses_nothing() {
     let front = store.front();
     let mut stream = front.connect();
     stream
-        .write_all(&crate::support::front::request(&Ask::get("/tester/busy")))
+        .write_all(&crate::support::http::request(&Ask::get("/tester/busy")))
         .unwrap();
     in_the_middle(&store, "busy");
     drop(stream);
@@ -138,7 +138,7 @@ fn a_killed_front_loses_no_build() {
     let mut front = store.front();
     let mut stream = front.connect();
     stream
-        .write_all(&crate::support::front::request(&Ask::get("/tester/busy")))
+        .write_all(&crate::support::http::request(&Ask::get("/tester/busy")))
         .unwrap();
     in_the_middle(&store, "busy");
     front.signal(Signal::SIGKILL);
@@ -159,7 +159,7 @@ fn a_front_that_is_told_to_go_finishes_what_runs() {
     let mut front = store.front();
     let mut stream = front.connect();
     stream
-        .write_all(&crate::support::front::request(&Ask::get("/tester/busy")))
+        .write_all(&crate::support::http::request(&Ask::get("/tester/busy")))
         .unwrap();
     in_the_middle(&store, "busy");
     front.signal(Signal::SIGTERM);

@@ -30,15 +30,16 @@ fn frame(title: &str, body: Markup) -> String {
     .into_string()
 }
 
-/// The first page. `host` is what the browser says it asked; it is printed, and nothing is decided by it.
-pub fn landing(host: &str) -> String {
+/// The first page. `place` is the host that the browser says it asked, and where the service is mounted there; it is printed,
+/// and nothing is decided by it.
+pub fn landing(place: &str) -> String {
     frame(
         "gox-server",
         html! {
             h1 { "Any Go program, compiled for your machine." }
             p { "Type the repository's name. No Go, no account, nothing to trust: the bytes are those of "
                 code { "go install -trimpath" } " on your own machine." }
-            pre { "curl -A \"$(uname -sm)\" " (host) "/junegunn/fzf > fzf\nchmod +x fzf" }
+            pre { "curl -A \"$(uname -sm)\" " (place) "/junegunn/fzf > fzf\nchmod +x fzf" }
             p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
                 code { "?os=windows&arch=arm64" } ". A program in a folder: " code { "/FiloSottile/age/cmd/age" } "." }
             footer { small { "Every answer carries the command that reproduces it, in " code { "Gox-Verify" } "." } }
@@ -47,10 +48,10 @@ pub fn landing(host: &str) -> String {
 }
 
 /// The first page for `curl`.
-pub fn landing_text(host: &str) -> String {
+pub fn landing_text(place: &str) -> String {
     format!(
         "Any Go program, compiled for your machine. Type the repository's name:\n\n    \
-         curl -A \"$(uname -sm)\" {host}/junegunn/fzf > fzf && chmod +x fzf\n\n\
+         curl -A \"$(uname -sm)\" {place}/junegunn/fzf > fzf && chmod +x fzf\n\n\
          A version: /junegunn/fzf@v0.65.2. Another platform: ?os=windows&arch=arm64.\n\
          A program in a folder: /FiloSottile/age/cmd/age.\n"
     )

@@ -1,9 +1,9 @@
 //! CGI/1.1, the program's side (RFC 3875): one request in the environment, one answer on stdout.
 
-use std::io;
+use std::io::{self, Read};
 use std::time::Instant;
 
-use super::cgi_response;
+use super::{BODY_BYTES, cgi_response};
 use crate::answer::response::Reader;
 use crate::answer::{Reason, Refusal, Response};
 use crate::config::{self, Config};
@@ -14,6 +14,7 @@ use crate::{handler, journal};
 /// then has to cut it off, and not call it whole.
 pub fn run() -> Result<(), String> {
     let begun = Instant::now();
+    throw_away_the_body();
     let request = Request::from_variables(config::request_variable);
     let config = Config::from_environment();
     let response = match &config {
@@ -36,4 +37,15 @@ pub fn run() -> Result<(), String> {
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Where the body comes through a socket, as mod_cgid has it, what is not read of it would cost the answer its end.
+fn throw_away_the_body() {
+    let length =
+        config::request_variable("CONTENT_LENGTH").and_then(|length| length.to_str()?.parse::<u32>().ok());
+    let mut body = io::stdin()
+        .lock()
+        .take(length.unwrap_or(0).min(BODY_BYTES).into());
+    // A body that cannot be read is as good as one that is not there.
+    io::copy(&mut body, &mut io::sink()).ok();
 }

@@ -5,3 +5,7 @@ pub mod cgi;
 mod cgi_response;
 pub mod fastcgi;
 pub mod front;
+
+/// A body means nothing here, and is read and thrown away: a web server may send all of it before it reads an answer. More than
+/// this is not waited for; it is what nginx lets through by default.
+const BODY_BYTES: u32 = 1 << 20;

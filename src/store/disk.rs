@@ -1,8 +1,8 @@
 //! Where everything lies under the state directory, and the only code that writes there what others read.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -42,6 +42,9 @@ struct Kept {
     seal: Seal,
 }
 
+/// The mode of a directory that all may read. Whether they get so far, the mode of the state directory itself says.
+const FOR_ALL: u32 = 0o755;
+
 /// The state directory.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -72,9 +75,11 @@ impl Store {
             "cache/compile",
             LAST,
         ] {
+            // Programs are for everybody, and a web server that sends them itself is another user. All else is ours.
+            let mode = if below == "artifacts" { FOR_ALL } else { 0o700 };
             fs::DirBuilder::new()
                 .recursive(true)
-                .mode(0o700)
+                .mode(mode)
                 .create(dir.join(below))?;
         }
         Ok(Store { dir: dir.to_owned() })
@@ -99,12 +104,18 @@ impl Store {
     pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<()> {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(shelf)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(FOR_ALL)
+            .create(shelf)?;
         let aside = tempfile::Builder::new()
             .prefix(".new-")
             .tempdir_in(self.dir.join("artifacts"))?;
         let path = aside.path().join("bin");
         fs::rename(program, &path).or_else(|_| fs::copy(program, &path).map(drop))?;
+        // A builder's umask keeps all to itself.
+        fs::set_permissions(&path, Permissions::from_mode(0o644))?;
+        fs::set_permissions(aside.path(), Permissions::from_mode(FOR_ALL))?;
         let file = File::open(&path)?;
         file.sync_all()?;
         let kept = Kept {

@@ -6,7 +6,7 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server};
+use super::{PATIENCE, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsString;
@@ -18,6 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) const BEGIN_REQUEST: u8 = 1;
 pub(crate) const ABORT_REQUEST: u8 = 2;
@@ -37,20 +38,23 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
-    pub(crate) fn start(store: &Scratch) -> Responder {
-        let socket = store.dir.join("fastcgi.sock");
+    /// Starts one, with settings beside those of its store.
+    pub(crate) fn start(store: &Scratch, settings: &[(&str, &str)]) -> Responder {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let socket = store.dir.join(format!("fastcgi{number}.sock"));
         let listener = UnixListener::bind(&socket).unwrap();
-        let mut command = Command::new(gox_server());
-        command.stdin(Stdio::from(OwnedFd::from(listener)));
-        Responder::start_command(command, store, socket)
+        let mut command = store.command();
+        command
+            .envs(settings.iter().copied())
+            .stdin(Stdio::from(OwnedFd::from(listener)));
+        Responder::start_command(command, socket)
     }
 
     /// Starts a command that will listen on this socket.
-    pub(crate) fn start_command(mut command: Command, store: &Scratch, socket: PathBuf) -> Responder {
+    pub(crate) fn start_command(mut command: Command, socket: PathBuf) -> Responder {
         let log = tempfile::tempfile_in(super::tmp()).unwrap();
         let child = command
-            .env_clear()
-            .envs(store.settings())
             .stdout(Stdio::null())
             .stderr(log.try_clone().unwrap())
             .spawn()

@@ -1,15 +1,14 @@
 //! The second door: the front that gox-server brings, over a socket.
 //!
-//! The client is a few lines on purpose: it sends and shows exactly the bytes that a case means, where a client library mends
-//! both. The front chooses its port itself and says it, so there is no port to fight for.
+//! The front chooses its port itself and says it, so there is no port to fight for.
 
 use super::answer::Answer;
 use super::ask::Ask;
 use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server};
+use super::{PATIENCE, eventually, gox_server, http};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -61,27 +60,18 @@ impl Front {
     }
 
     pub(crate) fn ask(&self, ask: &Ask) -> Answer {
-        let wire = self.send(&request(ask));
-        Answer::from_http(&wire, ask.method == "HEAD")
+        http::ask(self.address, ask)
             .unwrap_or_else(|what| panic!("{} {}: {what}; log: {}", ask.method, ask.uri(), self.log()))
     }
 
     /// Sends these bytes, and returns all that comes until the front closes.
     pub(crate) fn send(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = self.connect();
-        // A front that refuses a head may close before it has read it all.
-        stream.write_all(bytes).ok();
-        let mut wire = Vec::new();
-        match stream.read_to_end(&mut wire) {
-            Err(error) if wire.is_empty() => panic!("nothing but {error}; log: {}", self.log()),
-            Ok(_) | Err(_) => wire,
-        }
+        http::exchange(self.address, bytes)
+            .unwrap_or_else(|error| panic!("nothing but {error}; log: {}", self.log()))
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
+        http::connect(self.address)
     }
 
     pub(crate) fn log(&self) -> String {
@@ -102,22 +92,6 @@ impl Front {
         });
         status.unwrap()
     }
-}
-
-/// The bytes of a request whose connection is closed behind the answer.
-pub(crate) fn request(ask: &Ask) -> Vec<u8> {
-    let mut head = format!(
-        "{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n",
-        ask.method,
-        ask.uri()
-    );
-    for (name, value) in &ask.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if !ask.body.is_empty() {
-        head.push_str(&format!("Content-Length: {}\r\n", ask.body.len()));
-    }
-    [head.as_bytes(), b"\r\n", &ask.body].concat()
 }
 
 impl Drop for Front {

@@ -8,12 +8,14 @@ pub(crate) mod case;
 pub(crate) mod cgi;
 pub(crate) mod fastcgi;
 pub(crate) mod front;
+pub(crate) mod http;
 pub(crate) mod modproxy;
 pub(crate) mod plain;
 pub(crate) mod processes;
 pub(crate) mod proxy;
 pub(crate) mod scratch;
 pub(crate) mod txtar;
+pub(crate) mod web_server;
 pub(crate) mod without;
 
 use sha2::{Digest, Sha256};

@@ -102,7 +102,7 @@ impl Scratch {
 
     /// A FastCGI responder over this store.
     pub(crate) fn responder(&self) -> Responder {
-        Responder::start(self)
+        Responder::start(self, &[])
     }
 
     /// `gox-server` as a person runs it in a shell with these settings.

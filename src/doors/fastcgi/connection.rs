@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
-use super::limits::{CONNECTIONS, IDLE, PARAMS_BYTES, REQUEST, STDIN_BYTES};
+use super::limits::{CONNECTIONS, IDLE, PARAMS_BYTES, REQUEST};
 use super::pairs::Pairs;
 use super::record::{
     BeginRequest, HEADER_LEN, Header, Malformed, NULL_REQUEST_ID, ProtocolStatus, RESPONDER, RecordType,
@@ -17,7 +17,7 @@ use super::stdout::Stdout;
 use super::stream::Stream;
 use super::wait::{Stop, ready};
 use crate::config::Config;
-use crate::doors::cgi_response;
+use crate::doors::{BODY_BYTES, cgi_response};
 use crate::request::Request;
 use crate::{handler, journal};
 
@@ -30,7 +30,7 @@ pub(super) enum Cut {
     OutOfTurn(RecordType),
     #[error("more than {PARAMS_BYTES} bytes of FCGI_PARAMS")]
     TooManyParams,
-    #[error("more than {STDIN_BYTES} bytes of FCGI_STDIN")]
+    #[error("more than {BODY_BYTES} bytes of FCGI_STDIN")]
     TooMuchStdin,
     #[error("the web server is gone")]
     Gone,
@@ -116,7 +116,7 @@ impl<'a> Connection<'a> {
         let whole = whole
             && self.stream(id, RecordType::Stdin, |content| {
                 stdin_bytes += content.len();
-                if stdin_bytes > STDIN_BYTES {
+                if stdin_bytes > BODY_BYTES as usize {
                     Err(Cut::TooMuchStdin)
                 } else {
                     Ok(())

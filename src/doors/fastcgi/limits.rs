@@ -11,9 +11,6 @@ pub(super) const CONNECTIONS: u32 = 256;
 /// (REQUEST_URI, PATH_INFO) and what they add fits beside that.
 pub(super) const PARAMS_BYTES: usize = 64 << 10;
 
-/// A body means nothing here, and is thrown away as it comes: nginx lets no larger one through by default.
-pub(super) const STDIN_BYTES: usize = 1 << 20;
-
 /// From the first byte of a request to the last of its body. Most web servers have all of it before they connect; Apache's
 /// mod_proxy_fcgi passes a body on as its client sends it, and nobody sends one that means anything.
 pub(super) const REQUEST: Duration = Duration::from_secs(15);
