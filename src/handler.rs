@@ -13,7 +13,8 @@ use crate::asked::{Target, Wish};
 use crate::build::{Recipe, Wait};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
-use crate::golang::{Toolchain, memory};
+use crate::golang::memory;
+use crate::golang::toolchain::{brought, versions};
 use crate::refusals::{bad_path, bad_query, untold};
 use crate::request::Request;
 use crate::service;
@@ -57,8 +58,7 @@ fn story(
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
-    let toolchain = Toolchain::find(config, store)?;
-    toolchain.is_the_one(wish.go.as_ref())?;
+    let toolchain = brought::default(config, store, &mut |_| wanted())?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,
@@ -70,7 +70,8 @@ fn story(
     config.serves(&resolved.module)?;
 
     let exact = target.version().is_exact() && wish.names_all();
-    let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
+    let version = versions::choose(go, wish.go, resolved.needs)?;
+    let recipe = Recipe::new(resolved, platform, version, wish);
     let artifact = match store.artifact(&recipe.key()) {
         Some(artifact) => hit(store, artifact),
         None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use gox_server::asked::Target;
+use gox_server::asked::{GoVersion, Target};
 use gox_server::build::{self, Recipe};
 use gox_server::config::{self, Config, SETTINGS, Setting};
 use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
+use gox_server::golang::toolchain::{bring, fetch};
 use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
@@ -56,6 +57,12 @@ enum Mode {
     /// Started by gox-server itself: asks anew what TARGET means, holding a lock on 0.
     #[command(hide = true)]
     Refresh { target: String },
+    /// Started by gox-server itself: brings a version of Go, holding a lock on 0.
+    #[command(hide = true)]
+    Bring { version: GoVersion },
+    /// Started by gox-server itself, in a cell: downloads a toolchain and unpacks it.
+    #[command(hide = true)]
+    Fetch { url: String, tree: PathBuf },
     /// Started by gox-server itself: becomes COMMAND in a cell.
     #[command(hide = true)]
     Enter {
@@ -125,6 +132,8 @@ fn run() -> Result<(), String> {
         }),
         Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
         Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
+        Mode::Bring { version } => configured(|config| bring(&config, version)),
+        Mode::Fetch { url, tree } => fetch::run(&url, &tree),
         Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
         Mode::Probe { place } => try_cell(&place),
         Mode::Tool {
@@ -191,6 +200,11 @@ fn refresh(config: &Config, target: &str) -> Result<(), String> {
         toolchain: &toolchain,
     };
     memory::refresh(go, &target).map_err(|refusal| refusal.log)
+}
+
+fn bring(config: &Config, version: GoVersion) -> Result<(), String> {
+    leave_session();
+    bring::bring(config, &open(config)?, version).map_err(|refusal| refusal.reason.name().to_owned())
 }
 
 /// Out of the session of whoever started it: a server that kills its CGI program's group loses no build.

@@ -1,9 +1,8 @@
 //! What was asked for and cannot be understood, as a refusal that says what to type.
 
 use crate::answer::{Reason, Refusal};
-use crate::asked::{BadTarget, BadWish, GoVersion, Untold, Wish};
+use crate::asked::{BadTarget, BadWish, Untold, Wish};
 use crate::config::Config;
-use crate::golang::Toolchain;
 use crate::request::Request;
 
 /// The path is none.
@@ -55,17 +54,6 @@ pub fn untold(untold: &Untold, request: &Request) -> Refusal {
     Refusal::new(reason)
         .detail(format!("{untold}; {}", untold.hint()))
         .instead([by_name].into_iter().chain(addresses))
-}
-
-impl Toolchain {
-    /// Refuses a request for another Go than this one.
-    pub fn is_the_one(&self, wanted: Option<&GoVersion>) -> Result<(), Refusal> {
-        match wanted {
-            Some(go) if format!("go{go}") != self.version => Err(Refusal::new(Reason::NoSuchGo)
-                .detail(format!("go{go} was asked for; {} is here", self.version))),
-            Some(_) | None => Ok(()),
-        }
-    }
 }
 
 impl Config {

@@ -14,8 +14,10 @@ use crate::asked::{Target, Wish};
 use crate::build::{Recipe, Stage, Wait, progress};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
-use crate::golang::{Toolchain, memory};
+use crate::golang::memory;
+use crate::golang::toolchain::{brought, versions};
 use crate::refusals::{bad_path, bad_query};
+use crate::store::evict::bytes_below;
 use crate::store::{Artifact, Store};
 
 /// Builds `typed` and puts the program at `output`, by default under its own name in this directory.
@@ -58,18 +60,18 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
         .map_err(|untold| Refusal::new(Reason::PlatformUntold).detail(untold.to_string()))?;
     let store =
         Store::open(&config.dir).map_err(|e| trouble(format!("open {}", config.dir.display()), &e))?;
-    let toolchain = Toolchain::find(config, &store)?;
-    toolchain.is_the_one(wish.go.as_ref())?;
+    let bar = bar();
+    let toolchain = brought::default(config, &store, &mut |tree| show_bringing(&bar, tree))?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,
         store: &store,
         toolchain: &toolchain,
     };
-    let bar = bar();
     bar.set_message(format!("asking for {target}"));
     let resolved = memory::meaning(go, &target, &|| Ok(()))?;
-    let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
+    let version = versions::choose(go, wish.go, resolved.needs)?;
+    let recipe = Recipe::new(resolved, platform, version, wish);
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
     let mut tell = |stage| {
@@ -108,6 +110,15 @@ fn show(bar: &ProgressBar, work: &Path, stage: Stage) {
         bar.set_position(progress.done as u64);
         bar.set_message(progress.package);
     }
+}
+
+/// Bytes are all there is to see of a toolchain that comes, packed and then unpacked.
+fn show_bringing(bar: &ProgressBar, tree: &Path) -> bool {
+    const MIB: u64 = 1 << 20;
+    bar.set_length(300);
+    bar.set_position(bytes_below(tree).unwrap_or(0) / MIB);
+    bar.set_message("MiB of Go itself");
+    true
 }
 
 /// A copy, executable, put in place in one step.

@@ -37,7 +37,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
             "asked", "answer", "build", "golang", "store", "config", "refusals",
         ],
     ),
-    ("config", &[]),
+    ("config", &["asked"]),
     ("doctor", &["golang", "build", "store", "sandbox", "config"]),
     (
         "service",

@@ -4,6 +4,7 @@
 //! argument or a header without another look, and prints back to text that means the same. Knows no other room, and no Go:
 //! what a level or a tag is called on a command line is said elsewhere.
 
+mod go_version;
 mod machine;
 mod platform;
 mod shown;
@@ -13,10 +14,11 @@ mod version;
 mod windows;
 mod wish;
 
+pub use go_version::{BadGoVersion, GoVersion};
 pub use machine::{Family, Level};
 pub use platform::{Platform, UnknownPlatform};
 pub use shown::Shown;
 pub use target::{BadTarget, Target};
 pub use user_agent::{Untold, platform};
 pub use version::{BadVersion, Version};
-pub use wish::{BadGoVersion, BadWish, GoVersion, Wish};
+pub use wish::{BadWish, Wish};

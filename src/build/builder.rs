@@ -13,7 +13,8 @@ use super::{Recipe, main_module, progress};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::config::{Config, SandboxPolicy};
-use crate::golang::command::{Go, platform_variables};
+use crate::golang::command::{Go, platform_variables, supports};
+use crate::golang::toolchain::brought;
 use crate::golang::work::{Work, sweep};
 use crate::golang::{Toolchain, diagnosis};
 use crate::sandbox::layers::Layers;
@@ -69,7 +70,9 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
 
 fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
     let key = recipe.key();
-    let toolchain = Toolchain::find(config, store)?;
+    let default = Toolchain::find(config, store)?;
+    let toolchain = brought::of_version(&default, config, store, &recipe.go, &mut |_| true)?;
+    supports(&toolchain, &recipe.platform)?;
     let go = Go {
         config,
         store,

@@ -36,12 +36,12 @@ pub struct Recipe {
 
 impl Recipe {
     /// What this request asks for.
-    pub fn new(resolved: Resolved, platform: Platform, go: &str, wish: Wish) -> Recipe {
+    pub fn new(resolved: Resolved, platform: Platform, go: String, wish: Wish) -> Recipe {
         Recipe {
             kind: Kind::GoInstall,
             resolved,
             platform,
-            go: go.to_owned(),
+            go,
             tags: wish.tags,
             strip: wish.strip,
         }
@@ -178,6 +178,7 @@ mod tests {
                 version: "v2.0.0".into(),
                 package: "a.b/c/v2".into(),
                 time: 0,
+                needs: None,
             },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),

@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{diagnosis, vanity};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::{Target, Version};
+use crate::asked::{GoVersion, Target, Version};
 use crate::sandbox::process::Ended;
 use crate::store::{BuildKey, KeyMaker};
 
@@ -29,6 +29,8 @@ pub struct Resolved {
     pub package: String,
     /// When the version was made, seconds since 1970.
     pub time: u64,
+    /// The oldest Go that its go.mod allows, where it says so.
+    pub needs: Option<GoVersion>,
 }
 
 /// A module that may be the one that is meant, and the package in it.
@@ -61,7 +63,7 @@ struct Downloaded {
 /// The name under which a target's resolution is remembered.
 pub fn key(target: &Target, go: &str) -> BuildKey {
     KeyMaker::default()
-        .field("resolution 1")
+        .field("resolution 2")
         .field(go)
         .field(target.import_path())
         .field(target.version().query())
@@ -199,7 +201,7 @@ impl Asking<'_> {
     /// Downloads the candidate, follows another path that it declares once, and finds the command in it.
     fn try_candidate(&self, candidate: &Candidate) -> Result<Resolved, Refusal> {
         let downloaded = self.download(&candidate.module)?;
-        let declared = declared_path(&downloaded.go_mod).filter(|path| *path != candidate.module);
+        let declared = directive(&downloaded.go_mod, "module").filter(|path| *path != candidate.module);
         match declared {
             None => self.command_in(candidate, &downloaded),
             Some(module) => {
@@ -237,6 +239,7 @@ impl Asking<'_> {
             version: downloaded.version.clone(),
             package,
             time: module_time(&downloaded.info),
+            needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
         })
     }
 
@@ -345,13 +348,14 @@ fn last_name(module: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The path in a go.mod's `module` line (Go modules reference, "module directive").
-fn declared_path(go_mod: &Path) -> Option<String> {
+/// What a line of a go.mod says behind its first word, such as `module` or `go` (Go modules reference, "go.mod files").
+fn directive(go_mod: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(go_mod).ok()?;
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find_map(|line| line.strip_prefix("module"))?;
+    let line = text.lines().find_map(|line| {
+        line.trim()
+            .strip_prefix(name)
+            .filter(|rest| rest.starts_with([' ', '\t', '"', '`']))
+    })?;
     let word = line.split("//").next()?.trim().trim_matches(['"', '`']);
     (!word.is_empty()).then(|| word.to_owned())
 }

@@ -155,7 +155,8 @@ fn files_below(dir: &Path) -> io::Result<Vec<Item>> {
     Ok(items)
 }
 
-fn bytes_below(dir: &Path) -> io::Result<u64> {
+/// Bytes of all files below a directory, as far as they are not gone meanwhile.
+pub fn bytes_below(dir: &Path) -> io::Result<u64> {
     Ok(files_below(dir)?.iter().map(|item| item.bytes).sum())
 }
 
