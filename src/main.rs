@@ -49,6 +49,14 @@ enum Mode {
         #[arg(short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Compile the standard library ahead, so that nobody has to wait for it.
+    Warm {
+        /// OS/ARCH, such as windows/arm64 or linux/armv6; by default the ten that most people have.
+        platforms: Vec<String>,
+        /// With this Go, such as 1.26.8, and not the default one.
+        #[arg(long, value_name = "V")]
+        go: Option<GoVersion>,
+    },
     /// Say what works here and what does not.
     Doctor,
     /// Started by gox-server itself: builds what RECIPE says, holding a lock on 0 and a slot on 1.
@@ -120,6 +128,12 @@ fn run() -> Result<(), String> {
             terminal::build(&config, &target, output).map_err(|refusal| {
                 terminal::complain(&refusal);
                 format!("no program: {}", refusal.reason.name())
+            })
+        }),
+        Mode::Warm { platforms, go } => configured(|config| {
+            terminal::warm(&config, &platforms, go).map_err(|refusal| {
+                terminal::complain(&refusal);
+                format!("not warm: {}", refusal.reason.name())
             })
         }),
         Mode::Doctor => configured(|config| {

@@ -76,14 +76,23 @@ impl Go<'_> {
             .map_err(|e| trouble("prepare go", &e))?;
         // So many requests to the proxy are under way at once: they wait for it, not for a processor.
         command.env("GOMAXPROCS", "24");
-        self.supervise(&mut command, work, bounds)
+        self.supervise(&mut command, work, bounds, &mut || ())
     }
 
-    /// Runs a command of ours to its end, within what one run may add to the disk.
-    pub fn supervise(&self, command: &mut Command, work: &Path, bounds: Bounds) -> Result<Outcome, Refusal> {
+    /// Runs a command of ours to its end, within what one run may add to the disk. `meanwhile` is called now and then.
+    pub fn supervise(
+        &self,
+        command: &mut Command,
+        work: &Path,
+        bounds: Bounds,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Outcome, Refusal> {
         let modules = self.store.module_cache();
         let mut growth = Growth::new(&self.config.limits, work, &modules);
-        let outcome = run(command, bounds, |go| growth.is_within_limits(go));
+        let outcome = run(command, bounds, |go| {
+            meanwhile();
+            growth.is_within_limits(go)
+        });
         let mut outcome = outcome.map_err(|e| trouble("start go", &e))?;
         if growth.take_back() {
             outcome.ended = Ended::Stopped;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Go;
 use super::mains::{self, Choice};
+use super::toolchain::{brought, versions};
 use super::work::Work;
 use super::{diagnosis, vanity};
 use crate::answer::refusal::trouble;
@@ -70,8 +71,24 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy.
+/// Asks the module proxy. A Go reads no module that needs a newer one: then one that suffices asks again.
 pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
+    let resolved = resolve_with(go, target);
+    let needs = match &resolved {
+        Err(refusal) if refusal.reason == Reason::NeedsNewerGo => diagnosis::needed_go(&refusal.log),
+        Ok(_) | Err(_) => None,
+    };
+    let Some(needs) = needs else { return resolved };
+    let version = versions::choose(go, None, Some(needs))?;
+    let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut |_| true)?;
+    let newer = Go {
+        toolchain: &toolchain,
+        ..go
+    };
+    resolve_with(newer, target)
+}
+
+fn resolve_with(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
     // A thread's number is no other's while it lives, in this process or any.
     let name = format!("resolve-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;

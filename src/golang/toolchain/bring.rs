@@ -158,7 +158,7 @@ fn by_go(
         .command(work, &store.compile_cache(), &arguments)
         .map_err(|e| trouble("prepare go", &e))?;
     command.env("GOMODCACHE", work.join("modules"));
-    let outcome = go.supervise(&mut command, work, bounds)?;
+    let outcome = go.supervise(&mut command, work, bounds, &mut || ())?;
     let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     if outcome.ended == Ended::Exited(0) && said.error.is_empty() && said.dir.starts_with(work) {
         let by = "the checksum database";
