@@ -167,6 +167,7 @@ fn serve(config: Config) -> Result<(), String> {
     let program = std::fs::read_link("/proc/self/exe")
         .map_err(|error| format!("cannot find gox-server itself: {error}"))?;
     doctor::log_cells(&config);
+    doctor::log_holes(&config);
     let front = front::Front {
         listen: config.listen,
         program,

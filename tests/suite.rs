@@ -44,6 +44,8 @@ mod hostile_builds;
 mod limits;
 // Real programs, through the real module proxy.
 mod corpus;
+// Versions of Go, those that are here and those that are brought.
+mod toolchains;
 // Which room of src/ may know which.
 mod rooms;
 // Settings are told three times, alike.

@@ -1,5 +1,7 @@
 //! Versions of Go that gox-server brought itself: where they lie, and how to wait for one that is not here yet.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -53,6 +55,18 @@ pub fn goroot(store: &Store, version: GoVersion) -> PathBuf {
 pub fn look(config: &Config, store: &Store, version: GoVersion) -> Option<Result<Toolchain, Refusal>> {
     let go = goroot(store, version).join("bin/go");
     go.is_file().then(|| Toolchain::at(&go, config, store))
+}
+
+/// The versions that are here, the oldest first.
+pub fn all(store: &Store) -> io::Result<Vec<GoVersion>> {
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(store.toolchains())? {
+        let name = entry?.file_name();
+        let version = name.to_str().and_then(|name| name.parse().ok());
+        versions.extend(version.filter(|version| goroot(store, *version).join("bin/go").is_file()));
+    }
+    versions.sort();
+    Ok(versions)
 }
 
 /// The Go that serves who asks for none; it is brought if it has to be.

@@ -118,6 +118,15 @@ impl Toolchain {
         self.version.parse().ok()
     }
 
+    /// What is wrong with its version, if anything is known.
+    pub fn hole(&self) -> Option<String> {
+        let safer = safety::safer_than(self.go_version()?)?;
+        Some(format!(
+            "{} has known holes: go{safer} or newer is wanted",
+            self.version
+        ))
+    }
+
     /// The checksum database.
     pub fn checksums<'a>(&'a self, config: &'a Config) -> &'a str {
         config.sumdb.as_deref().unwrap_or(&self.sumdb)
