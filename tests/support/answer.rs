@@ -10,6 +10,7 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
     ("bad-path", 400),
     ("bad-version", 400),
     ("bad-query", 400),
+    ("no-such-go", 400),
     ("platform-untold", 400),
     ("unknown-platform", 400),
     ("denied", 403),
