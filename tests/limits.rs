@@ -270,7 +270,7 @@ fn a_proxy_that_never_answers() {
 
 #[test]
 fn a_download_that_stands_still_is_stopped() {
-    let proxy = Proxy::start(Manner::HoldZips);
+    let proxy = Proxy::start(Manner::Hold(".zip"));
     let store = Scratch::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_BUILD_SECONDS", "3");

@@ -28,6 +28,9 @@ mod scripts;
 mod single_flight;
 // Whoever is killed in the middle of a build.
 mod killed;
+
+// Answers that begin before their program is there.
+mod first_byte;
 // Turns, budgets, caps.
 mod queue;
 // Faults of all kinds, at moments that a seed decides.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::Platform;
+use crate::asked::{Platform, executable};
 use crate::store::key::hex;
 
 /// A program that may be published.
@@ -33,16 +33,17 @@ pub fn check(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<Checked,
     if size > max_bytes {
         return Err(Refusal::new(Reason::TooLarge).detail(format!("{size} bytes; {max_bytes} are served")));
     }
-    let mut head = [0; 20];
+    let expected = executable::head(platform);
+    let mut head = vec![0; expected.len()];
     file.read_exact(&mut head)
         .map_err(|e| trouble("read the program", &e))?;
-    if !is_for(&head, platform) {
+    if head != expected {
         return Err(
             Refusal::new(Reason::Internal).log(format!("not a program for {platform}: {}", hex(&head)))
         );
     }
     let mut hash = Sha256::new();
-    hash.update(head);
+    hash.update(&head);
     let mut chunk = vec![0; 1 << 17];
     loop {
         match file.read(&mut chunk) {
@@ -80,42 +81,4 @@ fn only_file(bin: &Path) -> Result<PathBuf, Refusal> {
         [(path, kind)] if kind.is_file() => Ok(path.clone()),
         found => Err(Refusal::new(Reason::Internal).log(format!("one program was expected: {found:?}"))),
     }
-}
-
-/// The first bytes of an executable: ELF with its machine (gABI, "ELF Header"), PE, Mach-O, XCOFF, WebAssembly, Plan 9.
-fn is_for(head: &[u8; 20], platform: &Platform) -> bool {
-    match platform.os() {
-        "windows" => head.starts_with(b"MZ"),
-        "darwin" | "ios" => {
-            head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe]) || head.starts_with(&[0xce, 0xfa, 0xed, 0xfe])
-        }
-        "js" | "wasip1" => head.starts_with(b"\0asm"),
-        "aix" => head.starts_with(&[0x01, 0xf7]),
-        "plan9" => true,
-        _ => head.starts_with(b"\x7fELF") && elf_machine(head) == machine_of(platform.arch()),
-    }
-}
-
-fn elf_machine(head: &[u8; 20]) -> Option<u16> {
-    let bytes = [head[18], head[19]];
-    Some(if head[5] == 2 {
-        u16::from_be_bytes(bytes)
-    } else {
-        u16::from_le_bytes(bytes)
-    })
-}
-
-fn machine_of(arch: &str) -> Option<u16> {
-    Some(match arch {
-        "386" => 3,
-        "mips" | "mipsle" | "mips64" | "mips64le" => 8,
-        "ppc64" | "ppc64le" => 21,
-        "s390x" => 22,
-        "arm" => 40,
-        "amd64" => 62,
-        "arm64" => 183,
-        "riscv64" => 243,
-        "loong64" => 258,
-        _ => return None,
-    })
 }
