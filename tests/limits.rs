@@ -57,9 +57,12 @@ fn memory() {
 
 #[test]
 fn an_accident_is_not_remembered() {
-    let store = Scratch::new().set("GOX_BUILD_SECONDS", "0");
-    store.ask(&hello()).refused("out-of-time");
-    let store = store.set("GOX_BUILD_SECONDS", "900");
+    let store = Scratch::new();
+    // What it means is known by then.
+    store.ask(&hello().method("HEAD"));
+    let store = store.set("GOX_MEMORY_BYTES", "56MiB");
+    store.ask(&hello()).refused("out-of-memory");
+    let store = store.unset("GOX_MEMORY_BYTES");
     store.ask(&hello()).program();
 }
 

@@ -43,6 +43,10 @@ mod cells;
 mod layers;
 // Hostile modules and a compiler that was taken over, in whole builds.
 mod hostile_builds;
+// The table of known attacks.
+mod catalogue;
+// A machine in trouble.
+mod machine;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

@@ -82,3 +82,43 @@ fn only_file(bin: &Path) -> Result<PathBuf, Refusal> {
         found => Err(Refusal::new(Reason::Internal).log(format!("one program was expected: {found:?}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// M30: what a build may leave is one regular file that begins as a program does, and nothing beside it.
+    #[test]
+    fn one_program_and_nothing_else_is_published() {
+        let platform = Platform::new("linux", "amd64").unwrap();
+        let bin = tempfile::tempdir().unwrap();
+        let program = bin.path().join("linux_amd64/program");
+        fs::create_dir(bin.path().join("linux_amd64")).unwrap();
+        let whole = [executable::head(&platform), vec![0; 1000]].concat();
+        fs::write(&program, &whole).unwrap();
+        let published = check(bin.path(), &platform, 2000).unwrap();
+        assert_eq!((&published.path, published.size), (&program, whole.len() as u64));
+
+        let reason = |max_bytes| {
+            check(bin.path(), &platform, max_bytes)
+                .map(|checked| checked.path)
+                .map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(reason(1000), Err(Reason::TooLarge));
+        for other in ["second", "linux_amd64/second"] {
+            fs::write(bin.path().join(other), "").unwrap();
+            assert_eq!(reason(2000), Err(Reason::Internal), "{other}");
+            fs::remove_file(bin.path().join(other)).unwrap();
+        }
+        for not_a_program in [b"#!/bin/sh\nexit 0".to_vec(), vec![], b"MZ".to_vec()] {
+            fs::write(&program, not_a_program).unwrap();
+            assert_eq!(reason(2000), Err(Reason::Internal));
+        }
+        fs::remove_file(&program).unwrap();
+        assert_eq!(reason(2000), Err(Reason::Internal), "nothing at all");
+        symlink("/bin/sh", &program).unwrap();
+        assert_eq!(reason(2000), Err(Reason::Internal), "a link");
+    }
+}
