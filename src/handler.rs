@@ -14,9 +14,9 @@ use crate::build::{Recipe, Wait, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
 use crate::golang::{Toolchain, memory};
-use crate::refusals::{bad_path, bad_query, untold};
+use crate::refusals::{bad_path, bad_query, may_look_up, untold};
 use crate::request::Request;
-use crate::store::budget::{Client, Cost};
+use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
 use crate::{service, sidecars};
 
@@ -97,13 +97,4 @@ fn hit(store: &Store, artifact: Artifact) -> Artifact {
     store.count(Counter::Hits);
     store.mark_used(&artifact);
     artifact
-}
-
-/// Whether this client may have the module proxy asked once more.
-pub fn may_look_up(config: &Config, store: &Store, client: &Client) -> Result<(), Refusal> {
-    let within = store.spend(client, Cost::Lookup, config.lookups_per_hour);
-    match within.map_err(|e| trouble("count a client's questions", &e))? {
-        true => Ok(()),
-        false => Err(Refusal::new(Reason::TooManyBuilds)),
-    }
 }

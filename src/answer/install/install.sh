@@ -20,7 +20,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 fetch() {
     if has curl; then
         if [ -t 2 ]; then bar=--progress-bar; else bar=--silent; fi
-        curl $bar --show-error --fail --location --retry 60 --user-agent "$machine" --output "$2" "$1"
+        curl "$bar" --show-error --fail --location --retry 60 --user-agent "$machine" --output "$2" "$1"
     elif has wget; then
         tries=0
         until wget -q -U "$machine" -O "$2" "$1"; do
