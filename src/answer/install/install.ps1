@@ -13,7 +13,12 @@ function Install-GoProgram {
     $name = '{{name}}'
 
     $arch = if ($env:PROCESSOR_ARCHITEW6432) { $env:PROCESSOR_ARCHITEW6432 } else { $env:PROCESSOR_ARCHITECTURE }
-    $arch = switch ($arch) { 'AMD64' { 'amd64' } 'ARM64' { 'arm64' } 'x86' { '386' } default { throw "No Go for $arch." } }
+    $arch = switch ($arch) {
+        'AMD64' { 'amd64' }
+        'ARM64' { 'arm64' }
+        'x86' { '386' }
+        default { throw "No Go for $arch." }
+    }
     $query = "os=windows&arch=$arch"
 
     $bin = if ($env:GOX_BIN) { $env:GOX_BIN } else { Join-Path $env:LOCALAPPDATA 'Programs\gox' }
