@@ -3,7 +3,7 @@
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
 TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libfcgi-bin curl
 
-.PHONY: run test corpus bench campaign fmt lint test-packages
+.PHONY: run test corpus bench campaign stops fmt lint test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -27,6 +27,10 @@ bench:
 # Faults of all kinds while 300 programs are built; CAMPAIGN_SEED repeats a run.
 campaign:
 	CAMPAIGN=300 cargo test --test suite -- --nocapture campaign
+
+# A container's front, stopped at 100 moments; STOPS_SEED repeats a run.
+stops:
+	STOPS=100 cargo test --test suite -- --nocapture whenever_it_is_stopped
 
 fmt:
 	cargo fmt

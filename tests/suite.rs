@@ -28,6 +28,8 @@ mod scripts;
 mod single_flight;
 // Whoever is killed in the middle of a build.
 mod killed;
+// The first process of a container, told to stop at any moment.
+mod container;
 // Turns, budgets, caps.
 mod queue;
 // Faults of all kinds, at moments that a seed decides.

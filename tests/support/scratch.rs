@@ -100,6 +100,11 @@ impl Scratch {
         Front::start(self)
     }
 
+    /// The same in a container.
+    pub(crate) fn contained_front(&self) -> Front {
+        Front::start_contained(self)
+    }
+
     /// A FastCGI responder over this store.
     pub(crate) fn responder(&self) -> Responder {
         Responder::start(self, &[])
