@@ -182,7 +182,7 @@ fn whenever_it_is_stopped_it_ends_in_time_and_no_byte_is_wrong() {
                 });
             }
             // A random moment is what this test is about.
-            std::thread::park_timeout(Duration::from_millis(dice.below(2500) as u64));
+            std::thread::park_timeout(Duration::from_millis(dice.below(1500) as u64));
             let running = processes::about(&store.dir);
             let building = running.iter().any(|process| process.is("builder"));
             count(if building {

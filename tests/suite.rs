@@ -30,6 +30,8 @@ mod single_flight;
 mod killed;
 // The first process of a container, told to stop at any moment.
 mod container;
+// What an image brings, compiled ahead.
+mod warmed;
 // Turns, budgets, caps.
 mod queue;
 // Faults of all kinds, at moments that a seed decides.

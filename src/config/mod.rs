@@ -36,6 +36,7 @@ settings! {
     PORT, "3000 on 127.0.0.1", "the front's port; when it is set, as a PaaS does, on all addresses";
     GOX_LISTEN, "unset", "ADDRESS:PORT of the front, over PORT";
     GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "all state";
+    GOX_WARMED, "unset", "a compile cache that an image brings, read-only: used beside the one below GOX_DIR";
     GOX_GO, "go on PATH, else the usual places", "the go command";
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
@@ -125,6 +126,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// All state.
     pub dir: PathBuf,
+    /// A compile cache that nobody can write.
+    pub warmed: Option<PathBuf>,
     /// The go command that the operator names.
     pub go: Option<PathBuf>,
     /// PATH, on which `go` is looked for.
@@ -176,6 +179,7 @@ impl Config {
         Ok(Config {
             listen: listen()?,
             dir: state_dir()?,
+            warmed: text(GOX_WARMED)?.map(PathBuf::from),
             go: text(GOX_GO)?.map(PathBuf::from),
             path: env::var_os("PATH").unwrap_or_default(),
             home: env::var_os("HOME").map(PathBuf::from),

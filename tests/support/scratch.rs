@@ -41,6 +41,11 @@ impl Scratch {
         store
     }
 
+    /// A store with nothing in it, and beside it, as an image brings it, a compile cache that holds what `hello` needs.
+    pub(crate) fn in_image() -> Scratch {
+        Scratch::cold().set("GOX_WARMED", template().join("cache/compile"))
+    }
+
     /// A store with nothing in it.
     pub(crate) fn cold() -> Scratch {
         let dir = tempfile::Builder::new()
