@@ -156,7 +156,7 @@ fn serve(config: Config) -> Result<(), String> {
         .map_err(|error| format!("cannot find gox-server itself: {error}"))?;
     // A platform waits for the port, and nobody for this.
     let about = config.clone();
-    std::thread::spawn(move || doctor::log_cells(&about));
+    let looking = std::thread::spawn(move || doctor::log_cells(&about));
     let front = front::Front {
         listen: config.listen,
         program,
@@ -164,7 +164,9 @@ fn serve(config: Config) -> Result<(), String> {
         limits: front::Limits::default(),
         drain: config.drain,
     };
-    front.run().map_err(|stopped| stopped.to_string())
+    let stopped = front.run();
+    looking.join().ok();
+    stopped.map_err(|stopped| stopped.to_string())
 }
 
 fn respond(config: Config, listener: Listener) -> Result<(), String> {

@@ -9,9 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use network::Network;
 pub use read::BadSetting;
-use read::{GIB, KIB, MIB, addresses, bad, bytes, count, list, number, seconds, text, word};
+use read::{GIB, KIB, MIB, bad, bytes, count, list, networks, number, seconds, text, word};
 
+mod network;
 mod read;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
@@ -57,7 +59,7 @@ settings! {
     GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
     GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour; 0: no bound";
     GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";
-    GOX_TRUSTED_PROXIES, "none", "addresses whose X-Forwarded-For is believed, with commas";
+    GOX_TRUSTED_PROXIES, "none", "addresses, or networks such as 10.0.0.0/8, whose X-Forwarded-For is believed, with commas";
     GOX_ALLOW, "all", "module path prefixes that are served, with commas";
     GOX_DENY, "none", "module path prefixes that are refused, with commas";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
@@ -149,7 +151,7 @@ pub struct Config {
     /// Questions to the module proxy per client and hour.
     pub lookups_per_hour: u32,
     /// Peers whose X-Forwarded-For is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// What one build may use up.
     pub limits: BuildLimits,
     /// Whether a missing layer matters.
@@ -190,7 +192,7 @@ impl Config {
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
             lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
-            trusted_proxies: addresses(GOX_TRUSTED_PROXIES)?,
+            trusted_proxies: networks(GOX_TRUSTED_PROXIES)?,
             limits: build_limits()?,
             sandbox: word(
                 GOX_SANDBOX,
@@ -205,6 +207,11 @@ impl Config {
             sendfile: sendfile()?,
             log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
         })
+    }
+
+    /// Whether this peer's X-Forwarded-For is believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.has(peer))
     }
 }
 
