@@ -292,18 +292,22 @@ fn build_limits() -> Result<BuildLimits, BadSetting> {
     })
 }
 
-/// MemTotal, or the cgroup's memory.max where that is less (cgroup v2, Linux 4.5); 2 GiB if neither can be read.
+/// MemTotal, or the container's share where that is less: memory.max (cgroup v2), memory.limit_in_bytes (v1). 2 GiB if none of
+/// them can be read.
 fn memory_of_machine() -> u64 {
-    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|info| {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let total = read("/proc/meminfo").and_then(|info| {
         let line = info.lines().find(|l| l.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
-    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
-        .ok()
-        .and_then(|m| m.trim().parse().ok());
-    total
-        .map_or(2 * GIB, |kib| kib * KIB)
-        .min(cgroup.unwrap_or(u64::MAX))
+    // Without a limit they say `max`, or a number beyond every machine.
+    let share = |path| read(path)?.trim().parse::<u64>().ok();
+    let shares = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let total = total.map_or(2 * GIB, |kib| kib * KIB);
+    shares.into_iter().filter_map(share).fold(total, u64::min)
 }
 
 fn socket_mode() -> Result<u32, BadSetting> {
