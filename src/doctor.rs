@@ -69,10 +69,12 @@ fn findings(config: &Config) -> Vec<Finding> {
             });
             let proxies = toolchain.proxies(config);
             let works = proxies != "off";
-            let found = if works {
-                proxies
-            } else {
-                "none: set GOX_GOPROXY or GOPROXY".to_owned()
+            let found = match (works, toolchain.names_direct(config)) {
+                (true, false) => proxies,
+                (true, true) => {
+                    format!("{proxies} (direct is left out: strangers would choose whom go asks)")
+                }
+                (false, _) => "none: set GOX_GOPROXY or GOPROXY (direct is left out)".to_owned(),
             };
             findings.push(Finding {
                 works,

@@ -8,8 +8,8 @@
 use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
 use crate::answer::served::{announced, served};
-use crate::answer::{Reason, Refusal, Response};
-use crate::asked::{Target, Wish};
+use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
+use crate::asked::{Target, Wish, executable};
 use crate::build::{Recipe, Wait};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
@@ -20,21 +20,17 @@ use crate::service;
 use crate::store::budget::{Client, Cost};
 use crate::store::{Artifact, Counter, Store};
 
-/// Answers one request, whatever door it came through. While it waits for a build, the door is asked now and then whether
-/// the answer is `wanted` still; the build goes on in any case.
-pub fn answer(request: &Request, config: &Config, wanted: &mut dyn FnMut() -> bool) -> Response {
+/// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
+/// on even if nobody waits any more.
+pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
     let reader = Reader::of(&request.accept);
-    respond(request, config, wanted).unwrap_or_else(|refusal| {
+    respond(request, config, door).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
         Response::refusal(&refusal, reader)
     })
 }
 
-fn respond(
-    request: &Request,
-    config: &Config,
-    wanted: &mut dyn FnMut() -> bool,
-) -> Result<Response, Refusal> {
+fn respond(request: &Request, config: &Config, door: &mut dyn Audience) -> Result<Response, Refusal> {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Err(Refusal::new(Reason::MethodNotAllowed));
     }
@@ -42,14 +38,14 @@ fn respond(
         return page;
     }
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    story(request, config, &store, wanted).inspect_err(|_| store.count(Counter::Refusals))
+    story(request, config, &store, door).inspect_err(|_| store.count(Counter::Refusals))
 }
 
 fn story(
     request: &Request,
     config: &Config,
     store: &Store,
-    wanted: &mut dyn FnMut() -> bool,
+    door: &mut dyn Audience,
 ) -> Result<Response, Refusal> {
     let target = Target::parse(&request.path).map_err(|bad| bad_path(&bad))?;
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
@@ -78,7 +74,14 @@ fn story(
             config,
             store,
             client: Some(&client),
-            tell: &mut |_| wanted(),
+            patience: config.first_byte.filter(|_| !door.begins_in_time()),
+            tell: &mut |_| {
+                door.waits(&Beginning::new(
+                    &recipe.description(),
+                    request,
+                    executable::head(&recipe.platform),
+                ))
+            },
         }
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,

@@ -17,6 +17,7 @@ use gox_server::sandbox::{enter, probe, tool};
 use gox_server::store::{Store, disk};
 use gox_server::{doctor, first_process, journal, terminal};
 use nix::sys::signal::SigSet;
+use nix::sys::stat::{self, umask};
 
 /// Type OWNER/REPO, get the Go program, compiled for your machine.
 ///
@@ -80,6 +81,10 @@ fn main() -> ExitCode {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         eprintln!("gox-server: cannot hide from other processes: {error}");
     }
+    // Nobody else writes to what is made here, whatever who started it allows.
+    let others = stat::Mode::S_IWGRP | stat::Mode::S_IWOTH;
+    let asked = umask(others);
+    umask(asked | others);
     // A responder holds back the signals that stop it, and what it starts inherits that.
     if let Err(error) = SigSet::empty().thread_set_mask() {
         eprintln!("gox-server: cannot listen to signals: {error}");

@@ -33,6 +33,10 @@ pub struct Request {
     pub range: Option<String>,
     /// HTTP_IF_RANGE.
     pub if_range: Option<String>,
+    /// SERVER_PROTOCOL (section 4.1.16).
+    pub protocol: String,
+    /// SERVER_SOFTWARE (section 4.1.17).
+    pub server: String,
 }
 
 impl Request {
@@ -54,11 +58,19 @@ impl Request {
             if_none_match: text("HTTP_IF_NONE_MATCH"),
             range: text("HTTP_RANGE"),
             if_range: text("HTTP_IF_RANGE"),
+            protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
+            server: text("SERVER_SOFTWARE").unwrap_or_default(),
         }
     }
 }
 
 impl Request {
+    /// Whether an answer may begin before its end is known: our own front passes each byte on at once, and cuts the
+    /// connection when the program fails; and HTTP/1.1 tells a cut from an end. Who wants a part, wants no beginning.
+    pub fn may_begin_early(&self) -> bool {
+        self.server.starts_with("gox-server/") && self.protocol == "HTTP/1.1" && self.range.is_none()
+    }
+
     /// Who asks: the peer, or, past proxies that are trusted, whom the nearest of them saw. Each adds to the right of the
     /// list; what is left of the first stranger is the stranger's own word.
     pub fn client_address(&self, trusts: impl Fn(IpAddr) -> bool) -> &str {

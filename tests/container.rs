@@ -77,7 +77,7 @@ fn a_build_that_nobody_waits_for_is_finished_in_the_drain() {
 
 #[test]
 fn a_second_signal_cuts_builds_off_too() {
-    let proxy = Proxy::start(Manner::HoldZips);
+    let proxy = Proxy::start(Manner::Hold(".zip"));
     let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
     let mut front = store.contained_front();
     let mut stream = front.connect();
@@ -96,7 +96,7 @@ fn a_second_signal_cuts_builds_off_too() {
 
 #[test]
 fn what_the_drain_cuts_off_is_built_after_the_restart() {
-    let proxy = Proxy::start(Manner::HoldZips);
+    let proxy = Proxy::start(Manner::Hold(".zip"));
     let store = Scratch::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_DRAIN_SECONDS", "1");

@@ -32,6 +32,8 @@ mod killed;
 mod container;
 // What an image brings, compiled ahead.
 mod warmed;
+// Answers that begin before their program is there.
+mod first_byte;
 // Turns, budgets, caps.
 mod queue;
 // Faults of all kinds, at moments that a seed decides.
@@ -44,6 +46,10 @@ mod cells;
 mod layers;
 // Hostile modules and a compiler that was taken over, in whole builds.
 mod hostile_builds;
+// The table of known attacks.
+mod catalogue;
+// A machine in trouble.
+mod machine;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

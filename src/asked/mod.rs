@@ -4,6 +4,7 @@
 //! argument or a header without another look, and prints back to text that means the same. Knows no other room, and no Go:
 //! what a level or a tag is called on a command line is said elsewhere.
 
+pub mod executable;
 mod machine;
 mod platform;
 mod shown;

@@ -76,6 +76,8 @@ impl Go<'_> {
             .map_err(|e| trouble("prepare go", &e))?;
         // So many requests to the proxy are under way at once: they wait for it, not for a processor.
         command.env("GOMAXPROCS", "24");
+        // A go.mod above the directory in which it runs would have its say; above the root is none.
+        command.current_dir("/");
         self.supervise(&mut command, work, bounds)
     }
 

@@ -68,8 +68,8 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy.
-pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
+/// Asks the module proxy, until `deadline`.
+pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
     // A thread's number is no other's while it lives, in this process or any.
     let name = format!("resolve-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
@@ -77,7 +77,6 @@ pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
         .store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;
-    let deadline = Instant::now() + go.config.limits.wall;
     let asking = Asking {
         go,
         work: work.path(),
@@ -285,8 +284,15 @@ fn download(
 ) -> Result<Downloaded, Refusal> {
     let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
     let hidden = go.hidden();
-    if !matches!(outcome.ended, Ended::Exited(_)) {
-        return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+    match outcome.ended {
+        Ended::Exited(_) => {}
+        Ended::TimedOut => {
+            let log = format!("{query}: the module proxy did not come to an end in time");
+            return Err(Refusal::new(Reason::ProxyFailed).log(log));
+        }
+        Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
+            return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+        }
     }
     let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     if said.error.is_empty() && said.dir.is_dir() {

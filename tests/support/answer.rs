@@ -39,12 +39,6 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
     ("disk-full", 507),
 ];
 
-/// Those that no test provokes yet, and why.
-pub(crate) const UNPROVOKED: [(&str, &str); 1] = [(
-    "disk-full",
-    "needs a small file system of its own: comes with the fault campaign",
-)];
-
 /// The status of a reason.
 #[track_caller]
 pub(crate) fn status_of(reason: &str) -> u16 {
