@@ -62,7 +62,7 @@ fn story(
         store,
         toolchain: &toolchain,
     };
-    let client = Client::of(request.client_address(&config.trusted_proxies));
+    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = memory::meaning(go, &target, &|| may_look_up(config, store, &client))?;
     config.serves(&resolved.module)?;
 

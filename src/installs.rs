@@ -38,7 +38,7 @@ fn install(path: &[u8], shell: Shell, request: &Request, config: &Config) -> Res
         store: &store,
         toolchain: &toolchain,
     };
-    let client = Client::of(request.client_address(&config.trusted_proxies));
+    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = memory::meaning(go, &target, &|| may_look_up(config, &store, &client))?;
     config.serves(&resolved.module)?;
     let text = shell.script(&Installed {

@@ -17,6 +17,7 @@ pub mod sandbox;
 pub mod doors;
 pub mod terminal;
 pub mod detached;
+pub mod first_process;
 pub mod config;
 pub mod journal;
 pub mod doctor;

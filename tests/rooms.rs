@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom. `main` may name everybody, and nobody may name `main` or the rooms that are not on their line.
-const MAY_KNOW: [(&str, &[&str]); 19] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("asked", &[]),
     // The shape of an answer depends on what was asked and on what is known of the program.
     ("answer", &["asked", "store", "request"]),
@@ -57,6 +57,7 @@ const MAY_KNOW: [(&str, &[&str]); 19] = [
         ],
     ),
     ("detached", &["store", "config"]),
+    ("first_process", &[]),
     ("lib", &[]),
 ];
 

@@ -28,7 +28,10 @@ mod scripts;
 mod single_flight;
 // Whoever is killed in the middle of a build.
 mod killed;
-
+// The first process of a container, told to stop at any moment.
+mod container;
+// What an image brings, compiled ahead.
+mod warmed;
 // Answers that begin before their program is there.
 mod first_byte;
 // Turns, budgets, caps.

@@ -15,7 +15,7 @@ use crate::answer::{Reason, Refusal};
 use crate::config::{Config, SandboxPolicy};
 use crate::golang::command::{Go, platform_variables};
 use crate::golang::work::{Work, sweep};
-use crate::golang::{Toolchain, diagnosis};
+use crate::golang::{Toolchain, diagnosis, warmed};
 use crate::sandbox::layers::Layers;
 use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::Surroundings;
@@ -87,6 +87,10 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         work.path().join("cache")
     };
     fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
+    if let Some(warmed) = &config.warmed {
+        // What is not there is compiled.
+        warmed::link(warmed, &cache).unwrap_or_else(|e| log::warn!("cannot use {}: {e}", warmed.display()));
+    }
     let around = Surroundings {
         goroot: toolchain.goroot.clone(),
         modules: store.module_cache(),

@@ -163,6 +163,8 @@ impl Go<'_> {
 
     fn cell(&self, work: &Path, cache: &Path, own_binary: &Path) -> Cell {
         let mut read: Vec<PathBuf> = NETWORK_FILES.iter().map(PathBuf::from).collect();
+        // The links in the compile cache lead there.
+        read.extend(self.config.warmed.clone());
         let mut ports = Vec::new();
         let proxies = self.toolchain.proxies(self.config);
         let checksums = self
