@@ -4,10 +4,12 @@
 //! argument or a header without another look, and prints back to text that means the same. Knows no other room, and no Go:
 //! what a level or a tag is called on a command line is said elsewhere.
 
+pub mod executable;
 mod go_version;
 mod machine;
 mod platform;
 mod shown;
+mod sidecar;
 mod target;
 mod user_agent;
 mod version;
@@ -18,6 +20,7 @@ pub use go_version::{BadGoVersion, GoVersion};
 pub use machine::{Family, Level};
 pub use platform::{Platform, UnknownPlatform};
 pub use shown::Shown;
+pub use sidecar::Sidecar;
 pub use target::{BadTarget, Target};
 pub use user_agent::{Untold, platform};
 pub use version::{BadVersion, Version};

@@ -67,7 +67,13 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
 fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
     let key = recipe.key();
     let default = Toolchain::find(config, store)?;
-    let toolchain = brought::of_version(&default, config, store, &recipe.go, &mut |_| true)?;
+    let toolchain = brought::of_version(
+        &default,
+        config,
+        store,
+        &recipe.go,
+        &mut brought::within(config.limits.wall),
+    )?;
     supports(&toolchain, &recipe.platform)?;
     for used in [&default, &toolchain] {
         store
@@ -85,7 +91,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         .map_err(|e| trouble("share the module cache", &e))?;
     let compilation = Compilation::prepare(go, work.path())?;
     let mut command = compilation.command(&recipe.platform, &arguments(recipe, &compilation))?;
-    if recipe.kind == Kind::MainModule {
+    if recipe.needs_a_copy() {
         let deadline = begun + config.limits.wall;
         command.current_dir(main_module::copy(go, work.path(), &recipe.resolved, deadline)?);
     }
@@ -108,8 +114,17 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         &recipe.platform,
         config.limits.artifact_bytes,
     )?;
+    let needs = match recipe.kind {
+        Kind::BeforeModules => Some(main_module::needs(work.path())?),
+        Kind::GoInstall | Kind::MainModule => None,
+    };
+    let mut description = recipe.description();
+    if let Some(needs) = &needs {
+        description.verify = recipe.verify_with(&needs.go_mod);
+    }
     let meta = Meta {
-        description: recipe.description(),
+        description,
+        needs,
         size: program.size,
         sha256: program.sha256,
         build_seconds: begun.elapsed().as_secs_f64(),
@@ -123,11 +138,11 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
 fn arguments(recipe: &Recipe, compilation: &Compilation<'_>) -> Vec<String> {
     let mut arguments = match recipe.kind {
         Kind::GoInstall => vec!["install".to_owned()],
-        Kind::MainModule => ["build", "-mod=mod", "-buildvcs=false", "-o"]
+        Kind::MainModule | Kind::BeforeModules => ["build", "-mod=mod", "-buildvcs=false", "-o"]
             .map(str::to_owned)
             .to_vec(),
     };
-    if recipe.kind == Kind::MainModule {
+    if recipe.needs_a_copy() {
         let file = compilation.programs().join(recipe.description().file_name);
         arguments.push(file.display().to_string());
     }
@@ -135,7 +150,7 @@ fn arguments(recipe: &Recipe, compilation: &Compilation<'_>) -> Vec<String> {
     arguments.extend(compilation.flags());
     let package = match recipe.kind {
         Kind::GoInstall => recipe.package_at_version(),
-        Kind::MainModule => recipe.directory(),
+        Kind::MainModule | Kind::BeforeModules => recipe.directory(),
     };
     arguments.extend(["--".to_owned(), package]);
     arguments

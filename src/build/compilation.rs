@@ -10,6 +10,7 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
 use crate::config::{Config, SandboxPolicy};
 use crate::golang::command::{Go, platform_variables};
+use crate::golang::warmed;
 use crate::sandbox::layers::Layers;
 use crate::sandbox::tool::Surroundings;
 
@@ -33,6 +34,11 @@ impl<'a> Compilation<'a> {
             work.join("cache")
         };
         fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
+        if let Some(warmed) = &go.config.warmed {
+            // What is not there is compiled.
+            warmed::link(warmed, &cache)
+                .unwrap_or_else(|e| log::warn!("cannot use {}: {e}", warmed.display()));
+        }
         let around = Surroundings {
             goroot: go.toolchain.goroot.clone(),
             modules: go.store.module_cache(),

@@ -50,13 +50,13 @@ pub fn warm(go: Go<'_>, platform: &Platform, tell: &mut dyn FnMut(&Path)) -> Res
         stderr_bytes: go.config.limits.log_bytes,
     };
     let outcome = go.supervise(&mut command, work.path(), bounds, &mut || tell(work.path()))?;
-    match outcome.ended {
-        Ended::Exited(0) => Ok(()),
-        _ => Err(diagnosis::build(
-            &outcome,
-            go.cpu_limit(),
-            work.path(),
-            &go.hidden(),
-        )),
+    if outcome.ended == Ended::Exited(0) {
+        return Ok(());
     }
+    Err(diagnosis::build(
+        &outcome,
+        go.cpu_limit(),
+        work.path(),
+        &go.hidden(),
+    ))
 }

@@ -76,6 +76,8 @@ impl Go<'_> {
             .map_err(|e| trouble("prepare go", &e))?;
         // So many requests to the proxy are under way at once: they wait for it, not for a processor.
         command.env("GOMAXPROCS", "24");
+        // A go.mod above the directory in which it runs would have its say; above the root is none.
+        command.current_dir("/");
         self.supervise(&mut command, work, bounds, &mut || ())
     }
 
@@ -173,6 +175,8 @@ impl Go<'_> {
         let checksums = self.toolchain.checksums(self.config);
         let checksums = checksums.split(' ').nth(1).unwrap_or("https://sum");
         let mut cell = driver_cell(self.config, proxies.split(',').chain([checksums]));
+        // The links in the compile cache lead there.
+        cell.read.extend(self.config.warmed.clone());
         cell.execute
             .extend([self.toolchain.goroot.clone(), own_binary.to_owned()]);
         cell.write

@@ -32,6 +32,31 @@ pub struct Resolved {
     pub time: u64,
     /// The oldest Go that its go.mod allows, where it says so.
     pub needs: Option<GoVersion>,
+    /// Whether it is from before go.mod, and needs modules that it names no versions of.
+    #[serde(default)]
+    pub states_no_needs: bool,
+}
+
+impl Resolved {
+    /// The path that always means it: `/OWNER/REPO/SUB@VERSION`.
+    pub fn path(&self) -> String {
+        let package = self.package.strip_prefix("github.com/");
+        format!("/{}@{}", package.unwrap_or(&self.package), self.version)
+    }
+
+    /// The last element of the package, past a major version: what `go install` calls the program.
+    pub fn name(&self) -> &str {
+        let mut elements = self.package.rsplit('/');
+        let last = elements.next().unwrap_or_default();
+        let major = last
+            .strip_prefix('v')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        if major {
+            elements.next().unwrap_or(last)
+        } else {
+            last
+        }
+    }
 }
 
 /// A module that may be the one that is meant, and the package in it.
@@ -71,24 +96,27 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy. A Go reads no module that needs a newer one: then one that suffices asks again.
-pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
-    let resolved = resolve_with(go, target);
+/// Asks the module proxy, until `deadline`. A Go reads no module that needs a newer one: then one that suffices asks again, for
+/// as long, once it is here.
+pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
+    let patience = deadline.saturating_duration_since(Instant::now());
+    let resolved = resolve_with(go, target, deadline);
     let needs = match &resolved {
         Err(refusal) if refusal.reason == Reason::NeedsNewerGo => diagnosis::needed_go(&refusal.log),
         Ok(_) | Err(_) => None,
     };
     let Some(needs) = needs else { return resolved };
     let version = versions::choose(go, None, Some(needs))?;
-    let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut |_| true)?;
+    let mut wanted = brought::within(go.config.first_byte.unwrap_or(go.config.limits.wall));
+    let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut wanted)?;
     let newer = Go {
         toolchain: &toolchain,
         ..go
     };
-    resolve_with(newer, target)
+    resolve_with(newer, target, Instant::now() + patience)
 }
 
-fn resolve_with(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
+fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
     // A thread's number is no other's while it lives, in this process or any.
     let name = format!("resolve-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
@@ -96,7 +124,6 @@ fn resolve_with(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
         .store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;
-    let deadline = Instant::now() + go.config.limits.wall;
     let asking = Asking {
         go,
         work: work.path(),
@@ -257,6 +284,7 @@ impl Asking<'_> {
             package,
             time: module_time(&downloaded.info),
             needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
+            states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
         })
     }
 
@@ -305,8 +333,15 @@ fn download(
 ) -> Result<Downloaded, Refusal> {
     let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
     let hidden = go.hidden();
-    if !matches!(outcome.ended, Ended::Exited(_)) {
-        return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+    match outcome.ended {
+        Ended::Exited(_) => {}
+        Ended::TimedOut => {
+            let log = format!("{query}: the module proxy did not come to an end in time");
+            return Err(Refusal::new(Reason::ProxyFailed).log(log));
+        }
+        Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
+            return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+        }
     }
     let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     if said.error.is_empty() && said.dir.is_dir() {
