@@ -23,13 +23,24 @@ fn version(go: &str) -> String {
     format!("v0.0.1-go{go}.linux-{}", arch())
 }
 
-/// A module proxy that has toolchains and nothing else; what it lacks, the fixtures' proxy behind it may have.
+/// A module proxy that has toolchains, and some fixtures. It is the only one: only then does Go do without the checksum
+/// database for toolchains.
 struct Toolchains(TempDir);
 
 impl Toolchains {
     fn new() -> Toolchains {
         let proxy = Toolchains(tempfile::tempdir_in(tmp()).unwrap());
         fs::create_dir_all(proxy.dir()).unwrap();
+        for fixture in [
+            "github.com/tester/hello/@v",
+            "github.com/tester/needs-newer-go/@v",
+        ] {
+            let (from, to) = (modproxy().root.join(fixture), proxy.0.path().join(fixture));
+            fs::create_dir_all(&to).unwrap();
+            for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+                fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
         proxy
     }
 
@@ -41,6 +52,12 @@ impl Toolchains {
     fn lists(self, versions: &[&str]) -> Toolchains {
         let lines: String = versions.iter().map(|go| format!("{}\n", version(go))).collect();
         fs::write(self.dir().join("list"), lines).unwrap();
+        for version in versions.iter().map(|go| version(go)) {
+            let info = format!(r#"{{"Version":"{version}","Time":"2026-01-02T03:04:05Z"}}"#);
+            fs::write(self.dir().join(format!("{version}.info")), info).unwrap();
+            let go_mod = self.dir().join(format!("{version}.mod"));
+            fs::write(go_mod, "module golang.org/toolchain\n").unwrap();
+        }
         self
     }
 
@@ -58,8 +75,7 @@ impl Toolchains {
     }
 
     fn store(&self) -> Scratch {
-        let both = format!("file://{},{}", self.0.path().display(), modproxy().url());
-        Scratch::new().set("GOX_GOPROXY", both)
+        Scratch::new().set("GOX_GOPROXY", format!("file://{}", self.0.path().display()))
     }
 }
 
@@ -224,11 +240,9 @@ fn real_proxy() -> String {
 /// One download of 70 MB: a machine without Go serves what a machine with Go makes.
 #[test]
 fn a_machine_without_go_brings_its_own() {
-    let proxy = Toolchains::new();
-    let list = format!("file://{},{}", proxy.0.path().display(), modproxy().url());
     let store = Scratch::new()
         .set("GOX_GO", "own")
-        .set("GOX_GOPROXY", format!("{list},{}", real_proxy()));
+        .set("GOX_GOPROXY", format!("{},{}", modproxy().url(), real_proxy()));
     // Whoever asks, it is fetched once.
     let url = "/tester/hello@v1.0.0?os=linux&arch=amd64&go=1.26.8";
     let asks: Vec<_> = (0..3).map(|_| store.start(&Ask::get(url))).collect();
@@ -253,7 +267,7 @@ fn a_machine_without_go_brings_its_own() {
         assert_eq!(answer.header("Gox-Go"), Some("go1.26.8"));
     }
     let goroot = store.dir.join("go/go1.26.8");
-    assert_eq!(brought(&store), [goroot.clone()]);
+    assert_eq!(brought(&store), std::slice::from_ref(&goroot));
     for path in walk(&goroot) {
         let mode = path.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o222, 0, "{} can be written", path.display());

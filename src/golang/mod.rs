@@ -5,6 +5,7 @@ pub mod diagnosis;
 pub mod growth;
 pub mod mains;
 pub mod memory;
+pub mod module_files;
 pub mod resolve;
 pub mod toolchain;
 pub mod vanity;

@@ -1,12 +1,13 @@
 //! From what was typed to one package of one exact version: `go` asks the module proxy, this room asks `go`.
 
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::command::Go;
 use super::mains::{self, Choice};
+use super::module_files::{directive, module_time};
 use super::toolchain::{brought, versions};
 use super::work::Work;
 use super::{diagnosis, vanity};
@@ -101,11 +102,10 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
 pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
     let patience = deadline.saturating_duration_since(Instant::now());
     let resolved = resolve_with(go, target, deadline);
-    let needs = match &resolved {
-        Err(refusal) if refusal.reason == Reason::NeedsNewerGo => diagnosis::needed_go(&refusal.log),
-        Ok(_) | Err(_) => None,
+    let refused = resolved.as_ref().err();
+    let Some(needs) = refused.and_then(|refusal| diagnosis::needed_go(&refusal.log)) else {
+        return resolved;
     };
-    let Some(needs) = needs else { return resolved };
     let version = versions::choose(go, None, Some(needs))?;
     let mut wanted = brought::within(go.config.first_byte.unwrap_or(go.config.limits.wall));
     let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut wanted)?;
@@ -398,31 +398,4 @@ fn last_name(module: &str) -> &str {
         module
     };
     path.rsplit('/').next().unwrap_or(path)
-}
-
-/// What a line of a go.mod says behind its first word, such as `module` or `go` (Go modules reference, "go.mod files").
-fn directive(go_mod: &Path, name: &str) -> Option<String> {
-    let text = std::fs::read_to_string(go_mod).ok()?;
-    let line = text.lines().find_map(|line| {
-        line.trim()
-            .strip_prefix(name)
-            .filter(|rest| rest.starts_with([' ', '\t', '"', '`']))
-    })?;
-    let word = line.split("//").next()?.trim().trim_matches(['"', '`']);
-    (!word.is_empty()).then(|| word.to_owned())
-}
-
-/// The time in a version's `.info`.
-fn module_time(info: &Path) -> u64 {
-    #[derive(Deserialize)]
-    struct Info {
-        #[serde(rename = "Time", default)]
-        time: String,
-    }
-    let info: Option<Info> = std::fs::read(info)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let time = info.and_then(|info| humantime::parse_rfc3339_weak(&info.time).ok());
-    time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
-        .map_or(0, |since| since.as_secs())
 }
