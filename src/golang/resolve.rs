@@ -97,8 +97,7 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy, until `deadline`. A Go reads no module that needs a newer one: then one that suffices asks again, for
-/// as long, once it is here.
+/// Asks the module proxy, until `deadline`. If the module needs a newer Go, one that suffices asks again, for as long.
 pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
     let patience = deadline.saturating_duration_since(Instant::now());
     let resolved = resolve_with(go, target, deadline);
