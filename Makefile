@@ -3,7 +3,7 @@
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
 TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libfcgi-bin curl wget busybox zsh shellcheck
 
-.PHONY: run test corpus bench campaign stops image slug-size fmt lint test-packages
+.PHONY: run test corpus bench campaign stops image slug-size fmt lint test-packages load
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -40,6 +40,10 @@ image:
 # What the image takes, compressed, and what takes the room.
 slug-size:
 	deploy/slug-size $(IMAGE) 500
+
+# 500 clients, 100,000 names that are not, 200 programs under a cap: prints its figures.
+load:
+	LOAD=10 cargo test --test suite -- --nocapture load::
 
 fmt:
 	cargo fmt
