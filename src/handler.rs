@@ -9,16 +9,16 @@ use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
 use crate::answer::served::{announced, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
-use crate::asked::{Target, Wish, executable};
-use crate::build::{Recipe, Wait};
+use crate::asked::{Sidecar, Target, Wish, executable};
+use crate::build::{Recipe, Wait, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
 use crate::golang::{Toolchain, memory};
-use crate::refusals::{bad_path, bad_query, untold};
+use crate::refusals::{bad_path, bad_query, may_look_up, untold};
 use crate::request::Request;
-use crate::service;
-use crate::store::budget::{Client, Cost};
+use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
+use crate::{service, sidecars};
 
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
@@ -47,7 +47,8 @@ fn story(
     store: &Store,
     door: &mut dyn Audience,
 ) -> Result<Response, Refusal> {
-    let target = Target::parse(&request.path).map_err(|bad| bad_path(&bad))?;
+    let (path, sidecar) = Sidecar::split(&request.path);
+    let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
     let platform = wish
         .platform(&request.user_agent)
@@ -67,7 +68,10 @@ fn story(
 
     let exact = target.version().is_exact() && wish.names_all();
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
-    let artifact = match store.artifact(&recipe.key()) {
+    if let Some(sidecar) = sidecar {
+        return sidecars::answer(sidecar, &recipe, store);
+    }
+    let artifact = match kept(&recipe, store) {
         Some(artifact) => hit(store, artifact),
         None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),
         None => Wait {
@@ -93,12 +97,4 @@ fn hit(store: &Store, artifact: Artifact) -> Artifact {
     store.count(Counter::Hits);
     store.mark_used(&artifact);
     artifact
-}
-
-fn may_look_up(config: &Config, store: &Store, client: &Client) -> Result<(), Refusal> {
-    let within = store.spend(client, Cost::Lookup, config.lookups_per_hour);
-    match within.map_err(|e| trouble("count a client's questions", &e))? {
-        true => Ok(()),
-        false => Err(Refusal::new(Reason::TooManyBuilds)),
-    }
 }

@@ -7,6 +7,8 @@ pub mod request;
 pub mod asked;
 pub mod refusals;
 pub mod service;
+pub mod sidecars;
+pub mod installs;
 pub mod answer;
 pub mod golang;
 pub mod build;

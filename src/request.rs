@@ -37,6 +37,8 @@ pub struct Request {
     pub protocol: String,
     /// SERVER_SOFTWARE (section 4.1.17).
     pub server: String,
+    /// Whether HTTPS, as web servers set it, or HTTP_X_FORWARDED_PROTO says so.
+    pub is_https: bool,
 }
 
 impl Request {
@@ -60,6 +62,8 @@ impl Request {
             if_range: text("HTTP_IF_RANGE"),
             protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
             server: text("SERVER_SOFTWARE").unwrap_or_default(),
+            is_https: text("HTTPS").is_some_and(|on| on == "on")
+                || text("HTTP_X_FORWARDED_PROTO").is_some_and(|scheme| scheme == "https"),
         }
     }
 }
@@ -88,6 +92,13 @@ impl Request {
             seen = hop;
         }
         seen
+    }
+
+    /// Where the client sees the service: scheme, host and mount. It is printed into what that client alone gets, so that
+    /// X-Forwarded-Proto may say `https`, whoever sent it.
+    pub fn address(&self) -> String {
+        let scheme = if self.is_https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.plain_host(), self.mount)
     }
 
     /// The Host header, where it is a name and a port: it is a stranger's, and is printed.

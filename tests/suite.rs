@@ -46,6 +46,8 @@ mod cells;
 mod layers;
 // Hostile modules and a compiler that was taken over, in whole builds.
 mod hostile_builds;
+// The scripts that install a program, and what is told beside it.
+mod install;
 // The table of known attacks.
 mod catalogue;
 // A machine in trouble.

@@ -1,6 +1,7 @@
 //! What the person is told. No I/O: every answer is a value, and the doors put it on the wire.
 
 pub mod beginning;
+pub mod install;
 pub mod page;
 pub mod reason;
 pub mod refusal;

@@ -103,27 +103,13 @@ impl Recipe {
             Kind::GoInstall => format!("{variables} go install {flags} {}", self.package_at_version()),
             Kind::MainModule => {
                 let module = format!("{}@{}", self.resolved.module, self.resolved.version);
-                let file = self.platform.executable(self.name());
+                let file = self.platform.executable(self.resolved.name());
                 format!(
                     "d=$(mktemp -d) && cp -R \"$(go mod download -json {module} | sed -n 's/.*\"Dir\": \"\\(.*\\)\",*/\\1/p')/.\" $d && \
                      chmod -R u+w $d && cd $d && {variables} GOFLAGS=-mod=mod go build {flags} -buildvcs=false -o {file} {}",
                     self.directory()
                 )
             }
-        }
-    }
-
-    /// The last element of the package, past a major version: what `go install` calls the program.
-    fn name(&self) -> &str {
-        let mut elements = self.resolved.package.rsplit('/');
-        let last = elements.next().unwrap_or_default();
-        let major = last
-            .strip_prefix('v')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if major {
-            elements.next().unwrap_or(last)
-        } else {
-            last
         }
     }
 
@@ -141,21 +127,16 @@ impl Recipe {
             },
             verify: self.verify(),
             exact: self.exact_url(),
-            file_name: self.platform.executable(self.name()),
+            file_name: self.platform.executable(self.resolved.name()),
             module_time: self.resolved.time,
         }
     }
 
     /// The path and query that always mean these bytes.
     fn exact_url(&self) -> String {
-        let package = self
-            .resolved
-            .package
-            .strip_prefix("github.com/")
-            .unwrap_or(&self.resolved.package);
         let mut url = format!(
-            "/{package}@{}?{}&go={}",
-            self.resolved.version,
+            "{}?{}&go={}",
+            self.resolved.path(),
             self.platform.query(),
             self.go.trim_start_matches("go")
         );
@@ -232,6 +213,6 @@ mod tests {
 
     #[test]
     fn a_program_is_called_what_go_calls_it() {
-        assert_eq!(recipe().name(), "c");
+        assert_eq!(recipe().resolved.name(), "c");
     }
 }

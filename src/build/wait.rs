@@ -32,6 +32,13 @@ const TRIES: usize = 3;
 /// How often who waits tells of it.
 const NOTICE_EVERY: Duration = Duration::from_millis(100);
 
+/// The program of this recipe, or of the one that takes its place where `go install` refuses, if it is there.
+pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
+    store
+        .artifact(&recipe.key())
+        .or_else(|| store.artifact(&recipe.as_main_module().key()))
+}
+
 /// Who waits for what, with what patience.
 pub struct Wait<'a> {
     /// The settings.

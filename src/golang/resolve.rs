@@ -31,6 +31,28 @@ pub struct Resolved {
     pub time: u64,
 }
 
+impl Resolved {
+    /// The path that always means it: `/OWNER/REPO/SUB@VERSION`.
+    pub fn path(&self) -> String {
+        let package = self.package.strip_prefix("github.com/");
+        format!("/{}@{}", package.unwrap_or(&self.package), self.version)
+    }
+
+    /// The last element of the package, past a major version: what `go install` calls the program.
+    pub fn name(&self) -> &str {
+        let mut elements = self.package.rsplit('/');
+        let last = elements.next().unwrap_or_default();
+        let major = last
+            .strip_prefix('v')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        if major {
+            elements.next().unwrap_or(last)
+        } else {
+            last
+        }
+    }
+}
+
 /// A module that may be the one that is meant, and the package in it.
 #[derive(Debug, Clone)]
 struct Candidate {

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 31] = [
+pub(crate) const REASONS: [(&str, u16); 32] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -18,6 +18,7 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
     ("no-such-package", 404),
     ("no-such-page", 404),
     ("no-command", 404),
+    ("not-built", 404),
     ("method-not-allowed", 405),
     ("too-large", 413),
     ("too-much-disk", 413),
