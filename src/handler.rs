@@ -66,8 +66,9 @@ fn story(
     let resolved = memory::meaning(go, &target, &|| may_look_up(config, store, &client))?;
     config.serves(&resolved.module)?;
 
-    let exact = target.version().is_exact() && wish.names_all();
+    let names_all = target.version().is_exact() && wish.names_all();
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
+    let exact = names_all && recipe.is_for_ever();
     if let Some(sidecar) = sidecar {
         return sidecars::answer(sidecar, &recipe, store);
     }

@@ -42,7 +42,7 @@ fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
     Cgi::start_command(command, ask).answer()
 }
 
-fn full(store: &Scratch, folder: &str, bytes: &str) -> Answer {
+pub(crate) fn full(store: &Scratch, folder: &str, bytes: &str) -> Answer {
     let words =
         format!("mkdir -p \"$GOX_DIR/{folder}\"; mount -t tmpfs -o size={bytes} none \"$GOX_DIR/{folder}\"");
     on_a_machine(store, &words, &hello())

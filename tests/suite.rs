@@ -48,6 +48,8 @@ mod layers;
 mod hostile_builds;
 // The scripts that install a program, and what is told beside it.
 mod install;
+// Every failure, and what a person reads.
+mod failures;
 // The table of known attacks.
 mod catalogue;
 // A machine in trouble.

@@ -104,7 +104,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         .command(work.path(), &cache, &arguments)
         .map_err(|e| trouble("prepare go", &e))?;
     command.envs(platform_variables(&recipe.platform));
-    if recipe.kind == Kind::MainModule {
+    if recipe.needs_a_copy() {
         let deadline = begun + config.limits.wall;
         command.current_dir(main_module::copy(go, work.path(), &recipe.resolved, deadline)?);
     }
@@ -127,8 +127,17 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         &recipe.platform,
         config.limits.artifact_bytes,
     )?;
+    let needs = match recipe.kind {
+        Kind::BeforeModules => Some(main_module::needs(work.path())?),
+        Kind::GoInstall | Kind::MainModule => None,
+    };
+    let mut description = recipe.description();
+    if let Some(needs) = &needs {
+        description.verify = recipe.verify_with(&needs.go_mod);
+    }
     let meta = Meta {
-        description: recipe.description(),
+        description,
+        needs,
         size: program.size,
         sha256: program.sha256,
         build_seconds: begun.elapsed().as_secs_f64(),
@@ -170,11 +179,11 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
     let own_binary = fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
     let mut arguments = match recipe.kind {
         Kind::GoInstall => vec!["install".to_owned()],
-        Kind::MainModule => ["build", "-mod=mod", "-buildvcs=false", "-o"]
+        Kind::MainModule | Kind::BeforeModules => ["build", "-mod=mod", "-buildvcs=false", "-o"]
             .map(str::to_owned)
             .to_vec(),
     };
-    if recipe.kind == Kind::MainModule {
+    if recipe.needs_a_copy() {
         let file = work
             .path()
             .join("gopath/bin")
@@ -193,7 +202,7 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
     ));
     let package = match recipe.kind {
         Kind::GoInstall => recipe.package_at_version(),
-        Kind::MainModule => recipe.directory(),
+        Kind::MainModule | Kind::BeforeModules => recipe.directory(),
     };
     arguments.extend(["--".to_owned(), package]);
     Ok(arguments)

@@ -29,6 +29,9 @@ pub struct Resolved {
     pub package: String,
     /// When the version was made, seconds since 1970.
     pub time: u64,
+    /// Whether it is from before go.mod, and needs modules that it names no versions of.
+    #[serde(default)]
+    pub states_no_needs: bool,
 }
 
 impl Resolved {
@@ -258,6 +261,7 @@ impl Asking<'_> {
             version: downloaded.version.clone(),
             package,
             time: module_time(&downloaded.info),
+            states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
         })
     }
 
