@@ -1,7 +1,7 @@
 # Everything that is done to this project, by name. `make run` and `make test` need Rust and Go, and nothing else.
 
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libfcgi-bin curl
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid caddy systemd libfcgi-bin curl
 
 .PHONY: run test corpus bench campaign fmt lint test-packages
 

@@ -58,19 +58,26 @@ const APACHE: [Site; 6] = [
     ("mod_fcgid, below a path", "fcgid-go.example.org", "/go"),
 ];
 
+const CADDY: [Site; 2] = [
+    ("Caddy", "gox.example.org", ""),
+    ("Caddy, below a path", "www.example.org", "/go"),
+];
+
 type Rule = (&'static str, fn(&Ask) -> bool, u16);
 
 /// What a server refuses by itself, before it asks gox-server: who, which requests, its status. All the differences between doors
 /// that there are; each is a request that gox-server refuses too.
-const BY_ITSELF: [Rule; 14] = [
+const BY_ITSELF: [Rule; 16] = [
     // A NUL ends a file's name, and is let through by nobody to whom a path may mean a file.
     ("nginx", has_nul, 400),
     ("mod_", has_nul, 404),
-    // Above the root is nothing. lighttpd stays at the root, which below a path is no longer gox-server's.
+    ("Caddy", has_nul, 400),
+    // Above the root is nothing. lighttpd and Caddy stay at the root, which below a path is no longer gox-server's.
     ("nginx", leaves_the_root, 400),
     ("mod_", leaves_the_root, 400),
     ("lighttpd's FastCGI, below a path", leaves_the_root, 404),
     ("lighttpd's CGI, below a path", leaves_the_root, 404),
+    ("Caddy, below a path", leaves_the_root, 404),
     // Who runs programs looks for them on the disk, where no name is so long.
     ("mod_cgid", is_no_file_name, 403),
     ("mod_fcgid", is_no_file_name, 403),
@@ -218,11 +225,43 @@ impl WebServer {
         WebServer::start(command, folder, mounts)
     }
 
+    /// Caddy before this responder. What it needs of a certificate authority, and how it is told to load its file anew, is
+    /// nothing for a test that runs beside others.
+    pub(crate) fn caddy(responder: &Path) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&CADDY);
+        let mut changes = vec![
+            (
+                "unix//run/gox-server.sock".to_owned(),
+                format!("unix/{}", text(responder)),
+            ),
+            (
+                "# A host of its own".to_owned(),
+                in_folder("{\n\tadmin unix/DIR/admin.sock\n}\n# A host of its own", &folder),
+            ),
+        ];
+        for ((_, host, _), mount) in CADDY.iter().zip(&mounts) {
+            let bound = format!(
+                "\nhttp://:{} {{\n\tbind {}\n",
+                mount.address.port(),
+                mount.address.ip()
+            );
+            changes.push((format!("\n{host} {{\n"), bound));
+        }
+        let config = install("Caddyfile", &folder, &changes);
+        let mut command = Command::new("/usr/bin/caddy");
+        command
+            .args(["run", "--adapter", "caddyfile", "--config"])
+            .arg(config);
+        WebServer::start(command, folder, mounts)
+    }
+
     fn start(mut command: Command, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
         let said = fs::File::create(folder.path().join("said")).unwrap();
         let child = command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .env("HOME", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(said.try_clone().unwrap())
@@ -258,8 +297,10 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        self.signal(Signal::SIGTERM);
-        self.child.wait().unwrap();
+        if self.child.try_wait().unwrap().is_none() {
+            self.signal(Signal::SIGTERM);
+            self.child.wait().unwrap();
+        }
         if std::thread::panicking() {
             eprintln!("the web server's log:\n{}", self.log());
         }
