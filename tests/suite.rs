@@ -48,3 +48,5 @@ mod corpus;
 mod rooms;
 // Settings are told three times, alike.
 mod settings;
+// What systemd says of its unit, and what of a build works in it.
+mod systemd;
