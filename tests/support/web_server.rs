@@ -6,9 +6,9 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server, http};
+use super::{PATIENCE, eventually, gox_server, http, processes};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::{Pid, geteuid, getsid};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -19,6 +19,9 @@ use tempfile::TempDir;
 
 /// A running web server, and the places where gox-server is mounted in it.
 pub(crate) struct WebServer {
+    command: Command,
+    /// What it reads its configuration anew at, and ends no request.
+    reload: Signal,
     child: Child,
     /// Its configuration, its sockets and its logs. Below /tmp, since a socket's path may have 107 bytes.
     folder: TempDir,
@@ -154,7 +157,7 @@ impl WebServer {
             .arg("-p")
             .arg(folder.path())
             .args(["-g", "daemon off;"]);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGHUP, folder, mounts)
     }
 
     /// lighttpd, which starts gox-server itself.
@@ -184,7 +187,7 @@ impl WebServer {
         let config = install("lighttpd.conf", &folder, &changes);
         let mut command = Command::new(program("lighttpd"));
         command.arg("-D").arg("-f").arg(config);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
     /// Apache, before this responder, and with CGI programs and responders that it starts itself.
@@ -222,7 +225,7 @@ impl WebServer {
             Command::new(apache)
         };
         command.args(["-D", "FOREGROUND", "-f"]).arg(config);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
     /// Caddy before this responder. What it needs of a certificate authority, and how it is told to load its file anew, is
@@ -253,35 +256,65 @@ impl WebServer {
         command
             .args(["run", "--adapter", "caddyfile", "--config"])
             .arg(config);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
-    fn start(mut command: Command, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
+    fn start(mut command: Command, reload: Signal, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
         let said = fs::File::create(folder.path().join("said")).unwrap();
-        let child = command
+        command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(said.try_clone().unwrap())
-            .stderr(said)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"));
+            .stderr(said);
         let mut server = WebServer {
-            child,
+            child: spawn(&mut command),
+            command,
+            reload,
             folder,
             mounts,
         };
+        server.listens();
+        server
+    }
+
+    fn listens(&mut self) {
         eventually("the web server listens", PATIENCE, || {
-            let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{command:?}: {ended:?}: {}", server.log());
-            server
-                .mounts
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{:?}: {ended:?}: {}", self.command, self.log());
+            self.mounts
                 .iter()
                 .all(|mount| TcpStream::connect(mount.address).is_ok())
         });
-        server
+    }
+
+    /// Has it read its configuration anew, as its service manager does for `reload`.
+    pub(crate) fn reload(&self) {
+        self.signal(self.reload);
+    }
+
+    /// Ends it as its service manager does.
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        self.child.wait().unwrap();
+    }
+
+    /// SIGKILL for it and all that it started and that has not left its session: nobody gets to clean up.
+    pub(crate) fn kill(&mut self) {
+        let session = getsid(None).unwrap();
+        let started = processes::about(self.folder.path()).into_iter();
+        let its_own = started.filter(|process| getsid(Some(Pid::from_raw(process.pid))) == Ok(session));
+        its_own.for_each(|process| process.kill());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it once more, with the configuration, the places and what was left there.
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(&mut self.command);
+        self.listens();
     }
 
     /// All that it and its programs have said.
@@ -290,19 +323,21 @@ impl WebServer {
         ["said", "error.log", "gox-server.log"].map(read).concat()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 }
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        if self.child.try_wait().unwrap().is_none() {
-            self.signal(Signal::SIGTERM);
-            self.child.wait().unwrap();
+        if self.child.try_wait().unwrap().is_some() {
+            return;
         }
         if std::thread::panicking() {
+            self.kill();
             eprintln!("the web server's log:\n{}", self.log());
+        } else {
+            self.stop();
         }
     }
 }
@@ -341,6 +376,11 @@ impl Mount {
                 .into_bytes();
         }
     }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let spawned = command.spawn();
+    spawned.unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"))
 }
 
 fn folder() -> TempDir {
