@@ -8,9 +8,7 @@ use gox_server::answer::{Body, Response};
 use gox_server::asked::{Platform, Target, Wish, platform};
 use gox_server::config::Config;
 use gox_server::doors::fastcgi::pairs::Pairs;
-use gox_server::doors::fastcgi::record::{
-    BeginRequest, HEADER_LEN, Header, RecordType, get_values_result,
-};
+use gox_server::doors::fastcgi::record::{BeginRequest, HEADER_LEN, Header, RecordType, get_values_result};
 use gox_server::doors::{fastcgi, front};
 use gox_server::request::Request;
 use gox_server::store::{Artifact, Description, Meta};
@@ -107,7 +105,8 @@ pub fn connection(bytes: &[u8]) {
         // A responder that cuts the connection leaves the rest unread.
         ours.write_all(bytes).ok();
         ours.shutdown(Shutdown::Write).ok();
-        serve.join().expect("no panic");
+        // How it ended is the responder's to log.
+        serve.join().expect("no panic").ok();
         read.join().expect("no panic")
     });
     // Cut with bytes unread, what came before may be lost with them.
@@ -130,15 +129,18 @@ fn answers(records: &[(Header, Vec<u8>)]) {
                 // A request that was refused, aborted or never taken in has no answer.
                 assert!(ended || stdout.is_empty());
                 if !stdout.is_empty() {
-                    let (head, _) = front::head::parse(&stdout)
-                        .expect("a head")
-                        .expect("a whole one");
+                    let (head, _) = front::head::parse(&stdout).expect("a head").expect("a whole one");
                     assert!(head.fields.contains_key("x-content-type-options"));
                 }
                 (stdout, ended) = (Vec::new(), false);
             }
             RecordType::GetValuesResult | RecordType::UnknownType => assert_eq!(header.request_id, 0),
-            other => panic!("{other:?} from a responder"),
+            other @ (RecordType::BeginRequest
+            | RecordType::AbortRequest
+            | RecordType::Params
+            | RecordType::Stdin
+            | RecordType::GetValues
+            | RecordType::Other(_)) => panic!("{other:?} from a responder"),
         }
     }
 }
@@ -221,7 +223,11 @@ pub fn head(bytes: &[u8]) {
 /// is announced as what it is, and no header has a letter that could begin another.
 pub fn served_part(bytes: &[u8]) {
     let mut lines = bytes.splitn(4, |byte| *byte == b'\n');
-    let mut text = || lines.next().map(|line| String::from_utf8_lossy(line).into_owned());
+    let mut text = || {
+        lines
+            .next()
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+    };
     let size = text().and_then(|line| line.parse().ok()).unwrap_or(1_000);
     let request = Request {
         method: "GET".to_owned(),
@@ -232,7 +238,10 @@ pub fn served_part(bytes: &[u8]) {
     };
     let response = served(program(size), &request, false);
     for (_, value) in &response.headers {
-        assert!(value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()), "{value:?}");
+        assert!(
+            value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
+            "{value:?}"
+        );
     }
     within(&response, size);
 }
@@ -248,19 +257,49 @@ fn within(response: &Response, size: u64) {
         assert_eq!((start, len), (0, size));
     } else {
         let range = format!("bytes {start}-{}/{size}", start + len - 1);
-        assert_eq!((response.status.0, response.header("Content-Range")), (206, Some(&*range)));
+        assert_eq!(
+            (response.status.0, response.header("Content-Range")),
+            (206, Some(&*range))
+        );
     }
 }
 
 /// A program of this size, of which nobody reads a byte.
 fn program(size: u64) -> Artifact {
-    let [module, version, package, go, platform, recipe, verify, exact, file_name] = [
-        "github.com/o/r", "v1.0.0", "github.com/o/r", "go1.26.0", "linux/amd64", "go-install", "go install", "/o/r@v1.0.0", "r",
+    let [
+        module,
+        version,
+        package,
+        go,
+        platform,
+        recipe,
+        verify,
+        exact,
+        file_name,
+    ] = [
+        "github.com/o/r",
+        "v1.0.0",
+        "github.com/o/r",
+        "go1.26.0",
+        "linux/amd64",
+        "go-install",
+        "go install",
+        "/o/r@v1.0.0",
+        "r",
     ]
     .map(str::to_owned);
     let module_time = 1;
     let description = Description {
-        module, version, package, go, platform, recipe, verify, exact, file_name, module_time,
+        module,
+        version,
+        package,
+        go,
+        platform,
+        recipe,
+        verify,
+        exact,
+        file_name,
+        module_time,
     };
     let meta = Meta {
         description,
@@ -282,5 +321,8 @@ fn plain(text: &str) {
 /// What may be shown in a terminal and a log.
 fn harmless(text: &str) {
     let turning = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    assert!(!text.contains(|letter: char| letter.is_control() || turning(letter)), "{text:?}");
+    assert!(
+        !text.contains(|letter: char| letter.is_control() || turning(letter)),
+        "{text:?}"
+    );
 }

@@ -2,6 +2,7 @@
 //! further.
 
 #[path = "../fuzz/laws.rs"]
+#[allow(unreachable_pub, reason = "public for the fuzzer, which has it as a crate")]
 mod laws;
 
 use laws::LAWS;
@@ -34,7 +35,11 @@ fn the_laws_hold() {
         for bytes in &kept {
             assert_eq!(holds(bytes), Ok(()), "{name}: {}", bytes.escape_ascii());
         }
-        let tried = Check::new().seed(1).iters(TRIES).run_with(mutatis::mutators::default::<Vec<u8>>(), kept, holds);
+        let tried =
+            Check::new()
+                .seed(1)
+                .iters(TRIES)
+                .run_with(mutatis::mutators::default::<Vec<u8>>(), kept, holds);
         if let Err(broken) = tried {
             panic!("{name}: {broken}");
         }
