@@ -1,12 +1,12 @@
 # Everything that is done to this project, by name. `make run` and `make test` need Rust and Go, and nothing else.
 
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid caddy systemd libfcgi-bin curl
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid caddy systemd libfcgi-bin curl wget busybox zsh shellcheck
 
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60
 
-.PHONY: run test corpus bench campaign fuzz fmt lint test-packages
+.PHONY: run test corpus bench campaign stops fuzz image slug-size fmt lint test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -39,6 +39,19 @@ fuzz:
 		cargo +nightly fuzz run $$law target/corpus/$$law corpus/$$law -- \
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 || exit; \
 	done
+
+# A container's front, stopped at 100 moments; STOPS_SEED repeats a run.
+stops:
+	STOPS=100 cargo test --test suite -- --nocapture whenever_it_is_stopped
+
+# The image, by docker, podman or buildah; IMAGE_ARGS are passed on, such as --build-arg BASE=…
+IMAGE = gox-server
+image:
+	deploy/build-image $(IMAGE) $(IMAGE_ARGS)
+
+# What the image takes, compressed, and what takes the room.
+slug-size:
+	deploy/slug-size $(IMAGE) 500
 
 fmt:
 	cargo fmt

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::config::Config;
+use crate::config::{Config, SandboxPolicy};
 use crate::golang::Toolchain;
 use crate::sandbox::enter::STEPS;
 use crate::sandbox::layers::{Holds, Layers};
@@ -15,7 +15,11 @@ struct Finding {
     found: String,
 }
 
-/// Prints the table; says whether everything works that is needed to serve.
+/// Who goes into a cell.
+const CELLS: [&str; 2] = ["driver", "tool"];
+
+/// Prints the table; says whether everything works that is needed to serve. A layer of a cell that is missing is needed where
+/// the operator says so (GOX_SANDBOX).
 pub fn doctor(config: &Config) -> bool {
     let findings = findings(config);
     for finding in &findings {
@@ -30,7 +34,9 @@ pub fn doctor(config: &Config) -> bool {
     for (number, (step, _)) in STEPS.iter().enumerate() {
         println!("{:>3}. {step}", number + 1);
     }
-    findings.iter().all(|finding| finding.works)
+    let layers_needed = config.sandbox == SandboxPolicy::Require;
+    let is_needed = |finding: &Finding| layers_needed || !CELLS.contains(&finding.what);
+    findings.iter().filter(|f| is_needed(f)).all(|f| f.works)
 }
 
 fn findings(config: &Config) -> Vec<Finding> {
@@ -63,10 +69,12 @@ fn findings(config: &Config) -> Vec<Finding> {
             });
             let proxies = toolchain.proxies(config);
             let works = proxies != "off";
-            let found = if works {
-                proxies
-            } else {
-                "none: set GOX_GOPROXY or GOPROXY".to_owned()
+            let found = match (works, toolchain.names_direct(config)) {
+                (true, false) => proxies,
+                (true, true) => {
+                    format!("{proxies} (direct is left out: strangers would choose whom go asks)")
+                }
+                (false, _) => "none: set GOX_GOPROXY or GOPROXY (direct is left out)".to_owned(),
             };
             findings.push(Finding {
                 works,
@@ -143,9 +151,10 @@ type BothLayers = [(&'static str, Layers); 2];
 
 fn layers(store: &Store) -> io::Result<BothLayers> {
     let room = store.work();
+    let [driver, tool] = CELLS;
     Ok([
-        ("driver", Layers::of_driver(&room)?),
-        ("tool", Layers::of_tool(&room)?),
+        (driver, Layers::of_driver(&room)?),
+        (tool, Layers::of_tool(&room)?),
     ])
 }
 

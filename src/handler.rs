@@ -8,33 +8,29 @@
 use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
 use crate::answer::served::{announced, served};
-use crate::answer::{Reason, Refusal, Response};
-use crate::asked::{Target, Wish};
-use crate::build::{Recipe, Wait};
+use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
+use crate::asked::{Sidecar, Target, Wish, executable};
+use crate::build::{Recipe, Wait, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
 use crate::golang::{Toolchain, memory};
-use crate::refusals::{bad_path, bad_query, untold};
+use crate::refusals::{bad_path, bad_query, may_look_up, untold};
 use crate::request::Request;
-use crate::service;
-use crate::store::budget::{Client, Cost};
+use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
+use crate::{service, sidecars};
 
-/// Answers one request, whatever door it came through. While it waits for a build, the door is asked now and then whether
-/// the answer is `wanted` still; the build goes on in any case.
-pub fn answer(request: &Request, config: &Config, wanted: &mut dyn FnMut() -> bool) -> Response {
+/// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
+/// on even if nobody waits any more.
+pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
     let reader = Reader::of(&request.accept);
-    respond(request, config, wanted).unwrap_or_else(|refusal| {
+    respond(request, config, door).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
         Response::refusal(&refusal, reader)
     })
 }
 
-fn respond(
-    request: &Request,
-    config: &Config,
-    wanted: &mut dyn FnMut() -> bool,
-) -> Result<Response, Refusal> {
+fn respond(request: &Request, config: &Config, door: &mut dyn Audience) -> Result<Response, Refusal> {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Err(Refusal::new(Reason::MethodNotAllowed));
     }
@@ -42,16 +38,17 @@ fn respond(
         return page;
     }
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    story(request, config, &store, wanted).inspect_err(|_| store.count(Counter::Refusals))
+    story(request, config, &store, door).inspect_err(|_| store.count(Counter::Refusals))
 }
 
 fn story(
     request: &Request,
     config: &Config,
     store: &Store,
-    wanted: &mut dyn FnMut() -> bool,
+    door: &mut dyn Audience,
 ) -> Result<Response, Refusal> {
-    let target = Target::parse(&request.path).map_err(|bad| bad_path(&bad))?;
+    let (path, sidecar) = Sidecar::split(&request.path);
+    let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
     let platform = wish
         .platform(&request.user_agent)
@@ -65,20 +62,31 @@ fn story(
         store,
         toolchain: &toolchain,
     };
-    let client = Client::of(request.client_address(&config.trusted_proxies));
+    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = memory::meaning(go, &target, &|| may_look_up(config, store, &client))?;
     config.serves(&resolved.module)?;
 
-    let exact = target.version().is_exact() && wish.names_all();
+    let names_all = target.version().is_exact() && wish.names_all();
     let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
-    let artifact = match store.artifact(&recipe.key()) {
+    let exact = names_all && recipe.is_for_ever();
+    if let Some(sidecar) = sidecar {
+        return sidecars::answer(sidecar, &recipe, store);
+    }
+    let artifact = match kept(&recipe, store) {
         Some(artifact) => hit(store, artifact),
         None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),
         None => Wait {
             config,
             store,
             client: Some(&client),
-            tell: &mut |_| wanted(),
+            patience: config.first_byte.filter(|_| !door.begins_in_time()),
+            tell: &mut |_| {
+                door.waits(&Beginning::new(
+                    &recipe.description(),
+                    request,
+                    executable::head(&recipe.platform),
+                ))
+            },
         }
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,
@@ -90,12 +98,4 @@ fn hit(store: &Store, artifact: Artifact) -> Artifact {
     store.count(Counter::Hits);
     store.mark_used(&artifact);
     artifact
-}
-
-fn may_look_up(config: &Config, store: &Store, client: &Client) -> Result<(), Refusal> {
-    let within = store.spend(client, Cost::Lookup, config.lookups_per_hour);
-    match within.map_err(|e| trouble("count a client's questions", &e))? {
-        true => Ok(()),
-        false => Err(Refusal::new(Reason::TooManyBuilds)),
-    }
 }

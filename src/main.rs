@@ -15,8 +15,9 @@ use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
 use gox_server::store::{Store, disk};
-use gox_server::{doctor, journal, terminal};
+use gox_server::{doctor, first_process, journal, terminal};
 use nix::sys::signal::SigSet;
+use nix::sys::stat::{self, umask};
 
 /// Type OWNER/REPO, get the Go program, compiled for your machine.
 ///
@@ -80,6 +81,10 @@ fn main() -> ExitCode {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         eprintln!("gox-server: cannot hide from other processes: {error}");
     }
+    // Nobody else writes to what is made here, whatever who started it allows.
+    let others = stat::Mode::S_IWGRP | stat::Mode::S_IWOTH;
+    let asked = umask(others);
+    umask(asked | others);
     // A responder holds back the signals that stop it, and what it starts inherits that.
     if let Err(error) = SigSet::empty().thread_set_mask() {
         eprintln!("gox-server: cannot listen to signals: {error}");
@@ -100,11 +105,11 @@ fn run() -> Result<(), String> {
     }
     let inherited = Listener::inherited().map_err(|error| format!("cannot use standard input: {error}"))?;
     if let Some(listener) = inherited {
-        return configured(|config| respond(config, listener));
+        return server(|config| respond(config, listener));
     }
     match CommandLine::parse().mode.unwrap_or(Mode::Front) {
-        Mode::Front => configured(serve),
-        Mode::FastCgi { bind } => configured(|config| {
+        Mode::Front => server(serve),
+        Mode::FastCgi { bind } => server(|config| {
             let listener = Listener::bind(&bind, config.socket_mode)
                 .map_err(|error| format!("cannot listen on {bind}: {error}"))?;
             respond(config, listener)
@@ -140,10 +145,23 @@ fn configured(run: impl FnOnce(Config) -> Result<(), String>) -> Result<(), Stri
     run(config)
 }
 
+/// A server, which in a container is a child of the first process.
+fn server(serve: impl FnOnce(Config) -> Result<(), String>) -> Result<(), String> {
+    configured(|config| {
+        if !first_process::is_this() {
+            return serve(config);
+        }
+        let same = std::env::args_os().skip(1);
+        first_process::run(same, config.drain).map_err(|error| error.to_string())
+    })
+}
+
 fn serve(config: Config) -> Result<(), String> {
     let program = std::fs::read_link("/proc/self/exe")
         .map_err(|error| format!("cannot find gox-server itself: {error}"))?;
-    doctor::log_cells(&config);
+    // A platform waits for the port, and nobody for this.
+    let about = config.clone();
+    let looking = std::thread::spawn(move || doctor::log_cells(&about));
     let front = front::Front {
         listen: config.listen,
         program,
@@ -151,7 +169,9 @@ fn serve(config: Config) -> Result<(), String> {
         limits: front::Limits::default(),
         drain: config.drain,
     };
-    front.run().map_err(|stopped| stopped.to_string())
+    let stopped = front.run();
+    looking.join().ok();
+    stopped.map_err(|stopped| stopped.to_string())
 }
 
 fn respond(config: Config, listener: Listener) -> Result<(), String> {

@@ -33,6 +33,12 @@ pub struct Request {
     pub range: Option<String>,
     /// HTTP_IF_RANGE.
     pub if_range: Option<String>,
+    /// SERVER_PROTOCOL (section 4.1.16).
+    pub protocol: String,
+    /// SERVER_SOFTWARE (section 4.1.17).
+    pub server: String,
+    /// Whether HTTPS, as web servers set it, or HTTP_X_FORWARDED_PROTO says so.
+    pub is_https: bool,
 }
 
 impl Request {
@@ -54,19 +60,25 @@ impl Request {
             if_none_match: text("HTTP_IF_NONE_MATCH"),
             range: text("HTTP_RANGE"),
             if_range: text("HTTP_IF_RANGE"),
+            protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
+            server: text("SERVER_SOFTWARE").unwrap_or_default(),
+            is_https: text("HTTPS").is_some_and(|on| on == "on")
+                || text("HTTP_X_FORWARDED_PROTO").is_some_and(|scheme| scheme == "https"),
         }
     }
 }
 
 impl Request {
+    /// Whether an answer may begin before its end is known: our own front passes each byte on at once, and cuts the
+    /// connection when the program fails; and HTTP/1.1 tells a cut from an end. Who wants a part, wants no beginning.
+    pub fn may_begin_early(&self) -> bool {
+        self.server.starts_with("gox-server/") && self.protocol == "HTTP/1.1" && self.range.is_none()
+    }
+
     /// Who asks: the peer, or, past proxies that are trusted, whom the nearest of them saw. Each adds to the right of the
     /// list; what is left of the first stranger is the stranger's own word.
-    pub fn client_address(&self, trusted: &[IpAddr]) -> &str {
-        let is_trusted = |address: &str| {
-            address
-                .parse()
-                .is_ok_and(|address: IpAddr| trusted.contains(&address.to_canonical()))
-        };
+    pub fn client_address(&self, trusts: impl Fn(IpAddr) -> bool) -> &str {
+        let is_trusted = |address: &str| address.parse().is_ok_and(&trusts);
         let hops = self
             .forwarded_for
             .rsplit(',')
@@ -80,6 +92,13 @@ impl Request {
             seen = hop;
         }
         seen
+    }
+
+    /// Where the client sees the service: scheme, host and mount. It is printed into what that client alone gets, so that
+    /// X-Forwarded-Proto may say `https`, whoever sent it.
+    pub fn address(&self) -> String {
+        let scheme = if self.is_https { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.plain_host(), self.mount)
     }
 
     /// The Host header, where it is a name and a port: it is a stranger's, and is printed.
@@ -142,7 +161,7 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let trusted = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        let trusted: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
         for (client, forwarded_for, expected) in [
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
             ("10.0.0.1", "", "10.0.0.1"),
@@ -157,7 +176,7 @@ mod tests {
                 ..Request::default()
             };
             assert_eq!(
-                request.client_address(&trusted),
+                request.client_address(|peer| trusted.contains(&peer.to_canonical())),
                 expected,
                 "{client} {forwarded_for}"
             );

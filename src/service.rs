@@ -10,6 +10,7 @@ use crate::answer::{Reason, Refusal, Response, page};
 use crate::build::queue;
 use crate::config::Config;
 use crate::golang::Toolchain;
+use crate::installs;
 use crate::request::Request;
 use crate::sandbox::layers::Layers;
 use crate::store::{Counter, Store};
@@ -25,7 +26,9 @@ pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refus
         "/-/status" => Some(status(config)),
         "/-/metrics" => Some(metrics(config)),
         "/-/platforms" => Some(platforms(config)),
-        other if other.starts_with("/-/") => Some(Err(Refusal::new(Reason::NoSuchPage))),
+        other if other.starts_with("/-/") => {
+            installs::script(request, config).or(Some(Err(Refusal::new(Reason::NoSuchPage))))
+        }
         _ => None,
     }
 }

@@ -80,6 +80,7 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
         config,
         store: &store,
         client: None,
+        patience: None,
         tell: &mut tell,
     }
     .artifact(&recipe);

@@ -6,6 +6,7 @@
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
+use crate::support::dice::{Dice, number, seed};
 use crate::support::front::Front;
 use crate::support::scratch::Scratch;
 use crate::support::{gox_server, http, plain, processes};
@@ -16,25 +17,9 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const CLIENTS: usize = 8;
-
-/// xorshift64*: small, seeded, and good enough to choose with.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % sides
-    }
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
 
 /// What came back, or nothing where whoever should have answered was killed.
 fn through_environment(store: &Scratch, ask: &Ask) -> Option<Answer> {
@@ -104,8 +89,7 @@ fn damage(store: &Scratch, dice: &mut Dice) {
 #[test]
 fn whoever_is_killed_when_every_answer_is_right() {
     let builds = number("CAMPAIGN").unwrap_or(40) as usize;
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let seed = number("CAMPAIGN_SEED").unwrap_or_else(clock) | 1;
+    let seed = seed("CAMPAIGN_SEED");
     println!("CAMPAIGN={builds} CAMPAIGN_SEED={seed}");
     let programs = [
         ("hello", "v1.0.0"),
@@ -134,7 +118,7 @@ fn whoever_is_killed_when_every_answer_is_right() {
                 let (store, front, right, asked, count, built) =
                     (&store, &front, &right, &asked, &count, &built);
                 scope.spawn(move || {
-                    let mut dice = Dice(seed.wrapping_mul(client * 2 + 3) | 1);
+                    let mut dice = Dice::new(seed.wrapping_mul(client * 2 + 3));
                     while built() < builds && asked.fetch_add(1, Ordering::Relaxed) < builds * 50 {
                         damage(store, &mut dice);
                         let (ask, sha256) = &right[dice.below(right.len())];
@@ -160,7 +144,7 @@ fn whoever_is_killed_when_every_answer_is_right() {
         let killer = {
             let (store, front, count) = (&store, &front, &count);
             scope.spawn(move || {
-                let mut dice = Dice(seed);
+                let mut dice = Dice::new(seed);
                 let pause = |dice: &mut Dice| Duration::from_millis(dice.below(400) as u64);
                 while ended.recv_timeout(pause(&mut dice)) == Err(mpsc::RecvTimeoutError::Timeout) {
                     let front_pid = i32::try_from(front.lock().unwrap().child.id()).unwrap();

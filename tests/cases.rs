@@ -247,6 +247,7 @@ fn odd_but_honest() -> Vec<Case> {
         plain("needs-tag")
             .shows("R15: no tag comes in from outside")
             .header("GOFLAGS", "-tags=evil"),
+        plain("syso-elf").shows("M3: an honest object is linked by Go itself"),
         plain("zip-symlink").shows("M11: a link in a zip is the text that it points to"),
     ]
 }

@@ -6,12 +6,12 @@ use crate::support::scratch::Scratch;
 use crate::support::{PATIENCE, eventually, plain, processes};
 use std::fs;
 
-fn hello(version: &str) -> Ask {
+pub(crate) fn hello(version: &str) -> Ask {
     Ask::get(&format!("/tester/hello@{version}"))
 }
 
 /// A store with one slot, which is taken by a build that lasts some seconds.
-fn busy() -> (Scratch, crate::support::cgi::Cgi) {
+pub(crate) fn busy() -> (Scratch, crate::support::cgi::Cgi) {
     let store = Scratch::new().set("GOX_BUILDS", "1");
     let first = store.start(&Ask::get("/tester/busy"));
     eventually("a compile of busy", PATIENCE, || {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom. `main` may name everybody, and nobody may name `main` or the rooms that are not on their line.
-const MAY_KNOW: [(&str, &[&str]); 17] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("asked", &[]),
     // The shape of an answer depends on what was asked and on what is known of the program.
     ("answer", &["asked", "store", "request"]),
@@ -22,11 +22,15 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
         ],
     ),
     ("request", &[]),
-    ("refusals", &["asked", "answer", "golang", "config", "request"]),
+    (
+        "refusals",
+        &["asked", "answer", "golang", "store", "config", "request"],
+    ),
     (
         "handler",
         &[
             "asked", "answer", "golang", "build", "store", "config", "request", "refusals", "service",
+            "sidecars", "installs",
         ],
     ),
     ("doors", &["answer", "handler", "config", "request", "journal"]),
@@ -42,10 +46,18 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     (
         "service",
         &[
-            "answer", "build", "golang", "sandbox", "store", "config", "request",
+            "answer", "build", "golang", "sandbox", "store", "config", "request", "installs",
+        ],
+    ),
+    ("sidecars", &["asked", "answer", "build", "store"]),
+    (
+        "installs",
+        &[
+            "asked", "answer", "golang", "store", "config", "request", "refusals",
         ],
     ),
     ("detached", &["store", "config"]),
+    ("first_process", &[]),
     ("lib", &[]),
 ];
 

@@ -32,6 +32,12 @@ mod single_flight;
 mod killed;
 // Web servers that are reloaded, restarted or killed in the middle of a build.
 mod servers;
+// The first process of a container, told to stop at any moment.
+mod container;
+// What an image brings, compiled ahead.
+mod warmed;
+// Answers that begin before their program is there.
+mod first_byte;
 // Turns, budgets, caps.
 mod queue;
 // Faults of all kinds, at moments that a seed decides.
@@ -44,6 +50,14 @@ mod cells;
 mod layers;
 // Hostile modules and a compiler that was taken over, in whole builds.
 mod hostile_builds;
+// The scripts that install a program, and what is told beside it.
+mod install;
+// Every failure, and what a person reads.
+mod failures;
+// The table of known attacks.
+mod catalogue;
+// A machine in trouble.
+mod machine;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

@@ -66,11 +66,22 @@ fn the_line_makes_the_same_bytes() {
             "replace-directive",
             "/tester/replace-directive?os=linux&arch=amd64",
         ),
+        (
+            "main-module",
+            "before-modules",
+            "/tester/before-modules?os=linux&arch=amd64",
+        ),
     ] {
         let answer = store.ask(&Ask::get(path));
         answer.program();
         assert_eq!(answer.header("gox-recipe"), Some(recipe), "{path}");
         let line = answer.header("gox-verify").unwrap();
         assert_eq!(made_by(line, name), answer.sha256(), "{path}: {line}");
+        // What only the day decides is written down.
+        assert_eq!(
+            line.contains("github.com/tester/imported v1.1.0"),
+            name == "before-modules",
+            "{line}"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What the person is told. No I/O: every answer is a value, and the doors put it on the wire.
 
+pub mod beginning;
+pub mod install;
 pub mod page;
 pub mod reason;
 pub mod refusal;
@@ -7,6 +9,7 @@ pub mod response;
 pub mod script;
 pub mod served;
 
+pub use beginning::{Audience, Beginning};
 pub use reason::Reason;
 pub use refusal::Refusal;
 pub use response::{Body, Response, Status};

@@ -64,6 +64,7 @@ reasons! {
     NoSuchVersion "no-such-version" 404 passes 0 "The module has no such version." "Leave the version out for the newest one.";
     NoSuchPackage "no-such-package" 404 kept 0 "The module has no such package." "Leave the package out to see what there is.";
     NoCommand "no-command" 404 kept 0 "This is a library: there is no program in it." "Name a repository that holds a program.";
+    NotBuilt "not-built" 404 passes 0 "Nobody has asked for this program yet, and this page builds nothing." "Ask for the program first.";
     NoSuchPage "no-such-page" 404 passes 0 "There is no such page." "The first page is /.";
     MethodNotAllowed "method-not-allowed" 405 passes 0 "Only GET and HEAD are understood." "Ask with GET.";
     TooLarge "too-large" 413 kept 0 "The program is larger than this server serves." "Try ?strip=1, or run your own server.";

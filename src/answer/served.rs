@@ -75,27 +75,40 @@ pub fn announced(description: &Description, request: &Request) -> Response {
         headers: vec![],
         body: Body::Empty,
     };
-    described(response, description, &request.mount)
+    unfinished(described(response, description, &request.mount))
+}
+
+/// The headers of an answer that begins before its program is there. Which recipe makes it is not known yet either.
+pub(super) fn coming(response: Response, description: &Description, mount: &str) -> Response {
+    unfinished(named(response, description, mount))
+}
+
+fn unfinished(response: Response) -> Response {
+    response
         .with("X-Content-Type-Options", "nosniff")
         .with("Cache-Control", "no-store")
         .with("Vary", "User-Agent, Accept")
 }
 
 fn described(response: Response, description: &Description, mount: &str) -> Response {
+    named(response, description, mount)
+        .with("Accept-Ranges", "bytes")
+        .with("Gox-Recipe", description.recipe.clone())
+        .with("Gox-Verify", description.verify.clone())
+}
+
+fn named(response: Response, description: &Description, mount: &str) -> Response {
     response
         .with("Content-Type", "application/octet-stream")
         .with(
             "Content-Disposition",
             format!("attachment; filename=\"{}\"", description.file_name),
         )
-        .with("Accept-Ranges", "bytes")
         .with("Content-Location", format!("{mount}{}", description.exact))
         .with("Gox-Module", description.module.clone())
         .with("Gox-Version", description.version.clone())
         .with("Gox-Go", description.go.clone())
         .with("Gox-Platform", description.platform.clone())
-        .with("Gox-Recipe", description.recipe.clone())
-        .with("Gox-Verify", description.verify.clone())
 }
 
 fn caching(response: Response, meta: &Meta, exact: bool) -> Response {

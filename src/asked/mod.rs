@@ -4,9 +4,11 @@
 //! argument or a header without another look, and prints back to text that means the same. Knows no other room, and no Go:
 //! what a level or a tag is called on a command line is said elsewhere.
 
+pub mod executable;
 mod machine;
 mod platform;
 mod shown;
+mod sidecar;
 mod target;
 mod user_agent;
 mod version;
@@ -16,6 +18,7 @@ mod wish;
 pub use machine::{Family, Level};
 pub use platform::{Platform, UnknownPlatform};
 pub use shown::Shown;
+pub use sidecar::Sidecar;
 pub use target::{BadTarget, Target};
 pub use user_agent::{Untold, platform};
 pub use version::{BadVersion, Version};

@@ -15,7 +15,7 @@ use crate::answer::{Reason, Refusal};
 use crate::config::{Config, SandboxPolicy};
 use crate::golang::command::{Go, platform_variables};
 use crate::golang::work::{Work, sweep};
-use crate::golang::{Toolchain, diagnosis};
+use crate::golang::{Toolchain, diagnosis, warmed};
 use crate::sandbox::layers::Layers;
 use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::Surroundings;
@@ -87,6 +87,10 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         work.path().join("cache")
     };
     fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
+    if let Some(warmed) = &config.warmed {
+        // What is not there is compiled.
+        warmed::link(warmed, &cache).unwrap_or_else(|e| log::warn!("cannot use {}: {e}", warmed.display()));
+    }
     let around = Surroundings {
         goroot: toolchain.goroot.clone(),
         modules: store.module_cache(),
@@ -100,7 +104,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         .command(work.path(), &cache, &arguments)
         .map_err(|e| trouble("prepare go", &e))?;
     command.envs(platform_variables(&recipe.platform));
-    if recipe.kind == Kind::MainModule {
+    if recipe.needs_a_copy() {
         let deadline = begun + config.limits.wall;
         command.current_dir(main_module::copy(go, work.path(), &recipe.resolved, deadline)?);
     }
@@ -123,8 +127,17 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         &recipe.platform,
         config.limits.artifact_bytes,
     )?;
+    let needs = match recipe.kind {
+        Kind::BeforeModules => Some(main_module::needs(work.path())?),
+        Kind::GoInstall | Kind::MainModule => None,
+    };
+    let mut description = recipe.description();
+    if let Some(needs) = &needs {
+        description.verify = recipe.verify_with(&needs.go_mod);
+    }
     let meta = Meta {
-        description: recipe.description(),
+        description,
+        needs,
         size: program.size,
         sha256: program.sha256,
         build_seconds: begun.elapsed().as_secs_f64(),
@@ -166,11 +179,11 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
     let own_binary = fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
     let mut arguments = match recipe.kind {
         Kind::GoInstall => vec!["install".to_owned()],
-        Kind::MainModule => ["build", "-mod=mod", "-buildvcs=false", "-o"]
+        Kind::MainModule | Kind::BeforeModules => ["build", "-mod=mod", "-buildvcs=false", "-o"]
             .map(str::to_owned)
             .to_vec(),
     };
-    if recipe.kind == Kind::MainModule {
+    if recipe.needs_a_copy() {
         let file = work
             .path()
             .join("gopath/bin")
@@ -189,7 +202,7 @@ fn arguments(recipe: &Recipe, around: &Surroundings, work: &Work) -> Result<Vec<
     ));
     let package = match recipe.kind {
         Kind::GoInstall => recipe.package_at_version(),
-        Kind::MainModule => recipe.directory(),
+        Kind::MainModule | Kind::BeforeModules => recipe.directory(),
     };
     arguments.extend(["--".to_owned(), package]);
     Ok(arguments)

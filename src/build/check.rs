@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::Platform;
+use crate::asked::{Platform, executable};
 use crate::store::key::hex;
 
 /// A program that may be published.
@@ -33,16 +33,17 @@ pub fn check(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<Checked,
     if size > max_bytes {
         return Err(Refusal::new(Reason::TooLarge).detail(format!("{size} bytes; {max_bytes} are served")));
     }
-    let mut head = [0; 20];
+    let expected = executable::head(platform);
+    let mut head = vec![0; expected.len()];
     file.read_exact(&mut head)
         .map_err(|e| trouble("read the program", &e))?;
-    if !is_for(&head, platform) {
+    if head != expected {
         return Err(
             Refusal::new(Reason::Internal).log(format!("not a program for {platform}: {}", hex(&head)))
         );
     }
     let mut hash = Sha256::new();
-    hash.update(head);
+    hash.update(&head);
     let mut chunk = vec![0; 1 << 17];
     loop {
         match file.read(&mut chunk) {
@@ -82,40 +83,42 @@ fn only_file(bin: &Path) -> Result<PathBuf, Refusal> {
     }
 }
 
-/// The first bytes of an executable: ELF with its machine (gABI, "ELF Header"), PE, Mach-O, XCOFF, WebAssembly, Plan 9.
-fn is_for(head: &[u8; 20], platform: &Platform) -> bool {
-    match platform.os() {
-        "windows" => head.starts_with(b"MZ"),
-        "darwin" | "ios" => {
-            head.starts_with(&[0xcf, 0xfa, 0xed, 0xfe]) || head.starts_with(&[0xce, 0xfa, 0xed, 0xfe])
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// M30: what a build may leave is one regular file that begins as a program does, and nothing beside it.
+    #[test]
+    fn one_program_and_nothing_else_is_published() {
+        let platform = Platform::new("linux", "amd64").unwrap();
+        let bin = tempfile::tempdir().unwrap();
+        let program = bin.path().join("linux_amd64/program");
+        fs::create_dir(bin.path().join("linux_amd64")).unwrap();
+        let whole = [executable::head(&platform), vec![0; 1000]].concat();
+        fs::write(&program, &whole).unwrap();
+        let published = check(bin.path(), &platform, 2000).unwrap();
+        assert_eq!((&published.path, published.size), (&program, whole.len() as u64));
+
+        let reason = |max_bytes| {
+            check(bin.path(), &platform, max_bytes)
+                .map(|checked| checked.path)
+                .map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(reason(1000), Err(Reason::TooLarge));
+        for other in ["second", "linux_amd64/second"] {
+            fs::write(bin.path().join(other), "").unwrap();
+            assert_eq!(reason(2000), Err(Reason::Internal), "{other}");
+            fs::remove_file(bin.path().join(other)).unwrap();
         }
-        "js" | "wasip1" => head.starts_with(b"\0asm"),
-        "aix" => head.starts_with(&[0x01, 0xf7]),
-        "plan9" => true,
-        _ => head.starts_with(b"\x7fELF") && elf_machine(head) == machine_of(platform.arch()),
+        for not_a_program in [b"#!/bin/sh\nexit 0".to_vec(), vec![], b"MZ".to_vec()] {
+            fs::write(&program, not_a_program).unwrap();
+            assert_eq!(reason(2000), Err(Reason::Internal));
+        }
+        fs::remove_file(&program).unwrap();
+        assert_eq!(reason(2000), Err(Reason::Internal), "nothing at all");
+        symlink("/bin/sh", &program).unwrap();
+        assert_eq!(reason(2000), Err(Reason::Internal), "a link");
     }
-}
-
-fn elf_machine(head: &[u8; 20]) -> Option<u16> {
-    let bytes = [head[18], head[19]];
-    Some(if head[5] == 2 {
-        u16::from_be_bytes(bytes)
-    } else {
-        u16::from_le_bytes(bytes)
-    })
-}
-
-fn machine_of(arch: &str) -> Option<u16> {
-    Some(match arch {
-        "386" => 3,
-        "mips" | "mipsle" | "mips64" | "mips64le" => 8,
-        "ppc64" | "ppc64le" => 21,
-        "s390x" => 22,
-        "arm" => 40,
-        "amd64" => 62,
-        "arm64" => 183,
-        "riscv64" => 243,
-        "loong64" => 258,
-        _ => return None,
-    })
 }

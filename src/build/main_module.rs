@@ -12,12 +12,34 @@ use crate::answer::{Reason, Refusal};
 use crate::golang::Resolved;
 use crate::golang::command::Go;
 use crate::golang::resolve::module_directory;
+use crate::store::artifact::Needs;
+
+/// Where in a build's directory the copy is.
+const COPY: &str = "module";
+
+/// What `go` found that the module needs: the newest of today.
+pub fn needs(work: &Path) -> Result<Needs, Refusal> {
+    let read = |name: &str| match fs::read_to_string(work.join(COPY).join(name)) {
+        // Who needs nobody has no sums.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|e| trouble(format!("read the {name} that go made"), &e)),
+    };
+    Ok(Needs {
+        go_mod: read("go.mod")?,
+        go_sum: read("go.sum")?,
+    })
+}
 
 /// Puts a copy of the module's tree into `work`, and says where.
 pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> Result<PathBuf, Refusal> {
     let module = module_directory(go, work, resolved, deadline)?;
-    let copy = work.join("module");
+    let copy = work.join(COPY);
     copy_tree(&module, &copy).map_err(|e| trouble("copy the module", &e))?;
+    if resolved.states_no_needs {
+        // As `go mod init` does, but for its own version: old code is read as it was written.
+        fs::write(copy.join("go.mod"), format!("module {}\n", resolved.module))
+            .map_err(|e| trouble("give the module a go.mod", &e))?;
+    }
     let text =
         fs::read_to_string(copy.join("go.mod")).map_err(|e| trouble("read the module's go.mod", &e))?;
     match leading_out(&text) {

@@ -9,4 +9,4 @@ pub mod recipe;
 pub mod wait;
 
 pub use recipe::Recipe;
-pub use wait::{Stage, Wait};
+pub use wait::{Stage, Wait, kept};

@@ -15,6 +15,8 @@ pub enum Kind {
     GoInstall,
     /// `go build` in a copy of the module's tree: for what `go install` refuses, and only then.
     MainModule,
+    /// The same for a module from before go.mod, which gets one: what it needs, at the newest of the day.
+    BeforeModules,
 }
 
 /// What `go` is asked for.
@@ -38,7 +40,11 @@ impl Recipe {
     /// What this request asks for.
     pub fn new(resolved: Resolved, platform: Platform, go: &str, wish: Wish) -> Recipe {
         Recipe {
-            kind: Kind::GoInstall,
+            kind: if resolved.states_no_needs {
+                Kind::BeforeModules
+            } else {
+                Kind::GoInstall
+            },
             resolved,
             platform,
             go: go.to_owned(),
@@ -53,6 +59,7 @@ impl Recipe {
             .field(match self.kind {
                 Kind::GoInstall => "go install 1",
                 Kind::MainModule => "main module 1",
+                Kind::BeforeModules => "before modules 1",
             })
             .field(&self.resolved.module)
             .field(&self.resolved.version)
@@ -93,6 +100,16 @@ impl Recipe {
         )
     }
 
+    /// Whether the module is built from a copy of its tree.
+    pub fn needs_a_copy(&self) -> bool {
+        self.kind != Kind::GoInstall
+    }
+
+    /// Whether every day gives the same bytes.
+    pub fn is_for_ever(&self) -> bool {
+        self.kind != Kind::BeforeModules
+    }
+
     /// The line that makes the same bytes anywhere.
     fn verify(&self) -> String {
         let (variables, flags) = (
@@ -101,30 +118,31 @@ impl Recipe {
         );
         match self.kind {
             Kind::GoInstall => format!("{variables} go install {flags} {}", self.package_at_version()),
-            Kind::MainModule => {
-                let module = format!("{}@{}", self.resolved.module, self.resolved.version);
-                let file = self.platform.executable(self.name());
-                format!(
-                    "d=$(mktemp -d) && cp -R \"$(go mod download -json {module} | sed -n 's/.*\"Dir\": \"\\(.*\\)\",*/\\1/p')/.\" $d && \
-                     chmod -R u+w $d && cd $d && {variables} GOFLAGS=-mod=mod go build {flags} -buildvcs=false -o {file} {}",
-                    self.directory()
-                )
-            }
+            Kind::MainModule | Kind::BeforeModules => self.verify_in_a_copy(""),
         }
     }
 
-    /// The last element of the package, past a major version: what `go install` calls the program.
-    fn name(&self) -> &str {
-        let mut elements = self.resolved.package.rsplit('/');
-        let last = elements.next().unwrap_or_default();
-        let major = last
-            .strip_prefix('v')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if major {
-            elements.next().unwrap_or(last)
-        } else {
-            last
-        }
+    /// The same for a module that got this go.mod. Its lines are Go's own, and stand in single quotes.
+    pub fn verify_with(&self, go_mod: &str) -> String {
+        let lines: Vec<_> = go_mod
+            .lines()
+            .map(|line| format!("'{}'", line.trim().replace('\'', "")))
+            .collect();
+        self.verify_in_a_copy(&format!("printf '%s\\n' {} > go.mod && ", lines.join(" ")))
+    }
+
+    fn verify_in_a_copy(&self, first: &str) -> String {
+        let (variables, flags) = (
+            verify_variables(&self.go, &self.platform),
+            verify_flags(&self.flags()),
+        );
+        let module = format!("{}@{}", self.resolved.module, self.resolved.version);
+        let file = self.platform.executable(self.resolved.name());
+        format!(
+            "d=$(mktemp -d) && cp -R \"$(go mod download -json {module} | sed -n 's/.*\"Dir\": \"\\(.*\\)\",*/\\1/p')/.\" $d && \
+             chmod -R u+w $d && cd $d && {first}{variables} GOFLAGS=-mod=mod go build {flags} -buildvcs=false -o {file} {}",
+            self.directory()
+        )
     }
 
     /// What it makes, as far as that is known before it is made.
@@ -137,25 +155,20 @@ impl Recipe {
             platform: self.platform.to_string(),
             recipe: match self.kind {
                 Kind::GoInstall => "go-install".to_owned(),
-                Kind::MainModule => "main-module".to_owned(),
+                Kind::MainModule | Kind::BeforeModules => "main-module".to_owned(),
             },
             verify: self.verify(),
             exact: self.exact_url(),
-            file_name: self.platform.executable(self.name()),
+            file_name: self.platform.executable(self.resolved.name()),
             module_time: self.resolved.time,
         }
     }
 
     /// The path and query that always mean these bytes.
     fn exact_url(&self) -> String {
-        let package = self
-            .resolved
-            .package
-            .strip_prefix("github.com/")
-            .unwrap_or(&self.resolved.package);
         let mut url = format!(
-            "/{package}@{}?{}&go={}",
-            self.resolved.version,
+            "{}?{}&go={}",
+            self.resolved.path(),
             self.platform.query(),
             self.go.trim_start_matches("go")
         );
@@ -178,6 +191,7 @@ mod tests {
                 version: "v2.0.0".into(),
                 package: "a.b/c/v2".into(),
                 time: 0,
+                states_no_needs: false,
             },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),
@@ -232,6 +246,6 @@ mod tests {
 
     #[test]
     fn a_program_is_called_what_go_calls_it() {
-        assert_eq!(recipe().name(), "c");
+        assert_eq!(recipe().resolved.name(), "c");
     }
 }

@@ -32,6 +32,13 @@ const TRIES: usize = 3;
 /// How often who waits tells of it.
 const NOTICE_EVERY: Duration = Duration::from_millis(100);
 
+/// The program of this recipe, or of the one that takes its place where `go install` refuses, if it is there.
+pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
+    store
+        .artifact(&recipe.key())
+        .or_else(|| store.artifact(&recipe.as_main_module().key()))
+}
+
 /// Who waits for what, with what patience.
 pub struct Wait<'a> {
     /// The settings.
@@ -40,6 +47,8 @@ pub struct Wait<'a> {
     pub store: &'a Store,
     /// Who pays for a build; `None` for the operator.
     pub client: Option<&'a Client>,
+    /// How long at most; `None`: as long as a turn and a build may take.
+    pub patience: Option<Duration>,
     /// Told of every stage, again and again; says whether the program is wanted still.
     pub tell: &'a mut dyn FnMut(Stage) -> bool,
 }
@@ -59,7 +68,7 @@ impl Wait<'_> {
     fn one_recipe(&mut self, recipe: &Recipe) -> Result<Artifact, Refusal> {
         let key = recipe.key();
         let arrived = SystemTime::now();
-        let deadline = Instant::now() + self.config.first_byte.unwrap_or(self.config.limits.wall * 2);
+        let deadline = Instant::now() + self.patience.unwrap_or(self.config.limits.wall * 2);
         let lock = self.store.lock(&key);
         let mut tries = 0;
         loop {

@@ -9,9 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use network::Network;
 pub use read::BadSetting;
-use read::{GIB, KIB, MIB, addresses, bad, bytes, count, list, number, seconds, text, word};
+use read::{GIB, KIB, MIB, bad, bytes, count, list, networks, number, seconds, text, word};
 
+mod network;
 mod read;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
@@ -36,6 +38,7 @@ settings! {
     PORT, "3000 on 127.0.0.1", "the front's port; when it is set, as a PaaS does, on all addresses";
     GOX_LISTEN, "unset", "ADDRESS:PORT of the front, over PORT";
     GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "all state";
+    GOX_WARMED, "unset", "a compile cache that an image brings, read-only: used beside the one below GOX_DIR";
     GOX_GO, "go on PATH, else the usual places", "the go command";
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
@@ -56,7 +59,7 @@ settings! {
     GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
     GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour; 0: no bound";
     GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";
-    GOX_TRUSTED_PROXIES, "none", "addresses whose X-Forwarded-For is believed, with commas";
+    GOX_TRUSTED_PROXIES, "none", "addresses, or networks such as 10.0.0.0/8, whose X-Forwarded-For is believed, with commas";
     GOX_ALLOW, "all", "module path prefixes that are served, with commas";
     GOX_DENY, "none", "module path prefixes that are refused, with commas";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
@@ -125,6 +128,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// All state.
     pub dir: PathBuf,
+    /// A compile cache that nobody can write.
+    pub warmed: Option<PathBuf>,
     /// The go command that the operator names.
     pub go: Option<PathBuf>,
     /// PATH, on which `go` is looked for.
@@ -146,7 +151,7 @@ pub struct Config {
     /// Questions to the module proxy per client and hour.
     pub lookups_per_hour: u32,
     /// Peers whose X-Forwarded-For is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// What one build may use up.
     pub limits: BuildLimits,
     /// Whether a missing layer matters.
@@ -176,6 +181,7 @@ impl Config {
         Ok(Config {
             listen: listen()?,
             dir: state_dir()?,
+            warmed: text(GOX_WARMED)?.map(PathBuf::from),
             go: text(GOX_GO)?.map(PathBuf::from),
             path: env::var_os("PATH").unwrap_or_default(),
             home: env::var_os("HOME").map(PathBuf::from),
@@ -186,7 +192,7 @@ impl Config {
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
             lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
-            trusted_proxies: addresses(GOX_TRUSTED_PROXIES)?,
+            trusted_proxies: networks(GOX_TRUSTED_PROXIES)?,
             limits: build_limits()?,
             sandbox: word(
                 GOX_SANDBOX,
@@ -201,6 +207,11 @@ impl Config {
             sendfile: sendfile()?,
             log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
         })
+    }
+
+    /// Whether this peer's X-Forwarded-For is believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.has(peer))
     }
 }
 
@@ -281,18 +292,22 @@ fn build_limits() -> Result<BuildLimits, BadSetting> {
     })
 }
 
-/// MemTotal, or the cgroup's memory.max where that is less (cgroup v2, Linux 4.5); 2 GiB if neither can be read.
+/// MemTotal, or the container's share where that is less: memory.max (cgroup v2), memory.limit_in_bytes (v1). 2 GiB if none of
+/// them can be read.
 fn memory_of_machine() -> u64 {
-    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|info| {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let total = read("/proc/meminfo").and_then(|info| {
         let line = info.lines().find(|l| l.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
-    let cgroup = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
-        .ok()
-        .and_then(|m| m.trim().parse().ok());
-    total
-        .map_or(2 * GIB, |kib| kib * KIB)
-        .min(cgroup.unwrap_or(u64::MAX))
+    // Without a limit they say `max`, or a number beyond every machine.
+    let share = |path| read(path)?.trim().parse::<u64>().ok();
+    let shares = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let total = total.map_or(2 * GIB, |kib| kib * KIB);
+    shares.into_iter().filter_map(share).fold(total, u64::min)
 }
 
 fn socket_mode() -> Result<u32, BadSetting> {

@@ -1,8 +1,9 @@
 //! How one setting is read: unset, empty, or of its kind; or a [`BadSetting`] that names it.
 
 use std::env;
-use std::net::IpAddr;
 use std::time::Duration;
+
+use super::network::Network;
 
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
@@ -98,10 +99,10 @@ pub(super) fn count(name: &'static str, default: u64) -> Result<u32, BadSetting>
     Ok(u32::try_from(number(name, default)?).unwrap_or(0))
 }
 
-pub(super) fn addresses(name: &'static str) -> Result<Vec<IpAddr>, BadSetting> {
+pub(super) fn networks(name: &'static str) -> Result<Vec<Network>, BadSetting> {
     let parse = |text: String| {
-        text.parse()
-            .map_err(|_| bad(name, text, "IP addresses with commas are wanted"))
+        let parsed = text.parse();
+        parsed.map_err(|_| bad(name, text, "IP addresses or networks with commas are wanted"))
     };
     list(name)?.into_iter().map(parse).collect()
 }

@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 use std::time::Instant;
 
-use super::{BODY_BYTES, cgi_response};
+use super::BODY_BYTES;
+use super::caller::{Caller, Cut};
 use crate::answer::response::Reader;
 use crate::answer::{Reason, Refusal, Response};
 use crate::config::{self, Config};
@@ -17,11 +18,11 @@ pub fn run() -> Result<(), String> {
     throw_away_the_body();
     let request = Request::from_variables(config::request_variable);
     let config = Config::from_environment();
+    let mut caller = Caller::new(io::stdout().lock(), &request, config.as_ref().ok());
     let response = match &config {
         Ok(config) => {
             journal::start(config.log);
-            // A server that no longer wants the answer ends the process.
-            handler::answer(&request, config, &mut || true)
+            handler::answer(&request, config, &mut caller)
         }
         Err(bad) => {
             eprintln!("gox-server: {bad}");
@@ -29,13 +30,10 @@ pub fn run() -> Result<(), String> {
         }
     };
     journal::answered(&request, &response, begun.elapsed().as_secs_f64());
-    let stdout = io::stdout().lock();
-    match cgi_response::write(response, &request.method, config.as_ref().ok(), stdout) {
+    match caller.end(response, &request.method, config.as_ref().ok()) {
         // A client that leaves is no failure of ours.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write the answer: {error}"))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Err(Cut::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|cut| cut.to_string()),
     }
 }
 

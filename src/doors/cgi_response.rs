@@ -15,15 +15,7 @@ pub(super) fn write(
     out: impl Write,
 ) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
-    write!(
-        out,
-        "Status: {} {}\r\n",
-        response.status.0,
-        response.status.phrase()
-    )?;
-    for (name, value) in &response.headers {
-        write!(out, "{name}: {value}\r\n")?;
-    }
+    write_fields(&response, &mut out)?;
     let whole = response.status.0 == 200;
     if method != "HEAD"
         && let Body::File { path, .. } = &response.body
@@ -54,6 +46,23 @@ pub(super) fn write(
         }
     }
     out.flush()
+}
+
+/// Writes the head alone, for a body that comes by and by.
+pub(super) fn write_head(response: &Response, out: &mut impl Write) -> io::Result<()> {
+    let mut head = Vec::new();
+    write_fields(response, &mut head)?;
+    head.extend(b"\r\n");
+    out.write_all(&head)
+}
+
+fn write_fields(response: &Response, out: &mut impl Write) -> io::Result<()> {
+    let status = response.status;
+    write!(out, "Status: {} {}\r\n", status.0, status.phrase())?;
+    for (name, value) in &response.headers {
+        write!(out, "{name}: {value}\r\n")?;
+    }
+    Ok(())
 }
 
 /// The header that has the web server send the file, where the operator says that it does.

@@ -2,6 +2,7 @@
 //! A door knows a protocol and the request it carries; no room imports a door.
 
 pub mod cgi;
+mod caller;
 mod cgi_response;
 pub mod fastcgi;
 pub mod front;

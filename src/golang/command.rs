@@ -76,6 +76,8 @@ impl Go<'_> {
             .map_err(|e| trouble("prepare go", &e))?;
         // So many requests to the proxy are under way at once: they wait for it, not for a processor.
         command.env("GOMAXPROCS", "24");
+        // A go.mod above the directory in which it runs would have its say; above the root is none.
+        command.current_dir("/");
         self.supervise(&mut command, work, bounds)
     }
 
@@ -161,6 +163,8 @@ impl Go<'_> {
 
     fn cell(&self, work: &Path, cache: &Path, own_binary: &Path) -> Cell {
         let mut read: Vec<PathBuf> = NETWORK_FILES.iter().map(PathBuf::from).collect();
+        // The links in the compile cache lead there.
+        read.extend(self.config.warmed.clone());
         let mut ports = Vec::new();
         let proxies = self.toolchain.proxies(self.config);
         let checksums = self

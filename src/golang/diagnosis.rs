@@ -142,8 +142,11 @@ fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
             .replace(&format!("{}/", path.display()), "")
             .replace(&path.display().to_string(), "");
     }
-    if matches!(reason, Reason::OutOfMemory | Reason::OutOfTime) {
-        // A trace of the compiler's tells a client nothing.
+    if matches!(
+        reason,
+        Reason::OutOfMemory | Reason::OutOfTime | Reason::NoSandbox
+    ) {
+        // A trace of the compiler's, or what a kernel lacks, tells a client nothing.
         return Refusal::new(reason).log(words.to_owned());
     }
     let shown: Vec<_> = text

@@ -66,18 +66,45 @@ pub fn imports_c(dir: &Path) -> bool {
     })
 }
 
-fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(root.join(below)) else {
-        return;
+/// Whether the module states nowhere what it needs, and needs other modules: it is from before go.mod. Nobody's `go install`
+/// then makes the same bytes on another day.
+pub fn states_no_needs(module: &Path, path: &str) -> bool {
+    !module.join("go.mod").exists() && imports_others(module, path, 0)
+}
+
+/// Whether any package of this tree imports a path with a host that is not the module's own.
+fn imports_others(dir: &Path, module: &str, depth: usize) -> bool {
+    let is_other = |import: &str| {
+        let host = import.split('/').next().unwrap_or_default();
+        host.contains('.') && import != module && !import.starts_with(&format!("{module}/"))
     };
-    let mut names: Vec<String> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !name.starts_with(['_', '.']) && !NOT_COUNTED.contains(&name.as_str()))
-        .collect();
-    names.sort();
-    for name in names {
+    if go_files(dir).iter().any(|text| imports(text).any(is_other)) {
+        return true;
+    }
+    let below = directories(dir);
+    depth < MAX_DEPTH
+        && below
+            .iter()
+            .any(|name| imports_others(&dir.join(name), module, depth + 1))
+}
+
+/// What stands in quotes in the import declarations, which precede all others (Go specification, "Source file organization").
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    let is_declaration = |line: &&str| {
+        ["func ", "type ", "var ", "const "]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
+    text.lines()
+        .take_while(move |line| !is_declaration(line))
+        .filter_map(|line| line.split('"').nth(1))
+}
+
+fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
+    for name in directories(&root.join(below)) {
+        if NOT_COUNTED.contains(&name.as_str()) {
+            continue;
+        }
         let dir = if below.is_empty() {
             name
         } else {
@@ -90,6 +117,18 @@ fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
             collect(root, &dir, depth + 1, found);
         }
     }
+}
+
+/// The directories in `dir` that Go looks at, sorted.
+fn directories(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with(['_', '.']) && name != "testdata")
+        .collect();
+    names.sort();
+    names
 }
 
 fn go_files(dir: &Path) -> Vec<String> {
@@ -147,6 +186,21 @@ mod tests {
             fs::write(root.path().join(dir).join("x.go"), text).unwrap();
         }
         root
+    }
+
+    #[test]
+    fn what_a_module_from_before_go_mod_needs() {
+        for (text, needs) in [
+            ("package main\nimport \"fmt\"\n", false),
+            ("package main\nimport \"a.b/c/own\"\n", false),
+            ("package main\nimport (\n\tx \"d.e/f\"\n)\n", true),
+            ("package main\nfunc main() {\n\tprintln(\"d.e/f\")\n}\n", false),
+        ] {
+            let root = module(&[("cmd/x", text)]);
+            assert_eq!(states_no_needs(root.path(), "a.b/c"), needs, "{text}");
+            fs::write(root.path().join("go.mod"), "module a.b/c\n").unwrap();
+            assert!(!states_no_needs(root.path(), "a.b/c"), "{text}");
+        }
     }
 
     #[test]

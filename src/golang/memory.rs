@@ -19,8 +19,8 @@ const REFRESHING: Duration = Duration::from_secs(10 * 60);
 /// How long the last good answer is used while the module proxy fails.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a request waits to ask the proxy while too many others do.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long asking the proxy may take, the wait for a turn included: a module of 100 MB comes at 1 MB/s.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a target meant, or why it meant nothing.
 type Meaning = Result<Resolved, Refusal>;
@@ -77,8 +77,14 @@ fn lasts(target: &Target, meaning: &Meaning) -> bool {
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
     allowed()?;
-    let _place = place(go)?;
-    let meaning = resolve(go, target);
+    let patience = go
+        .config
+        .first_byte
+        .unwrap_or(PATIENCE)
+        .min(go.config.limits.wall);
+    let deadline = Instant::now() + patience;
+    let _place = place(go, deadline)?;
+    let meaning = resolve(go, target, deadline);
     if worth_remembering(&meaning) {
         table
             .put(key, &meaning)
@@ -96,8 +102,8 @@ fn worth_remembering(meaning: &Meaning) -> bool {
 }
 
 /// One of a few places among those who ask the proxy.
-fn place(go: Go<'_>) -> Result<Lock, Refusal> {
-    let (places, deadline) = (go.store.lookups(), Instant::now() + PATIENCE);
+fn place(go: Go<'_>, deadline: Instant) -> Result<Lock, Refusal> {
+    let places = go.store.lookups();
     loop {
         for place in &places {
             if let Some(lock) = Lock::try_take(place).map_err(|e| trouble("get to ask the proxy", &e))? {

@@ -8,6 +8,7 @@ pub mod memory;
 pub mod resolve;
 pub mod toolchain;
 pub mod vanity;
+pub mod warmed;
 pub mod work;
 
 pub use resolve::Resolved;

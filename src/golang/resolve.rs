@@ -29,6 +29,31 @@ pub struct Resolved {
     pub package: String,
     /// When the version was made, seconds since 1970.
     pub time: u64,
+    /// Whether it is from before go.mod, and needs modules that it names no versions of.
+    #[serde(default)]
+    pub states_no_needs: bool,
+}
+
+impl Resolved {
+    /// The path that always means it: `/OWNER/REPO/SUB@VERSION`.
+    pub fn path(&self) -> String {
+        let package = self.package.strip_prefix("github.com/");
+        format!("/{}@{}", package.unwrap_or(&self.package), self.version)
+    }
+
+    /// The last element of the package, past a major version: what `go install` calls the program.
+    pub fn name(&self) -> &str {
+        let mut elements = self.package.rsplit('/');
+        let last = elements.next().unwrap_or_default();
+        let major = last
+            .strip_prefix('v')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        if major {
+            elements.next().unwrap_or(last)
+        } else {
+            last
+        }
+    }
 }
 
 /// A module that may be the one that is meant, and the package in it.
@@ -68,8 +93,8 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy.
-pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
+/// Asks the module proxy, until `deadline`.
+pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
     // A thread's number is no other's while it lives, in this process or any.
     let name = format!("resolve-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
@@ -77,7 +102,6 @@ pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
         .store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;
-    let deadline = Instant::now() + go.config.limits.wall;
     let asking = Asking {
         go,
         work: work.path(),
@@ -237,6 +261,7 @@ impl Asking<'_> {
             version: downloaded.version.clone(),
             package,
             time: module_time(&downloaded.info),
+            states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
         })
     }
 
@@ -285,8 +310,15 @@ fn download(
 ) -> Result<Downloaded, Refusal> {
     let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
     let hidden = go.hidden();
-    if !matches!(outcome.ended, Ended::Exited(_)) {
-        return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+    match outcome.ended {
+        Ended::Exited(_) => {}
+        Ended::TimedOut => {
+            let log = format!("{query}: the module proxy did not come to an end in time");
+            return Err(Refusal::new(Reason::ProxyFailed).log(log));
+        }
+        Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
+            return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
+        }
     }
     let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     if said.error.is_empty() && said.dir.is_dir() {

@@ -82,10 +82,8 @@ impl Toolchain {
 
     /// The module proxies, without `direct`: with it a hostile import path makes `go` fetch internal addresses.
     pub fn proxies(&self, config: &Config) -> String {
-        let proxies = config.proxy.as_deref().unwrap_or(&self.proxy);
-        let kept: Vec<_> = proxies
-            .split([',', '|'])
-            .map(str::trim)
+        let kept: Vec<_> = self
+            .named_proxies(config)
             .filter(|p| !matches!(*p, "" | "direct"))
             .collect();
         if kept.is_empty() {
@@ -93,6 +91,16 @@ impl Toolchain {
         } else {
             kept.join(",")
         }
+    }
+
+    /// Whether the operator names `direct` among them.
+    pub fn names_direct(&self, config: &Config) -> bool {
+        self.named_proxies(config).any(|proxy| proxy == "direct")
+    }
+
+    fn named_proxies<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
+        let named = config.proxy.as_deref().unwrap_or(&self.proxy);
+        named.split([',', '|']).map(str::trim)
     }
 
     /// The checksum database.

@@ -42,6 +42,18 @@ pub struct Meta {
     pub sha256: String,
     /// How long the build took, seconds.
     pub build_seconds: f64,
+    /// What a module from before go.mod got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+}
+
+/// What `go` wrote for a module that did not say what it needs, on the day of the build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Needs {
+    /// The go.mod.
+    pub go_mod: String,
+    /// The go.sum.
+    pub go_sum: String,
 }
 
 /// A program that was checked before it was published, and has not changed since.

@@ -132,7 +132,7 @@ fn last_use(metadata: &Metadata) -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// All files below a directory. What vanishes meanwhile is left out.
+/// All files below a directory. What vanishes meanwhile is left out, and links, which take no room.
 fn files_below(dir: &Path) -> io::Result<Vec<Item>> {
     let (mut items, mut open) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(dir) = open.pop() {
@@ -142,7 +142,7 @@ fn files_below(dir: &Path) -> io::Result<Vec<Item>> {
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 open.push(entry.path());
-            } else {
+            } else if metadata.is_file() {
                 let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 items.push(Item {
                     used,

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 31] = [
+pub(crate) const REASONS: [(&str, u16); 34] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -18,6 +18,7 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
     ("no-such-package", 404),
     ("no-such-page", 404),
     ("no-command", 404),
+    ("not-built", 404),
     ("method-not-allowed", 405),
     ("too-large", 413),
     ("too-much-disk", 413),
@@ -26,6 +27,8 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
     ("needs-newer-go", 422),
     ("not-for-this-platform", 422),
     ("replace-directives", 422),
+    ("declares-another-path", 422),
+    ("no-such-go", 400),
     ("too-many-builds", 429),
     ("internal", 500),
     ("proxy-failed", 502),
@@ -38,12 +41,6 @@ pub(crate) const REASONS: [(&str, u16); 31] = [
     ("no-sandbox", 503),
     ("disk-full", 507),
 ];
-
-/// Those that no test provokes yet, and why.
-pub(crate) const UNPROVOKED: [(&str, &str); 1] = [(
-    "disk-full",
-    "needs a small file system of its own: comes with the fault campaign",
-)];
 
 /// The status of a reason.
 #[track_caller]

@@ -5,9 +5,9 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server, http};
+use super::{PATIENCE, eventually, gox_server, http, processes};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, geteuid};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,14 +15,40 @@ use std::sync::{Arc, Mutex, mpsc};
 
 /// A running front. Dropping it ends it as a service manager would, and fails the test if it does not go.
 pub(crate) struct Front {
+    /// What the test started: the front, or what holds its container.
     pub(crate) child: Child,
+    /// Whom a service manager signals: the front, or its container's first process.
+    pub(crate) pid: i32,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
 }
 
 impl Front {
     pub(crate) fn start(store: &Scratch) -> Front {
-        let mut command = Command::new(gox_server());
+        let mut front = Front::start_command(Command::new(gox_server()), store);
+        front.pid = i32::try_from(front.child.id()).unwrap();
+        front
+    }
+
+    /// The same as the first process of a PID namespace, which is what a container is to it.
+    pub(crate) fn start_contained(store: &Scratch) -> Front {
+        let mut command = Command::new("unshare");
+        if !geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command
+            .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
+            .arg(gox_server());
+        let mut front = Front::start_command(command, store);
+        let outside = i32::try_from(front.child.id()).unwrap();
+        let [first] = processes::children(outside)[..] else {
+            panic!("unshare has one child")
+        };
+        front.pid = first;
+        front
+    }
+
+    fn start_command(mut command: Command, store: &Scratch) -> Front {
         command
             .env_clear()
             .envs(store.settings())
@@ -48,7 +74,12 @@ impl Front {
             }
         });
         match receiver.recv_timeout(PATIENCE) {
-            Ok(address) => Front { child, address, log },
+            Ok(address) => Front {
+                child,
+                pid: 0,
+                address,
+                log,
+            },
             Err(_) => {
                 child.kill().unwrap();
                 panic!(
@@ -79,7 +110,7 @@ impl Front {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.pid), signal).unwrap();
     }
 
     /// Waits until it has ended by itself.

@@ -6,6 +6,7 @@ pub(crate) mod attacks;
 pub(crate) mod ask;
 pub(crate) mod case;
 pub(crate) mod cgi;
+pub(crate) mod dice;
 pub(crate) mod fastcgi;
 pub(crate) mod front;
 pub(crate) mod http;

@@ -15,8 +15,8 @@ use std::time::Instant;
 pub(crate) enum Manner {
     /// Serves the fixtures.
     Serve,
-    /// Serves the fixtures, except that zips wait until the manner changes.
-    HoldZips,
+    /// Serves the fixtures, except that what ends so waits until the manner changes.
+    Hold(&'static str),
     /// Says nothing to anybody, until the manner changes.
     Hang,
     /// A status with a page, as a proxy in trouble or a captive portal gives it.
@@ -113,7 +113,7 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
     changed.notify_all();
     let waits = |state: &mut State| match state.manner {
         Manner::Hang => true,
-        Manner::HoldZips => path.ends_with(".zip"),
+        Manner::Hold(end) => path.ends_with(end),
         Manner::Serve | Manner::Page(_) => false,
     };
     state = changed.wait_while(state, waits).unwrap();
@@ -125,7 +125,7 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
             status,
             b"<!doctype html><title>Welcome to the hotel</title>\n".to_vec(),
         ),
-        Manner::Serve | Manner::HoldZips | Manner::Hang => match fs::read(file) {
+        Manner::Serve | Manner::Hold(_) | Manner::Hang => match fs::read(file) {
             Ok(body) => (200, body),
             Err(_) => (404, b"not found: no such module\n".to_vec()),
         },

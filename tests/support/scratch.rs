@@ -41,6 +41,11 @@ impl Scratch {
         store
     }
 
+    /// A store with nothing in it, and beside it, as an image brings it, a compile cache that holds what `hello` needs.
+    pub(crate) fn in_image() -> Scratch {
+        Scratch::cold().set("GOX_WARMED", template().join("cache/compile"))
+    }
+
     /// A store with nothing in it.
     pub(crate) fn cold() -> Scratch {
         let dir = tempfile::Builder::new()
@@ -98,6 +103,11 @@ impl Scratch {
     /// A front over this store.
     pub(crate) fn front(&self) -> Front {
         Front::start(self)
+    }
+
+    /// The same in a container.
+    pub(crate) fn contained_front(&self) -> Front {
+        Front::start_contained(self)
     }
 
     /// A FastCGI responder over this store.

@@ -1,0 +1,64 @@
+//! What is told of a program beside it. Sidecars look, and never build.
+
+use serde_json::{Value, json};
+
+use crate::answer::{Reason, Refusal, Response};
+use crate::asked::Sidecar;
+use crate::build::builder::Failure;
+use crate::build::{Recipe, kept};
+use crate::store::{Meta, Store};
+
+/// The answer, if the program was built, or was tried to be.
+pub fn answer(sidecar: Sidecar, recipe: &Recipe, store: &Store) -> Result<Response, Refusal> {
+    let meta = kept(recipe, store).map(|artifact| artifact.meta);
+    match (sidecar, meta) {
+        (Sidecar::Sha256, Some(meta)) => Ok(text("text/plain", sums(&meta))),
+        (Sidecar::Json, Some(meta)) => Ok(text("application/json", format!("{:#}\n", all(&meta)))),
+        (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
+        (Sidecar::Log, None) => words(recipe, store).map(|words| text("text/plain", words)),
+        (Sidecar::Sha256 | Sidecar::Json, None) => Err(Refusal::new(Reason::NotBuilt)),
+    }
+}
+
+fn text(content_type: &str, text: String) -> Response {
+    // What `latest` means, and what is kept, may change within minutes.
+    Response::text(200, &format!("{content_type}; charset=utf-8"), text)
+        .with("Cache-Control", "public, max-age=60")
+        .with("Vary", "User-Agent, Accept")
+}
+
+/// As sha256sum prints it, so that `sha256sum --check` reads it.
+fn sums(meta: &Meta) -> String {
+    format!("{}  {}\n", meta.sha256, meta.description.file_name)
+}
+
+fn all(meta: &Meta) -> Value {
+    let mut all = json!(meta);
+    all["url"] = json!(meta.description.exact);
+    all
+}
+
+fn silence(meta: &Meta) -> String {
+    format!(
+        "{} {} was compiled by {} in {:.1} s, without a word.\n",
+        meta.description.package, meta.description.version, meta.description.go, meta.build_seconds
+    )
+}
+
+/// What the compiler said of a program that it does not compile, for as long as that is remembered.
+fn words(recipe: &Recipe, store: &Store) -> Result<String, Refusal> {
+    let failure = |recipe: &Recipe| {
+        store
+            .failures()
+            .get::<Failure>(&recipe.key())
+            .map(|(failure, _)| failure.refusal)
+            .filter(|refusal| refusal.reason != Reason::OwnDirectives)
+    };
+    let refusal = failure(recipe).or_else(|| failure(&recipe.as_main_module()));
+    let refusal = refusal.ok_or_else(|| Refusal::new(Reason::NotBuilt))?;
+    Ok(format!(
+        "{}\n{}\n",
+        refusal.reason.sentence(),
+        refusal.detail.trim_end()
+    ))
+}

@@ -1,0 +1,73 @@
+//! SECURITY.md's table of known attacks is whole, and what it names is there.
+
+use crate::cases::cases;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const MODULES: u32 = 34;
+const MACHINES: u32 = 15;
+
+/// The rows: the case, what happens, what shows it.
+fn rows() -> Vec<[String; 3]> {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let (_, table) = text.split_once("## Every known case").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table
+        .lines()
+        .filter(|line| line.starts_with("| M") || line.starts_with("| S"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [case, happens, shown] = cells[..] else {
+            panic!("not three cells: {row}")
+        };
+        [case, happens, shown].map(str::to_owned)
+    })
+    .collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn no_case_is_left_out() {
+    let there: Vec<_> = rows()
+        .iter()
+        .map(|[case, ..]| case.split(' ').next().unwrap().to_owned())
+        .collect();
+    let modules = (1..=MODULES).map(|number| format!("M{number}"));
+    let machines = (1..=MACHINES).map(|number| format!("S{number}"));
+    assert_eq!(there, modules.chain(machines).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_shows_a_case_is_there() {
+    let shown: BTreeSet<String> = cases()
+        .iter()
+        .filter_map(|case| Some(case.shows.split_once(':')?.0.to_owned()))
+        .collect();
+    for [case, happens, shows] in rows() {
+        assert!(!happens.is_empty(), "{case}");
+        let names: Vec<&str> = shows.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "{case}: nothing shows it");
+        for name in names {
+            let is_there = if let Some(id) = name.strip_prefix("cases: ") {
+                shown.contains(id)
+            } else if let Some((file, function)) = name.split_once(": ") {
+                is_test(&root().join(file), function)
+            } else {
+                let (module, function) = name.split_once("::").unwrap();
+                is_test(&root().join(format!("tests/{module}.rs")), function)
+            };
+            assert!(is_there, "{case}: no such test: {name}");
+        }
+    }
+}
+
+/// Whether the file has this function, with `#[test]` over it.
+fn is_test(file: &Path, function: &str) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let (before, _) = text.split_once(&format!("fn {function}()")).unwrap_or_default();
+    before.trim_end().ends_with("#[test]")
+}

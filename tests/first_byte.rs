@@ -1,0 +1,206 @@
+//! Answers that have to begin in time, because a router cuts what sends no byte (design section 10).
+
+use crate::support::answer::Answer;
+use crate::support::ask::Ask;
+use crate::support::case::tester;
+use crate::support::front::Front;
+use crate::support::proxy::{Manner, Proxy};
+use crate::support::scratch::Scratch;
+use crate::support::{http, plain, sha256};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Held back, it makes a build stand still that has begun.
+const LATE: &str = "/arrives-late/@v/v1.0.0.zip";
+
+/// A store, its front, and a proxy that holds back what a build needs.
+fn held(first_byte: &str) -> (Proxy, Scratch) {
+    let proxy = Proxy::start(Manner::Hold(LATE));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_FIRST_BYTE_SECONDS", first_byte);
+    (proxy, store)
+}
+
+fn wanted() -> String {
+    plain::install(&tester("waits-for-dependency", "v1.0.0").wanted).sha256
+}
+
+fn url(address: SocketAddr, path: &str) -> String {
+    format!("http://{address}{path}?os=linux&arch=amd64")
+}
+
+/// `curl`, whose body goes to stdout.
+fn curl(arguments: &[&str]) -> Child {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error"]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The head of an answer and the first byte of its body, as soon as they are there.
+fn beginning(stream: &mut TcpStream) -> Vec<u8> {
+    let mut wire = Vec::new();
+    while !wire.ends_with(b"\r\n\r\n") || wire.is_empty() {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        wire.push(byte[0]);
+    }
+    let mut chunk = [0; 6];
+    stream.read_exact(&mut chunk).unwrap();
+    assert_eq!(chunk, *b"1\r\n\x7f\r\n", "one byte of an ELF file");
+    wire.extend(chunk);
+    wire
+}
+
+#[test]
+fn an_answer_begins_before_its_program_is_there() {
+    let (proxy, store) = held("1");
+    let front = store.front();
+    let mut stream = front.connect();
+    let ask = Ask::get("/tester/waits-for-dependency");
+    stream.write_all(&http::request(&ask)).unwrap();
+    let mut wire = beginning(&mut stream);
+    assert!(wire.starts_with(b"HTTP/1.1 200 "), "{wire:?}");
+    // Still nothing to build with.
+    proxy.await_ask(LATE);
+    proxy.change(Manner::Serve);
+    stream.read_to_end(&mut wire).unwrap();
+    let answer = Answer::from_http(&wire, false).unwrap();
+    assert_eq!(answer.sha256(), wanted(), "{answer}");
+    for told_by_the_whole in [
+        "content-length",
+        "etag",
+        "repr-digest",
+        "accept-ranges",
+        "gox-verify",
+    ] {
+        assert_eq!(answer.header(told_by_the_whole), None, "{answer}");
+    }
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("gox-version"), Some("v1.0.0"));
+}
+
+#[test]
+fn a_build_that_fails_cuts_the_answer_that_had_begun() {
+    let (proxy, store) = held("1");
+    let front = store.front();
+    let mut stream = front.connect();
+    stream
+        .write_all(&http::request(&Ask::get("/tester/waits-in-vain")))
+        .unwrap();
+    let mut wire = beginning(&mut stream);
+    let curl = curl(&[&url(front.address, "/tester/waits-in-vain")]);
+    proxy.await_ask(LATE);
+    // The second client has its first byte too: it came later, so it is the one to wait for.
+    let mut second = front.connect();
+    second
+        .write_all(&http::request(&Ask::get("/tester/waits-in-vain")))
+        .unwrap();
+    beginning(&mut second);
+    proxy.change(Manner::Serve);
+    stream.read_to_end(&mut wire).ok();
+    assert!(Answer::from_http(&wire, false).is_err(), "it looks whole");
+    let output = curl.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(18),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // Who asks again is told why.
+    front
+        .ask(&Ask::get("/tester/waits-in-vain"))
+        .refused("does-not-compile");
+}
+
+/// Without chunks an end and a cut look alike, and a CGI program under another server does not know who cuts when.
+#[test]
+fn who_cannot_tell_a_cut_gets_no_beginning() {
+    let (proxy, store) = held("1");
+    let front = store.front();
+    let path = "/tester/waits-for-dependency";
+    for answer in [
+        store.ask(&Ask::get(path)),
+        old_http(&front, path),
+        resuming(&front, path),
+    ] {
+        answer.refused("still-building");
+        assert!(answer.header("retry-after").is_some(), "{answer}");
+    }
+    let address = url(front.address, path);
+    let curl = curl(&["--http1.0", "--retry", "9", &address]);
+    proxy.change(Manner::Serve);
+    let output = curl.wait_with_output().unwrap();
+    assert_eq!(sha256(&output.stdout), wanted(), "{output:?}");
+}
+
+fn old_http(front: &Front, path: &str) -> Answer {
+    let ask = format!("GET {path}?os=linux&arch=amd64 HTTP/1.0\r\nHost: x\r\n\r\n");
+    let wire = String::from_utf8(front.send(ask.as_bytes())).unwrap();
+    // A server may answer HTTP/1.0 with its own version (RFC 9110 section 2.5).
+    let wire = wire.replacen("HTTP/1.0", "HTTP/1.1", 1);
+    Answer::from_http(wire.as_bytes(), false).unwrap()
+}
+
+fn resuming(front: &Front, path: &str) -> Answer {
+    front.ask(&Ask::get(path).header("Range", "bytes=5-"))
+}
+
+/// Heroku's router: 30 s to the first byte, then 55 s from byte to byte.
+const FIRST: Duration = Duration::from_secs(30);
+const NEXT: Duration = Duration::from_secs(55);
+
+/// How long the build takes: past both.
+const BUILD: Duration = Duration::from_secs(70);
+
+/// Passes one connection on, and cuts it as that router would.
+fn router(front: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut server = TcpStream::connect(front).unwrap();
+        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || io::copy(&mut from_client, &mut to_server));
+        let mut patience = FIRST;
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            server.set_read_timeout(Some(patience)).unwrap();
+            match server.read(&mut bytes) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => {
+                    if client.write_all(&bytes[..read]).is_err() {
+                        break;
+                    }
+                }
+            }
+            patience = NEXT;
+        }
+        client.shutdown(Shutdown::Both).ok();
+        server.shutdown(Shutdown::Both).ok();
+    });
+    address
+}
+
+/// The one-liner through that router, with the setting that the image has, and a build that takes 70 seconds.
+#[test]
+fn the_plain_one_liner_passes_a_router_that_cuts() {
+    let (proxy, store) = held("25");
+    let front = store.front();
+    let begun = Instant::now();
+    let curl = curl(&[
+        "-A",
+        "Linux x86_64",
+        &format!("http://{}/tester/waits-for-dependency", router(front.address)),
+    ]);
+    proxy.await_ask(LATE);
+    // The length of the build is the case.
+    std::thread::sleep(BUILD.saturating_sub(begun.elapsed()));
+    proxy.change(Manner::Serve);
+    let output = curl.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(sha256(&output.stdout), wanted());
+}

@@ -1,0 +1,233 @@
+//! The scripts that install: run by the shells that people have, with curl and with wget.
+
+use crate::support::ask::Ask;
+use crate::support::case::tester;
+use crate::support::front::Front;
+use crate::support::scratch::Scratch;
+use crate::support::{plain, sha256};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// How each is started. busybox brings its own wget.
+const SHELLS: [(&[&str], &[&str]); 7] = [
+    (&["dash"], &["curl"]),
+    (&["dash"], &["wget"]),
+    (&["bash"], &["curl"]),
+    (&["bash", "--posix"], &["wget"]),
+    (&["zsh"], &["curl"]),
+    (&["zsh", "--emulate", "sh"], &["wget"]),
+    (&["busybox", "sh"], &["wget=busybox"]),
+];
+
+/// What the script uses of a machine, beside a shell and something that fetches.
+const TOOLS: [&str; 9] = [
+    "uname",
+    "mkdir",
+    "rm",
+    "cut",
+    "chmod",
+    "mv",
+    "sleep",
+    "sha256sum",
+    "cat",
+];
+
+/// A machine that has these tools and no others, and a home.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn with(tools: &[&str]) -> Machine {
+        let folder = tempfile::tempdir().unwrap();
+        for below in ["tools", "home/.local/bin"] {
+            fs::create_dir_all(folder.path().join(below)).unwrap();
+        }
+        for tool in tools {
+            let (name, program) = tool.split_once('=').unwrap_or((tool, tool));
+            symlink(which(program), folder.path().join("tools").join(name)).unwrap();
+        }
+        Machine { folder }
+    }
+
+    fn bin(&self) -> std::path::PathBuf {
+        self.folder.path().join("home/.local/bin")
+    }
+
+    fn run(&self, shell: &[&str], script: &[u8]) -> Output {
+        let file = self.folder.path().join("script");
+        fs::write(&file, script).unwrap();
+        let mut command = Command::new(which(shell[0]));
+        command.args(&shell[1..]).arg(file).env_clear();
+        command.env("HOME", self.folder.path().join("home")).env(
+            "PATH",
+            format!(
+                "{}:{}",
+                self.bin().display(),
+                self.folder.path().join("tools").display()
+            ),
+        );
+        command.output().unwrap()
+    }
+
+    fn installed(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.bin()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+fn which(program: &str) -> std::path::PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join(program));
+    found
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("the tests need {program}: make test-packages"))
+}
+
+fn script(front: &Front, path: &str) -> String {
+    let answer = front.ask(&Ask::get(path));
+    assert_eq!(answer.status, 200, "{answer}");
+    // The harness leaves the port out of Host.
+    answer
+        .text()
+        .replace("http://127.0.0.1", &format!("http://{}", front.address))
+}
+
+#[test]
+fn every_shell_installs_the_program() {
+    let store = Scratch::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/hello@v1.0.0");
+    let wanted = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+    for (shell, fetches) in SHELLS {
+        let machine = Machine::with(&[&TOOLS[..], fetches].concat());
+        let output = machine.run(shell, script.as_bytes());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{shell:?} {fetches:?}: {said}");
+        assert_eq!(machine.installed(), ["hello"], "{shell:?}: {said}");
+        let file = machine.bin().join("hello");
+        let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (sha256(&fs::read(&file).unwrap()), mode),
+            (wanted.clone(), 0o755),
+            "{shell:?}"
+        );
+        assert!(
+            said.contains(&format!("SHA-256 {wanted}, as the server says")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn other_bytes_are_not_installed() {
+    let store = Scratch::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/hello@v1.0.0");
+    // The program's own name is no sum of it.
+    let wrong = script.replace(
+        "cut -d ' ' -f 1 \"$new.sha256\"",
+        "cut -d ' ' -f 3 \"$new.sha256\"",
+    );
+    assert_ne!(script, wrong);
+    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
+    let output = machine.run(&["dash"], wrong.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("the server says"),
+        "{said}"
+    );
+    assert_eq!(machine.installed(), [] as [&str; 0], "{said}");
+    // Without a program that tells sums it is installed, and that is said.
+    let bare: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sha256sum").collect();
+    let machine = Machine::with(&[&bare[..], &["curl"]].concat());
+    let output = machine.run(&["dash"], script.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("not compared"), "{said}");
+}
+
+#[test]
+fn a_refusal_is_told_and_leaves_nothing() {
+    let store = Scratch::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/does-not-compile");
+    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
+    let output = machine.run(&["dash"], script.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("was not installed"),
+        "{said}"
+    );
+    assert_eq!(machine.installed(), [] as [&str; 0], "{said}");
+    front
+        .ask(&Ask::get("/-/install/tester/library"))
+        .refused("no-command");
+    front.ask(&Ask::get("/-/install/o/../r")).refused("bad-path");
+    front.ask(&Ask::get("/-/installed")).refused("no-such-page");
+}
+
+#[test]
+fn a_script_that_was_cut_does_nothing() {
+    let store = Scratch::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/hello@v1.0.0");
+    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
+    let whole = script.trim_end().len();
+    for end in (0..whole).step_by(61).chain([whole - 1]) {
+        machine.run(&["dash"], &script.as_bytes()[..end]);
+        assert_eq!(machine.installed(), [] as [&str; 0], "cut at {end}");
+    }
+}
+
+#[test]
+fn the_scripts_are_clean() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/answer/install");
+    let output = Command::new(which("shellcheck"))
+        .args(["--shell=sh", "--severity=style"])
+        .arg(folder.join("install.sh"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let mut parser = tree_sitter::Parser::new();
+    parser
+        .set_language(&tree_sitter_powershell::LANGUAGE.into())
+        .unwrap();
+    let text = fs::read_to_string(folder.join("install.ps1")).unwrap();
+    let tree = parser.parse(&text, None).unwrap();
+    assert!(!tree.root_node().has_error(), "install.ps1 does not parse");
+    // The control: the parser does refuse.
+    let tree = parser.parse(text.replacen("try {", "try ", 1), None).unwrap();
+    assert!(tree.root_node().has_error());
+}
+
+#[test]
+fn sidecars_tell_and_never_build() {
+    let store = Scratch::new();
+    let get = |path: &str| store.ask(&Ask::get(path));
+    for sidecar in ["sha256", "json", "log"] {
+        get(&format!("/tester/hello@v1.0.0.{sidecar}")).refused("not-built");
+    }
+    assert!(store.artifacts().is_empty());
+    let program = get("/tester/hello@v1.0.0");
+    let sum = program.sha256();
+    assert_eq!(
+        get("/tester/hello@v1.0.0.sha256").text(),
+        format!("{sum}  hello\n")
+    );
+    let all: serde_json::Value = serde_json::from_str(&get("/tester/hello@v1.0.0.json").text()).unwrap();
+    assert_eq!(all["sha256"], sum.as_str());
+    assert_eq!(all["verify"], program.header("gox-verify").unwrap());
+    assert_eq!(all["url"], program.header("content-location").unwrap());
+    assert!(get("/tester/hello@v1.0.0.log").text().contains("without a word"));
+    get("/tester/does-not-compile").refused("does-not-compile");
+    assert!(get("/tester/does-not-compile.log").text().contains("cannot use"));
+}

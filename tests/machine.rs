@@ -1,0 +1,238 @@
+//! A machine in trouble, or an odd one: full or read-only disks, few descriptors, a clock that jumps, traps laid by other
+//! users. S4, S9, S11, S12 and M10 of the catalogue. Afterwards the same store serves on.
+
+use crate::support::answer::Answer;
+use crate::support::ask::Ask;
+use crate::support::case::tester;
+use crate::support::cgi::Cgi;
+use crate::support::scratch::Scratch;
+use crate::support::{gox_server, plain, walk};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+fn hello() -> Ask {
+    Ask::get("/tester/hello@v1.0.0")
+}
+
+#[track_caller]
+fn right(answer: &Answer) {
+    let wanted = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+    assert_eq!((answer.status, answer.sha256()), (200, wanted), "{answer}");
+}
+
+/// The program as a CGI program, after `words` of sh have prepared its place: with mounts that nobody else sees.
+fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
+    let mut command = Command::new("unshare");
+    command.arg("--mount");
+    if !nix::unistd::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--", "/bin/sh", "-c"]);
+    command
+        .arg(format!("set -e; {words}; exec \"$0\""))
+        .arg(gox_server());
+    command
+        .env_clear()
+        .envs(store.settings())
+        .envs(ask.variables())
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    Cgi::start_command(command, ask).answer()
+}
+
+pub(crate) fn full(store: &Scratch, folder: &str, bytes: &str) -> Answer {
+    let words =
+        format!("mkdir -p \"$GOX_DIR/{folder}\"; mount -t tmpfs -o size={bytes} none \"$GOX_DIR/{folder}\"");
+    on_a_machine(store, &words, &hello())
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_kept() {
+    let store = Scratch::new();
+    // For the build, for the program that it made, for the modules, and for everything.
+    for (folder, bytes) in [
+        ("work", "512k"),
+        ("artifacts", "64k"),
+        ("cache/modules", "16k"),
+        (".", "2m"),
+    ] {
+        let answer = full(&store, folder, bytes);
+        assert_eq!(answer.reason(), Some("disk-full"), "{folder}: {answer}");
+    }
+    // Go does without a compile cache that takes nothing more.
+    right(&full(&store, "cache/compile", "1m"));
+    fs::remove_dir_all(store.dir.join("artifacts")).unwrap();
+    right(&store.ask(&hello()));
+}
+
+#[test]
+fn a_read_only_disk_serves_what_is_there() {
+    let store = Scratch::new();
+    right(&store.ask(&hello()));
+    let words = "mount --bind \"$GOX_DIR\" \"$GOX_DIR\"; mount -o remount,bind,ro \"$GOX_DIR\"";
+    right(&on_a_machine(&store, words, &hello()));
+    on_a_machine(&store, words, &Ask::get("/tester/hello@v1.1.0")).refused("internal");
+    store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+}
+
+/// Where a machine lacks so much that nothing can be built, that is said; no panic, and the next request is served.
+#[test]
+fn what_a_machine_may_lack() {
+    for words in [
+        "ulimit -n 16",
+        "ulimit -n 6",
+        "mount -t tmpfs none /proc",
+        "mount -t tmpfs -o ro none /tmp; mount -t tmpfs -o ro none /var/tmp",
+        "mount -t tmpfs none /etc",
+        "mount -t tmpfs none /dev",
+        "ulimit -v 900000",
+    ] {
+        let store = Scratch::new();
+        let answer = on_a_machine(&store, words, &hello());
+        assert!(!answer.log.contains("panicked"), "{words}: {answer}");
+        match answer.status {
+            200 => right(&answer),
+            _ => assert!(
+                matches!(answer.reason(), Some("internal" | "out-of-memory" | "no-go")),
+                "{words}: {answer}"
+            ),
+        }
+        right(&store.ask(&hello()));
+    }
+}
+
+/// All that remembers when it was made, made older or younger by days: what a clock looks like that has jumped.
+#[test]
+fn a_clock_that_jumps() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    for now in [SystemTime::now() + 2 * day, SystemTime::now() - 2 * day] {
+        let store = Scratch::new();
+        right(&store.ask(&hello()));
+        store
+            .ask(&Ask::get("/tester/does-not-compile"))
+            .refused("does-not-compile");
+        for folder in [
+            "resolutions",
+            "failures",
+            "clients",
+            "counters",
+            "queue",
+            "locks",
+            "slots",
+        ] {
+            for path in walk(&store.dir.join(folder)) {
+                File::open(path).unwrap().set_modified(now).unwrap();
+            }
+        }
+        right(&store.ask(&hello()));
+        store
+            .ask(&Ask::get("/tester/does-not-compile"))
+            .refused("does-not-compile");
+        store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+    }
+}
+
+/// S9. Whatever the umask of who started it: nobody else writes, and what is not for everybody nobody else reads.
+#[test]
+fn nobody_else_writes_to_the_store() {
+    let store = Scratch::of_its_own();
+    let cache = store.dir.join("cache");
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o700)).unwrap();
+    right(&on_a_machine(&store, "umask 0", &hello()));
+    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
+    for folder in [
+        "work",
+        "locks",
+        "resolutions",
+        "clients",
+        "cache",
+        "cache/modules",
+    ] {
+        assert_eq!(mode(&store.dir.join(folder)), 0o700, "{folder}");
+    }
+    for path in walk(&store.dir.join("artifacts")) {
+        let wanted = if path.is_dir() { 0o755 } else { 0o644 };
+        assert!(
+            mode(&path) & !wanted == 0,
+            "{}: {:o}",
+            path.display(),
+            mode(&path)
+        );
+    }
+}
+
+/// S9. A link at a name that can be foretold: whoever could plant it would have the builder write elsewhere.
+#[test]
+fn a_planted_link_is_not_followed() {
+    let store = Scratch::new();
+    right(&store.ask(&hello()));
+    let [artifact] = &store.artifacts()[..] else {
+        panic!("{:?}", store.artifacts())
+    };
+    let key = artifact.parent().unwrap().file_name().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("kept"), "").unwrap();
+    fs::remove_file(artifact).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), store.dir.join("work").join(key)).unwrap();
+    right(&store.ask(&hello()));
+    let left: Vec<PathBuf> = walk(elsewhere.path());
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+/// M10. What another user may leave where Go looks for settings: above the directory in which it runs, and at home.
+#[test]
+fn planted_settings_are_not_read() {
+    let store = Scratch::new();
+    let home = tempfile::tempdir().unwrap();
+    let settings = home.path().join(".config/go");
+    fs::create_dir_all(&settings).unwrap();
+    fs::write(
+        settings.join("env"),
+        "GOFLAGS=-tags=evil\nCGO_ENABLED=1\nGOPROXY=off\n",
+    )
+    .unwrap();
+    for folder in [store.dir.clone(), store.dir.join("work"), store.dir.join("cache")] {
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("go.mod"), "module planted\n\ngo 1.99\n").unwrap();
+        fs::write(folder.join("go.work"), "go 1.99\nuse ./nowhere\n").unwrap();
+    }
+    let store = store.set("HOME", home.path());
+    // The builder then sweeps away what lies where only builds should.
+    right(&store.ask(&hello()));
+}
+
+/// S11. A thousand requests, good and bad: as many descriptors, children and files as before.
+#[test]
+fn a_thousand_requests_leave_nothing() {
+    let store = Scratch::new();
+    let front = store.front();
+    let pid = i32::try_from(front.child.id()).unwrap();
+    let asks = [
+        hello(),
+        Ask::get("/o/../r"),
+        Ask::get("/tester/nosuch"),
+        Ask::get("/tester/library"),
+    ];
+    let round = || asks.iter().for_each(|ask| drop(front.ask(ask)));
+    let left = || {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let children = crate::support::processes::children(pid).len();
+        (descriptors, children, walk(&store.dir).len())
+    };
+    (0..5).for_each(|_| round());
+    store.tempdirs();
+    let before = left();
+    (0..250).for_each(|_| round());
+    crate::support::eventually("all is as before", crate::support::PATIENCE, || left() == before);
+}
+
+/// S12. What makes a server unsafe is said where an operator looks.
+#[test]
+fn doctor_tells_what_is_unsafe() {
+    let store = Scratch::new().set("GOX_GOPROXY", "http://127.0.0.1:1,direct");
+    let output = store.command().arg("doctor").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("direct"), "{said}");
+}
