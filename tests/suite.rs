@@ -64,6 +64,8 @@ mod machine;
 mod limits;
 // Real programs, through the real module proxy.
 mod corpus;
+// Versions of Go, those that are here and those that are brought.
+mod toolchains;
 // Which room of src/ may know which.
 mod rooms;
 // Settings are told three times, alike.
