@@ -306,6 +306,7 @@ fn program(size: u64) -> Artifact {
         size,
         sha256: "00".repeat(32),
         build_seconds: 1.0,
+        needs: None,
     };
     let path = "/dev/null".into();
     let file = File::open(&path).expect("/dev/null");
