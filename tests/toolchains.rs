@@ -253,7 +253,7 @@ fn a_machine_without_go_brings_its_own() {
         assert_eq!(answer.header("Gox-Go"), Some("go1.26.8"));
     }
     let goroot = store.dir.join("go/go1.26.8");
-    assert_eq!(brought(&store), [goroot.clone()]);
+    assert_eq!(brought(&store), std::slice::from_ref(&goroot));
     for path in walk(&goroot) {
         let mode = path.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o222, 0, "{} can be written", path.display());
