@@ -55,7 +55,11 @@ fn story(
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
-    let toolchain = brought::default(config, store, &mut |_| true)?;
+    let toolchain = brought::default(
+        config,
+        store,
+        &mut brought::within(config.first_byte.unwrap_or(config.limits.wall)),
+    )?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,

@@ -6,7 +6,8 @@ use crate::answer::{Refusal, Response};
 use crate::asked::Target;
 use crate::config::Config;
 use crate::golang::command::Go;
-use crate::golang::{Toolchain, memory};
+use crate::golang::memory;
+use crate::golang::toolchain::brought;
 use crate::refusals::{bad_path, may_look_up};
 use crate::request::Request;
 use crate::store::Store;
@@ -32,7 +33,11 @@ pub fn script(request: &Request, config: &Config) -> Option<Result<Response, Ref
 fn install(path: &[u8], shell: Shell, request: &Request, config: &Config) -> Result<Response, Refusal> {
     let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    let toolchain = Toolchain::find(config, &store)?;
+    let toolchain = brought::default(
+        config,
+        &store,
+        &mut brought::within(config.first_byte.unwrap_or(config.limits.wall)),
+    )?;
     let go = Go {
         config,
         store: &store,

@@ -67,7 +67,13 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
 fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
     let key = recipe.key();
     let default = Toolchain::find(config, store)?;
-    let toolchain = brought::of_version(&default, config, store, &recipe.go, &mut |_| true)?;
+    let toolchain = brought::of_version(
+        &default,
+        config,
+        store,
+        &recipe.go,
+        &mut brought::within(config.limits.wall),
+    )?;
     supports(&toolchain, &recipe.platform)?;
     for used in [&default, &toolchain] {
         store

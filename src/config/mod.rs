@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::asked::GoVersion;
+
 pub use network::Network;
 pub use read::BadSetting;
 use read::{GIB, KIB, MIB, bad, bytes, count, list, networks, number, seconds, text, word};

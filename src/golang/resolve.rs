@@ -30,11 +30,11 @@ pub struct Resolved {
     pub package: String,
     /// When the version was made, seconds since 1970.
     pub time: u64,
+    /// The oldest Go that its go.mod allows, where it says so.
+    pub needs: Option<GoVersion>,
     /// Whether it is from before go.mod, and needs modules that it names no versions of.
     #[serde(default)]
     pub states_no_needs: bool,
-    /// The oldest Go that its go.mod allows, where it says so.
-    pub needs: Option<GoVersion>,
 }
 
 impl Resolved {
@@ -96,8 +96,10 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy, until `deadline`. A Go reads no module that needs a newer one: then one that suffices asks again.
+/// Asks the module proxy, until `deadline`. A Go reads no module that needs a newer one: then one that suffices asks again, for
+/// as long, once it is here.
 pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
+    let patience = deadline.saturating_duration_since(Instant::now());
     let resolved = resolve_with(go, target, deadline);
     let needs = match &resolved {
         Err(refusal) if refusal.reason == Reason::NeedsNewerGo => diagnosis::needed_go(&refusal.log),
@@ -105,12 +107,13 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolve
     };
     let Some(needs) = needs else { return resolved };
     let version = versions::choose(go, None, Some(needs))?;
-    let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut |_| true)?;
+    let mut wanted = brought::within(go.config.first_byte.unwrap_or(go.config.limits.wall));
+    let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut wanted)?;
     let newer = Go {
         toolchain: &toolchain,
         ..go
     };
-    resolve_with(newer, target, deadline)
+    resolve_with(newer, target, Instant::now() + patience)
 }
 
 fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
@@ -280,8 +283,8 @@ impl Asking<'_> {
             version: downloaded.version.clone(),
             package,
             time: module_time(&downloaded.info),
-            states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
             needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
+            states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
         })
     }
 

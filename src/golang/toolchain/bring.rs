@@ -13,7 +13,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::brought::{MODULE, goroot, key, module_version};
-use super::{Toolchain, pins, proxies, tree};
+use super::{Toolchain, is_proxy, named_proxies, pins, tree};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
@@ -90,7 +90,7 @@ fn by_pin(
     let list = known.unwrap_or_else(|_| config.proxy.clone().unwrap_or_default());
     let mut refusal = Refusal::new(Reason::NoGo)
         .log("there is no Go here, and no module proxy to bring one from: set GOX_GOPROXY, or install Go");
-    for proxy in proxies(&list) {
+    for proxy in named_proxies(&list).filter(is_proxy) {
         let url = format!(
             "{}/{MODULE}/@v/{}.zip",
             proxy.trim_end_matches('/'),
@@ -158,7 +158,8 @@ fn by_go(
     let mut command = go
         .command(work, &store.compile_cache(), &arguments)
         .map_err(|e| trouble("prepare go", &e))?;
-    command.env("GOMODCACHE", work.join("modules"));
+    // A go.mod above the directory in which it runs would have its say; above the root is none.
+    command.env("GOMODCACHE", work.join("modules")).current_dir("/");
     let outcome = go.supervise(&mut command, work, bounds, &mut || ())?;
     let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     if outcome.ended == Ended::Exited(0) && said.error.is_empty() && said.dir.starts_with(work) {

@@ -29,6 +29,12 @@ const NOTICE_EVERY: Duration = Duration::from_millis(100);
 /// Told again and again how far it is: the directory that fills. Says whether the Go is wanted still.
 pub type Tell<'a> = &'a mut dyn FnMut(&Path) -> bool;
 
+/// Wants it for so long.
+pub fn within(patience: Duration) -> impl FnMut(&Path) -> bool {
+    let deadline = Instant::now() + patience;
+    move |_| Instant::now() < deadline
+}
+
 /// This machine's architecture, as Go calls it.
 pub fn arch() -> &'static str {
     match std::env::consts::ARCH {
@@ -107,7 +113,6 @@ pub fn key(version: GoVersion) -> BuildKey {
 /// One process brings it; all others wait for that one.
 fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Result<Toolchain, Refusal> {
     let lock = store.bringing(&format!("go{version}"));
-    let deadline = Instant::now() + config.first_byte.unwrap_or(config.limits.wall * 2);
     for _ in 0..TRIES {
         if let Some(here) = look(config, store, version) {
             return here;
@@ -132,7 +137,7 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
             .within(NOTICE_EVERY)
             .map_err(|e| trouble("wait for a toolchain", &e))?
         {
-            if Instant::now() >= deadline || !tell(&work) {
+            if !tell(&work) {
                 return Err(Refusal::new(Reason::StillBuilding));
             }
         }

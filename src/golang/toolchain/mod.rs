@@ -105,18 +105,12 @@ impl Toolchain {
 
     /// The module proxies, without `direct`: with it a hostile import path makes `go` fetch internal addresses.
     pub fn proxies(&self, config: &Config) -> String {
-        let kept = proxies(config.proxy.as_deref().unwrap_or(&self.proxy));
+        let kept: Vec<_> = self.named_proxies(config).filter(is_proxy).collect();
         if kept.is_empty() {
             "off".to_owned()
         } else {
             kept.join(",")
         }
-    }
-
-    /// Whether the operator names `direct` among them.
-    pub fn names_direct(&self, config: &Config) -> bool {
-        let named = config.proxy.as_deref().unwrap_or(&self.proxy);
-        named.split([',', '|']).any(|proxy| proxy.trim() == "direct")
     }
 
     /// Its version, unless it is one that somebody made for himself.
@@ -133,18 +127,29 @@ impl Toolchain {
         ))
     }
 
+    /// Whether the operator names `direct` among them.
+    pub fn names_direct(&self, config: &Config) -> bool {
+        self.named_proxies(config).any(|proxy| proxy == "direct")
+    }
+
+    fn named_proxies<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
+        named_proxies(config.proxy.as_deref().unwrap_or(&self.proxy))
+    }
+
     /// The checksum database.
     pub fn checksums<'a>(&'a self, config: &'a Config) -> &'a str {
         config.sumdb.as_deref().unwrap_or(&self.sumdb)
     }
 }
 
-/// The proxies of a list that are proxies: `direct` and `off` are none.
-fn proxies(list: &str) -> Vec<&str> {
-    list.split([',', '|'])
-        .map(str::trim)
-        .filter(|proxy| !matches!(*proxy, "" | "direct" | "off"))
-        .collect()
+/// What is named in a list of proxies.
+fn named_proxies(list: &str) -> impl Iterator<Item = &str> {
+    list.split([',', '|']).map(str::trim)
+}
+
+/// `direct` and `off` are none.
+fn is_proxy(named: &&str) -> bool {
+    !matches!(*named, "" | "direct" | "off")
 }
 
 fn installed(config: &Config) -> Option<PathBuf> {
