@@ -6,10 +6,11 @@ pub mod growth;
 pub mod mains;
 pub mod memory;
 pub mod resolve;
+pub mod resolved;
 pub mod toolchain;
 pub mod vanity;
 pub mod warmed;
 pub mod work;
 
-pub use resolve::Resolved;
+pub use resolved::Resolved;
 pub use toolchain::Toolchain;
