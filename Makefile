@@ -1,9 +1,12 @@
 # Everything that is done to this project, by name. `make run` and `make test` need Rust and Go, and nothing else.
 
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libfcgi-bin curl wget busybox zsh shellcheck
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid caddy systemd libfcgi-bin curl wget busybox zsh shellcheck
 
-.PHONY: run test corpus bench campaign stops image slug-size fmt lint test-packages
+# How long `make fuzz` looks for what breaks each law.
+FUZZ_SECONDS = 60
+
+.PHONY: run test corpus bench campaign stops load fuzz image slug-size fmt lint test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -28,6 +31,15 @@ bench:
 campaign:
 	CAMPAIGN=300 cargo test --test suite -- --nocapture campaign
 
+# Coverage-guided, with cargo-fuzz and a nightly Rust. What it finds, made small, belongs into fuzz/corpus, which every test run
+# tries; what it grows meanwhile stays in fuzz/target.
+fuzz:
+	@cd fuzz && for law in corpus/*; do \
+		law=$${law#corpus/}; mkdir -p target/corpus/$$law; \
+		cargo +nightly fuzz run $$law target/corpus/$$law corpus/$$law -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 || exit; \
+	done
+
 # A container's front, stopped at 100 moments; STOPS_SEED repeats a run.
 stops:
 	STOPS=100 cargo test --test suite -- --nocapture whenever_it_is_stopped
@@ -40,6 +52,10 @@ image:
 # What the image takes, compressed, and what takes the room.
 slug-size:
 	deploy/slug-size $(IMAGE) 500
+
+# 500 clients, 100,000 names that are not, 200 programs under a cap: prints its figures.
+load:
+	LOAD=10 cargo test --test suite -- --nocapture load::
 
 fmt:
 	cargo fmt

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+const REQUESTS: u32 = 34;
 const MODULES: u32 = 34;
 const MACHINES: u32 = 15;
 
@@ -15,7 +16,7 @@ fn rows() -> Vec<[String; 3]> {
     let (table, _) = table.split_once("\n## ").unwrap();
     let rows = table
         .lines()
-        .filter(|line| line.starts_with("| M") || line.starts_with("| S"));
+        .filter(|line| ["| R", "| M", "| S"].iter().any(|kind| line.starts_with(kind)));
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let [case, happens, shown] = cells[..] else {
@@ -36,9 +37,9 @@ fn no_case_is_left_out() {
         .iter()
         .map(|[case, ..]| case.split(' ').next().unwrap().to_owned())
         .collect();
-    let modules = (1..=MODULES).map(|number| format!("M{number}"));
-    let machines = (1..=MACHINES).map(|number| format!("S{number}"));
-    assert_eq!(there, modules.chain(machines).collect::<Vec<_>>());
+    let kinds = [("R", REQUESTS), ("M", MODULES), ("S", MACHINES)];
+    let all = kinds.map(|(kind, last)| (1..=last).map(move |number| format!("{kind}{number}")));
+    assert_eq!(there, all.into_iter().flatten().collect::<Vec<_>>());
 }
 
 #[test]

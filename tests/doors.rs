@@ -135,6 +135,7 @@ fn every_case_through_every_door() {
         WebServer::nginx(&store, &nginxs.socket),
         WebServer::lighttpd(&store),
         WebServer::apache(&store, &responder.socket),
+        WebServer::caddy(&responder.socket),
     ];
     let (environment, bridge) = (Environment(&store), CgiFcgi(&responder));
     let mut doors: Vec<&dyn Door> = vec![&environment, &front, &responder, &bridge];

@@ -189,6 +189,24 @@ fn a_hit_does_not_wait_for_the_proxy() {
     );
 }
 
+/// R8, R30: that there is nothing is remembered as long as what there is, and no longer.
+#[test]
+fn what_is_published_is_seen() {
+    use crate::support::proxy::{Manner, Proxy};
+    let proxy = Proxy::start(Manner::Page(404));
+    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+    let ask = Ask::get("/tester/hello");
+    store.ask(&ask).refused("no-such-module");
+    proxy.change(Manner::Serve);
+    let before = proxy.asked();
+    store.ask(&ask).refused("no-such-module");
+    assert_eq!(proxy.asked(), before, "it was asked within the minute");
+    let store = store.set("GOX_RESOLVE_SECONDS", "0");
+    eventually("the release is seen", PATIENCE, || store.ask(&ask).status == 200);
+    let exact = store.ask(&hello("v1.1.0"));
+    assert_eq!(store.ask(&ask).sha256(), exact.sha256());
+}
+
 #[test]
 fn status_and_metrics_tell_what_happened() {
     let store = Scratch::new();

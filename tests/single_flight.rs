@@ -1,10 +1,12 @@
 //! Many who want the same thing at once: it is compiled once, and everybody gets it.
 
+use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::plain;
 use crate::support::processes::{self, Process};
 use crate::support::scratch::Scratch;
+use crate::support::web_server::WebServer;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,16 +31,28 @@ fn twenty_programs_at_once_compile_once() {
 fn twenty_connections_to_the_front_compile_once() {
     let store = Scratch::new();
     let front = store.front();
+    compile_once(&store, |ask| front.ask(ask));
+}
+
+#[test]
+fn twenty_connections_to_nginx_compile_once() {
+    let store = Scratch::new();
+    let responder = store.responder();
+    let nginx = WebServer::nginx(&store, &responder.socket);
+    compile_once(&store, |ask| nginx.mounts[0].ask(ask).unwrap());
+}
+
+fn compile_once(store: &Scratch, door: impl Fn(&Ask) -> Answer + Sync) {
     let ask = Ask::get("/tester/busy");
-    let (bodies, compiles) = watched(&store, || {
+    let (bodies, compiles) = watched(store, || {
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
-                .map(|_| scope.spawn(|| front.ask(&ask).program().to_vec()))
+                .map(|_| scope.spawn(|| door(&ask).program().to_vec()))
                 .collect();
             clients.into_iter().map(|client| client.join().unwrap()).collect()
         })
     });
-    all_right(&store, &bodies, &compiles);
+    all_right(store, &bodies, &compiles);
 }
 
 /// Two platforms of one program share nothing that one could wait for.

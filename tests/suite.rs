@@ -22,12 +22,16 @@ mod environment;
 mod front;
 // What only a socket can do to a FastCGI responder; how one is started and ended.
 mod fastcgi;
+// Laws of whatever reads a stranger's bytes, tried on many.
+mod fuzz;
 // Failures, saved and run by sh; and the commands that a person types.
 mod scripts;
 // Many who want the same thing at once.
 mod single_flight;
 // Whoever is killed in the middle of a build.
 mod killed;
+// Web servers that are reloaded, restarted or killed in the middle of a build.
+mod servers;
 // The first process of a container, told to stop at any moment.
 mod container;
 // What an image brings, compiled ahead.
@@ -48,6 +52,8 @@ mod layers;
 mod hostile_builds;
 // The scripts that install a program, and what is told beside it.
 mod install;
+// Many at once.
+mod load;
 // Every failure, and what a person reads.
 mod failures;
 // The table of known attacks.
@@ -64,3 +70,5 @@ mod toolchains;
 mod rooms;
 // Settings are told three times, alike.
 mod settings;
+// What systemd says of its unit, and what of a build works in it.
+mod systemd;

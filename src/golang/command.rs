@@ -133,6 +133,9 @@ impl Go<'_> {
             text("GOAUTH", "off"),
             text("LANG", "C"),
             text("TZ", "UTC"),
+            // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and what
+            // is not heap counts too.
+            text("GOMEMLIMIT", &format!("{}", self.config.limits.memory_bytes / 2)),
             ("GOCACHE", cache.to_owned()),
             ("GOMODCACHE", self.store.module_cache()),
             ("GOPATH", work.join("gopath")),

@@ -7,10 +7,11 @@ pub mod mains;
 pub mod memory;
 pub mod module_files;
 pub mod resolve;
+pub mod resolved;
 pub mod toolchain;
 pub mod vanity;
 pub mod warmed;
 pub mod work;
 
-pub use resolve::Resolved;
+pub use resolved::Resolved;
 pub use toolchain::Toolchain;

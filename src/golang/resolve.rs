@@ -3,62 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::command::Go;
 use super::mains::{self, Choice};
 use super::module_files::{directive, module_time};
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{diagnosis, vanity};
+use super::{Resolved, diagnosis, vanity};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::{GoVersion, Target, Version};
+use crate::asked::{Target, Version};
 use crate::sandbox::process::Ended;
 use crate::store::{BuildKey, KeyMaker};
 
 /// Majors that are asked for at once, in one `go list`. When the last of them exists, the next batch is asked too.
 const MAJORS_AT_ONCE: u64 = 20;
-
-/// One package of one exact version: what `go install` is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resolved {
-    /// The module's path, as it declares it.
-    pub module: String,
-    /// The exact version, canonical.
-    pub version: String,
-    /// The import path of the command.
-    pub package: String,
-    /// When the version was made, seconds since 1970.
-    pub time: u64,
-    /// The oldest Go that its go.mod allows, where it says so.
-    pub needs: Option<GoVersion>,
-    /// Whether it is from before go.mod, and needs modules that it names no versions of.
-    #[serde(default)]
-    pub states_no_needs: bool,
-}
-
-impl Resolved {
-    /// The path that always means it: `/OWNER/REPO/SUB@VERSION`.
-    pub fn path(&self) -> String {
-        let package = self.package.strip_prefix("github.com/");
-        format!("/{}@{}", package.unwrap_or(&self.package), self.version)
-    }
-
-    /// The last element of the package, past a major version: what `go install` calls the program.
-    pub fn name(&self) -> &str {
-        let mut elements = self.package.rsplit('/');
-        let last = elements.next().unwrap_or_default();
-        let major = last
-            .strip_prefix('v')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if major {
-            elements.next().unwrap_or(last)
-        } else {
-            last
-        }
-    }
-}
 
 /// A module that may be the one that is meant, and the package in it.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server, http};
+use super::{PATIENCE, eventually, gox_server, http, processes};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::{Pid, geteuid, getsid};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -19,6 +19,9 @@ use tempfile::TempDir;
 
 /// A running web server, and the places where gox-server is mounted in it.
 pub(crate) struct WebServer {
+    command: Command,
+    /// What it reads its configuration anew at, and ends no request.
+    reload: Signal,
     child: Child,
     /// Its configuration, its sockets and its logs. Below /tmp, since a socket's path may have 107 bytes.
     folder: TempDir,
@@ -58,19 +61,26 @@ const APACHE: [Site; 6] = [
     ("mod_fcgid, below a path", "fcgid-go.example.org", "/go"),
 ];
 
+const CADDY: [Site; 2] = [
+    ("Caddy", "gox.example.org", ""),
+    ("Caddy, below a path", "www.example.org", "/go"),
+];
+
 type Rule = (&'static str, fn(&Ask) -> bool, u16);
 
 /// What a server refuses by itself, before it asks gox-server: who, which requests, its status. All the differences between doors
 /// that there are; each is a request that gox-server refuses too.
-const BY_ITSELF: [Rule; 14] = [
+const BY_ITSELF: [Rule; 16] = [
     // A NUL ends a file's name, and is let through by nobody to whom a path may mean a file.
     ("nginx", has_nul, 400),
     ("mod_", has_nul, 404),
-    // Above the root is nothing. lighttpd stays at the root, which below a path is no longer gox-server's.
+    ("Caddy", has_nul, 400),
+    // Above the root is nothing. lighttpd and Caddy stay at the root, which below a path is no longer gox-server's.
     ("nginx", leaves_the_root, 400),
     ("mod_", leaves_the_root, 400),
     ("lighttpd's FastCGI, below a path", leaves_the_root, 404),
     ("lighttpd's CGI, below a path", leaves_the_root, 404),
+    ("Caddy, below a path", leaves_the_root, 404),
     // Who runs programs looks for them on the disk, where no name is so long.
     ("mod_cgid", is_no_file_name, 403),
     ("mod_fcgid", is_no_file_name, 403),
@@ -147,7 +157,7 @@ impl WebServer {
             .arg("-p")
             .arg(folder.path())
             .args(["-g", "daemon off;"]);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGHUP, folder, mounts)
     }
 
     /// lighttpd, which starts gox-server itself.
@@ -177,7 +187,7 @@ impl WebServer {
         let config = install("lighttpd.conf", &folder, &changes);
         let mut command = Command::new(program("lighttpd"));
         command.arg("-D").arg("-f").arg(config);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
     /// Apache, before this responder, and with CGI programs and responders that it starts itself.
@@ -215,34 +225,96 @@ impl WebServer {
             Command::new(apache)
         };
         command.args(["-D", "FOREGROUND", "-f"]).arg(config);
-        WebServer::start(command, folder, mounts)
+        WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
-    fn start(mut command: Command, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
+    /// Caddy before this responder. What it needs of a certificate authority, and how it is told to load its file anew, is
+    /// nothing for a test that runs beside others.
+    pub(crate) fn caddy(responder: &Path) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&CADDY);
+        let mut changes = vec![
+            (
+                "unix//run/gox-server.sock".to_owned(),
+                format!("unix/{}", text(responder)),
+            ),
+            (
+                "# A host of its own".to_owned(),
+                in_folder("{\n\tadmin unix/DIR/admin.sock\n}\n# A host of its own", &folder),
+            ),
+        ];
+        for ((_, host, _), mount) in CADDY.iter().zip(&mounts) {
+            let bound = format!(
+                "\nhttp://:{} {{\n\tbind {}\n",
+                mount.address.port(),
+                mount.address.ip()
+            );
+            changes.push((format!("\n{host} {{\n"), bound));
+        }
+        let config = install("Caddyfile", &folder, &changes);
+        let mut command = Command::new("/usr/bin/caddy");
+        command
+            .args(["run", "--adapter", "caddyfile", "--config"])
+            .arg(config);
+        WebServer::start(command, Signal::SIGUSR1, folder, mounts)
+    }
+
+    fn start(mut command: Command, reload: Signal, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
         let said = fs::File::create(folder.path().join("said")).unwrap();
-        let child = command
+        command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .env("HOME", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(said.try_clone().unwrap())
-            .stderr(said)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"));
+            .stderr(said);
         let mut server = WebServer {
-            child,
+            child: spawn(&mut command),
+            command,
+            reload,
             folder,
             mounts,
         };
+        server.listens();
+        server
+    }
+
+    fn listens(&mut self) {
         eventually("the web server listens", PATIENCE, || {
-            let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{command:?}: {ended:?}: {}", server.log());
-            server
-                .mounts
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{:?}: {ended:?}: {}", self.command, self.log());
+            self.mounts
                 .iter()
                 .all(|mount| TcpStream::connect(mount.address).is_ok())
         });
-        server
+    }
+
+    /// Has it read its configuration anew, as its service manager does for `reload`.
+    pub(crate) fn reload(&self) {
+        self.signal(self.reload);
+    }
+
+    /// Ends it as its service manager does.
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        self.child.wait().unwrap();
+    }
+
+    /// SIGKILL for it and all that it started and that has not left its session: nobody gets to clean up.
+    pub(crate) fn kill(&mut self) {
+        let session = getsid(None).unwrap();
+        let started = processes::about(self.folder.path()).into_iter();
+        let its_own = started.filter(|process| getsid(Some(Pid::from_raw(process.pid))) == Ok(session));
+        its_own.for_each(|process| process.kill());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it once more, with the configuration, the places and what was left there.
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(&mut self.command);
+        self.listens();
     }
 
     /// All that it and its programs have said.
@@ -251,17 +323,21 @@ impl WebServer {
         ["said", "error.log", "gox-server.log"].map(read).concat()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 }
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        self.signal(Signal::SIGTERM);
-        self.child.wait().unwrap();
+        if self.child.try_wait().unwrap().is_some() {
+            return;
+        }
         if std::thread::panicking() {
+            self.kill();
             eprintln!("the web server's log:\n{}", self.log());
+        } else {
+            self.stop();
         }
     }
 }
@@ -300,6 +376,11 @@ impl Mount {
                 .into_bytes();
         }
     }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let spawned = command.spawn();
+    spawned.unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"))
 }
 
 fn folder() -> TempDir {

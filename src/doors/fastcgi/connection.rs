@@ -23,17 +23,23 @@ use crate::{handler, journal};
 
 /// Why a connection is cut, with whatever request is under way on it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Cut {
+pub enum Cut {
+    /// No FastCGI.
     #[error("{0}")]
     Malformed(#[from] Malformed),
+    /// A record that means nothing where it comes.
     #[error("{0:?} out of its turn")]
     OutOfTurn(RecordType),
+    /// Variables that are kept.
     #[error("more than {PARAMS_BYTES} bytes of FCGI_PARAMS")]
     TooManyParams,
+    /// A body that is thrown away.
     #[error("more than {BODY_BYTES} bytes of FCGI_STDIN")]
     TooMuchStdin,
+    /// It closed in the middle of a request.
     #[error("the web server is gone")]
     Gone,
+    /// The socket failed, or the time was over.
     #[error("{0}")]
     Io(#[from] io::Error),
 }

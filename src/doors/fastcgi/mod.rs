@@ -18,13 +18,14 @@ mod web_servers;
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use connection::Connection;
+pub use connection::Cut;
 use limits::{ACCEPT_PAUSE, CONNECTIONS};
 pub use listener::{Address, Listener};
 use stream::Stream;
@@ -105,6 +106,12 @@ fn next_seat(seats: &Seats, stop: &Stop) -> io::Result<Option<Seat>> {
             return Ok(Some(seat));
         }
     }
+}
+
+/// Speaks with one web server on a connection that it has made, until that is closed or cut: what a responder does with each.
+pub fn converse(socket: OwnedFd, config: &Config) -> Result<(), Cut> {
+    let stop = Stop::hear().map_err(io::Error::from)?;
+    Connection::new(Stream::new(socket)?, config).serve(&stop)
 }
 
 fn serve(stream: Stream, config: &Config, stop: &Stop, seat: Seat) {

@@ -27,38 +27,48 @@ const X_SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
 
 /// A whole head.
 #[derive(Debug, PartialEq)]
-pub(super) struct Head {
-    pub(super) status: StatusCode,
+pub struct Head {
+    /// 200 to 599.
+    pub status: StatusCode,
     /// What goes to the client; `Content-Length` is among them when it is known.
-    pub(super) fields: HeaderMap,
-    pub(super) content_length: Option<u64>,
+    pub fields: HeaderMap,
+    /// How long the body is to be.
+    pub content_length: Option<u64>,
     /// The file whose bytes are the body.
-    pub(super) send_file: Option<PathBuf>,
+    pub send_file: Option<PathBuf>,
 }
 
 /// Why bytes are no head.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub(super) enum Malformed {
+pub enum Malformed {
+    /// More than a program may send before its body.
     #[error("it is longer than {MAX_BYTES} bytes")]
     TooLong,
+    /// RFC 3875 section 6.3 wants one.
     #[error("it has no field")]
     Empty,
+    /// RFC 9112 section 5.2 lets a server refuse it.
     #[error("a line continues the one before (obs-fold)")]
     Folded,
+    /// No name and colon, or letters that no field may have.
     #[error("{0:?} is not a header field")]
     Line(String),
+    /// RFC 3875 section 6.3.3.
     #[error("{0:?} is not a status from 200 to 599")]
     Status(String),
+    /// RFC 9110 section 8.6.
     #[error("{0:?} is not a length")]
     Length(String),
+    /// Relative to what?
     #[error("{0:?} is not an absolute path")]
     SendFile(String),
+    /// Of which one counts.
     #[error("{0} comes twice")]
     Twice(HeaderName),
 }
 
 /// The head at the start of `bytes` and how long it is; `None` while its empty line is still to come.
-pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Malformed> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Malformed> {
     let mut fields = HeaderMap::new();
     let mut read = 0;
     while let Some(length) = bytes[read..].iter().position(|&byte| byte == b'\n') {

@@ -8,7 +8,7 @@ mod answer;
 mod connection;
 mod environment;
 mod fault;
-mod head;
+pub mod head;
 mod limits;
 mod line;
 mod pieces;
