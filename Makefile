@@ -6,7 +6,7 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid caddy systemd 
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60
 
-.PHONY: run test corpus bench campaign stops fuzz image slug-size fmt lint test-packages
+.PHONY: run test corpus bench campaign stops load fuzz image slug-size fmt lint test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -52,6 +52,10 @@ image:
 # What the image takes, compressed, and what takes the room.
 slug-size:
 	deploy/slug-size $(IMAGE) 500
+
+# 500 clients, 100,000 names that are not, 200 programs under a cap: prints its figures.
+load:
+	LOAD=10 cargo test --test suite -- --nocapture load::
 
 fmt:
 	cargo fmt

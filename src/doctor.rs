@@ -2,8 +2,9 @@
 
 use std::io;
 
-use crate::config::{Config, SandboxPolicy};
+use crate::config::{Config, SandboxPolicy, WhichGo};
 use crate::golang::Toolchain;
+use crate::golang::toolchain::{brought, pins};
 use crate::sandbox::enter::STEPS;
 use crate::sandbox::layers::{Holds, Layers};
 use crate::store::Store;
@@ -59,47 +60,7 @@ fn findings(config: &Config) -> Vec<Finding> {
         what: "state",
         found: config.dir.display().to_string(),
     }];
-    match Toolchain::find(config, &store) {
-        Ok(toolchain) => {
-            let found = format!("{} at {}", toolchain.version, toolchain.go.display());
-            findings.push(Finding {
-                works: true,
-                what: "go",
-                found,
-            });
-            let proxies = toolchain.proxies(config);
-            let works = proxies != "off";
-            let found = match (works, toolchain.names_direct(config)) {
-                (true, false) => proxies,
-                (true, true) => {
-                    format!("{proxies} (direct is left out: strangers would choose whom go asks)")
-                }
-                (false, _) => "none: set GOX_GOPROXY or GOPROXY (direct is left out)".to_owned(),
-            };
-            findings.push(Finding {
-                works,
-                what: "proxy",
-                found,
-            });
-            let sums = toolchain.checksums(config).to_owned();
-            let checked = sums != "off";
-            let found = if checked {
-                sums
-            } else {
-                "off: what the module proxy serves is believed".to_owned()
-            };
-            findings.push(Finding {
-                works: true,
-                what: "checksums",
-                found,
-            });
-        }
-        Err(refusal) => findings.push(Finding {
-            works: false,
-            what: "go",
-            found: refusal.log,
-        }),
-    }
+    findings.extend(go(config, &store));
     findings.extend(cells(&store));
     let limits = &config.limits;
     let found = format!(
@@ -115,6 +76,82 @@ fn findings(config: &Config) -> Vec<Finding> {
         found,
     });
     findings
+}
+
+/// The Go that serves who asks for none, where modules come from, and the other versions that are here.
+fn go(config: &Config, store: &Store) -> Vec<Finding> {
+    let toolchain = match Toolchain::find(config, store) {
+        Ok(toolchain) => toolchain,
+        Err(refusal) => return vec![no_go(config, refusal.log)],
+    };
+    let proxies = toolchain.proxies(config);
+    let works = proxies != "off";
+    let sums = toolchain.checksums(config);
+    let mut findings = vec![
+        Finding {
+            works: true,
+            what: "go",
+            found: format!("{} at {}", toolchain.version, toolchain.go.display()),
+        },
+        Finding {
+            works,
+            what: "proxy",
+            found: match (works, toolchain.names_direct(config)) {
+                (true, false) => proxies,
+                (true, true) => {
+                    format!("{proxies} (direct is left out: strangers would choose whom go asks)")
+                }
+                (false, _) => "none: set GOX_GOPROXY or GOPROXY (direct is left out)".to_owned(),
+            },
+        },
+        Finding {
+            works: true,
+            what: "checksums",
+            found: match sums {
+                "off" => "off: what the module proxy serves is believed".to_owned(),
+                sums => sums.to_owned(),
+            },
+        },
+    ];
+    let brought = brought::all(store).unwrap_or_default().into_iter();
+    let brought = brought.filter_map(|version| brought::look(config, store, version)?.ok());
+    let others = brought.filter(|other| other.version != toolchain.version);
+    let all: Vec<_> = [toolchain.clone()].into_iter().chain(others).collect();
+    findings.extend(all.iter().skip(1).map(|other| Finding {
+        works: true,
+        what: "brought",
+        found: format!("{} at {}", other.version, other.goroot.display()),
+    }));
+    findings.extend(all.iter().filter_map(Toolchain::hole).map(|found| Finding {
+        works: false,
+        what: "go",
+        found,
+    }));
+    findings
+}
+
+/// Without a Go, one is brought: that needs a module proxy.
+fn no_go(config: &Config, log: String) -> Finding {
+    match (&config.go, &config.proxy) {
+        (WhichGo::Installed | WhichGo::Own, Some(proxy)) => Finding {
+            works: true,
+            what: "go",
+            found: format!(
+                "none yet: the first request brings go{} from {proxy}",
+                pins::DEFAULT
+            ),
+        },
+        (WhichGo::Installed | WhichGo::Own, None) => Finding {
+            works: false,
+            what: "go",
+            found: "none, and no module proxy to bring one from: set GOX_GOPROXY, or install Go".to_owned(),
+        },
+        (WhichGo::Named(_), _) => Finding {
+            works: false,
+            what: "go",
+            found: log,
+        },
+    }
 }
 
 /// The layers of both kinds of cell, and what they mean for the compile cache.
@@ -163,6 +200,16 @@ fn cache([_, (_, tool)]: &BothLayers) -> &'static str {
         "one compile cache for all builds"
     } else {
         "each build has a compile cache of its own, and compiles everything anew"
+    }
+}
+
+/// Holes of the Go that serves, for the log, when a service starts.
+pub fn log_holes(config: &Config) {
+    let found = Store::open(&config.dir).map(|store| Toolchain::find(config, &store));
+    if let Ok(Ok(toolchain)) = found
+        && let Some(hole) = toolchain.hole()
+    {
+        log::warn!("{hole}");
     }
 }
 

@@ -13,7 +13,8 @@ use crate::asked::{Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
-use crate::golang::{Toolchain, memory};
+use crate::golang::memory;
+use crate::golang::toolchain::{brought, versions};
 use crate::refusals::{bad_path, bad_query, may_look_up, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
@@ -54,8 +55,7 @@ fn story(
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
-    let toolchain = Toolchain::find(config, store)?;
-    toolchain.is_the_one(wish.go.as_ref())?;
+    let toolchain = brought::default(config, store, &mut |_| true)?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,
@@ -67,7 +67,8 @@ fn story(
     config.serves(&resolved.module)?;
 
     let names_all = target.version().is_exact() && wish.names_all();
-    let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
+    let version = versions::choose(go, wish.go, resolved.needs)?;
+    let recipe = Recipe::new(resolved, platform, version, wish);
     let exact = names_all && recipe.is_for_ever();
     if let Some(sidecar) = sidecar {
         return sidecars::answer(sidecar, &recipe, store);

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use gox_server::asked::Target;
+use gox_server::asked::{GoVersion, Target};
 use gox_server::build::{self, Recipe};
 use gox_server::config::{self, Config, SETTINGS, Setting};
 use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
+use gox_server::golang::toolchain::{bring, fetch};
 use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
@@ -49,6 +50,14 @@ enum Mode {
         #[arg(short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Compile the standard library ahead, so that nobody has to wait for it.
+    Warm {
+        /// OS/ARCH, such as windows/arm64 or linux/armv6; by default the ten that most people have.
+        platforms: Vec<String>,
+        /// With this Go, such as 1.26.8, and not the default one.
+        #[arg(long, value_name = "V")]
+        go: Option<GoVersion>,
+    },
     /// Say what works here and what does not.
     Doctor,
     /// Started by gox-server itself: builds what RECIPE says, holding a lock on 0 and a slot on 1.
@@ -57,6 +66,12 @@ enum Mode {
     /// Started by gox-server itself: asks anew what TARGET means, holding a lock on 0.
     #[command(hide = true)]
     Refresh { target: String },
+    /// Started by gox-server itself: brings a version of Go, holding a lock on 0.
+    #[command(hide = true)]
+    Bring { version: GoVersion },
+    /// Started by gox-server itself, in a cell: downloads a toolchain and unpacks it.
+    #[command(hide = true)]
+    Fetch { url: String, tree: PathBuf },
     /// Started by gox-server itself: becomes COMMAND in a cell.
     #[command(hide = true)]
     Enter {
@@ -120,6 +135,12 @@ fn run() -> Result<(), String> {
                 format!("no program: {}", refusal.reason.name())
             })
         }),
+        Mode::Warm { platforms, go } => configured(|config| {
+            terminal::warm(&config, &platforms, go).map_err(|refusal| {
+                terminal::complain(&refusal);
+                format!("not warm: {}", refusal.reason.name())
+            })
+        }),
         Mode::Doctor => configured(|config| {
             let well = doctor::doctor(&config);
             if well {
@@ -130,6 +151,8 @@ fn run() -> Result<(), String> {
         }),
         Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
         Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
+        Mode::Bring { version } => configured(|config| bring(&config, version)),
+        Mode::Fetch { url, tree } => fetch::run(&url, &tree),
         Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
         Mode::Probe { place } => try_cell(&place),
         Mode::Tool {
@@ -161,7 +184,10 @@ fn serve(config: Config) -> Result<(), String> {
         .map_err(|error| format!("cannot find gox-server itself: {error}"))?;
     // A platform waits for the port, and nobody for this.
     let about = config.clone();
-    let looking = std::thread::spawn(move || doctor::log_cells(&about));
+    let looking = std::thread::spawn(move || {
+        doctor::log_cells(&about);
+        doctor::log_holes(&about);
+    });
     let front = front::Front {
         listen: config.listen,
         program,
@@ -211,6 +237,11 @@ fn refresh(config: &Config, target: &str) -> Result<(), String> {
         toolchain: &toolchain,
     };
     memory::refresh(go, &target).map_err(|refusal| refusal.log)
+}
+
+fn bring(config: &Config, version: GoVersion) -> Result<(), String> {
+    leave_session();
+    bring::bring(config, &open(config)?, version).map_err(|refusal| refusal.reason.name().to_owned())
 }
 
 /// Out of the session of whoever started it: a server that kills its CGI program's group loses no build.

@@ -2,9 +2,8 @@
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::{BadTarget, BadWish, GoVersion, Untold, Wish};
+use crate::asked::{BadTarget, BadWish, Untold, Wish};
 use crate::config::Config;
-use crate::golang::Toolchain;
 use crate::request::Request;
 use crate::store::Store;
 use crate::store::budget::{Client, Cost};
@@ -66,17 +65,6 @@ pub fn may_look_up(config: &Config, store: &Store, client: &Client) -> Result<()
     match within.map_err(|e| trouble("count a client's questions", &e))? {
         true => Ok(()),
         false => Err(Refusal::new(Reason::TooManyBuilds)),
-    }
-}
-
-impl Toolchain {
-    /// Refuses a request for another Go than this one.
-    pub fn is_the_one(&self, wanted: Option<&GoVersion>) -> Result<(), Refusal> {
-        match wanted {
-            Some(go) if format!("go{go}") != self.version => Err(Refusal::new(Reason::NoSuchGo)
-                .detail(format!("go{go} was asked for; {} is here", self.version))),
-            Some(_) | None => Ok(()),
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::answer::{Reason, Refusal, Response, page};
 use crate::build::queue;
 use crate::config::Config;
 use crate::golang::Toolchain;
+use crate::golang::toolchain::brought;
 use crate::installs;
 use crate::request::Request;
 use crate::sandbox::layers::Layers;
@@ -55,15 +56,20 @@ fn looking<T>(found: io::Result<T>) -> Result<T, Refusal> {
 /// What an operator wants to see at a glance, as JSON.
 fn status(config: &Config) -> Result<Response, Refusal> {
     let store = open(config)?;
-    let go =
-        Toolchain::find(config, &store).map_or(serde_json::Value::Null, |toolchain| json!(toolchain.version));
+    let toolchain = Toolchain::find(config, &store).ok();
+    let brought: Vec<_> = looking(brought::all(&store))?
+        .iter()
+        .map(|version| format!("go{version}"))
+        .collect();
     let mut counts = serde_json::Map::new();
     for counter in Counter::ALL {
         counts.insert(counter.name().to_owned(), json!(looking(store.counted(counter))?));
     }
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "go": go,
+        "go": toolchain.as_ref().map(|toolchain| &toolchain.version),
+        "go_hole": toolchain.as_ref().and_then(Toolchain::hole),
+        "brought": brought,
         "builds": { "running": looking(queue::running(&store, config.builds))?, "slots": config.builds },
         "queue": { "waiting": looking(queue::length(&store))?, "most": config.queue },
         "cells": cells(&store),

@@ -1,21 +1,24 @@
-//! `gox-server build` for a person at a terminal: the same path as a request, with a progress bar and without HTTP.
+//! `gox-server build` and `gox-server warm` for a person at a terminal: the same path as a request, with a progress bar and
+//! without HTTP.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::{Target, Wish};
-use crate::build::{Recipe, Stage, Wait, progress};
+use crate::asked::{GoVersion, Platform, Target, Wish};
+use crate::build::{Recipe, Stage, Wait, progress, warm};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
-use crate::golang::{Toolchain, memory};
+use crate::golang::memory;
+use crate::golang::toolchain::{brought, versions};
 use crate::refusals::{bad_path, bad_query};
+use crate::store::evict::bytes_below;
 use crate::store::{Artifact, Store};
 
 /// Builds `typed` and puts the program at `output`, by default under its own name in this directory.
@@ -28,6 +31,51 @@ pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<()
     eprintln!("sha256 {}", artifact.meta.sha256);
     eprintln!("verify with: {}", meta.verify);
     Ok(())
+}
+
+/// Compiles the standard library ahead for these platforms (OS/ARCH), or for those that most people have.
+pub fn warm(config: &Config, typed: &[String], version: Option<GoVersion>) -> Result<(), Refusal> {
+    let platforms = platforms(typed)?;
+    let store =
+        Store::open(&config.dir).map_err(|e| trouble(format!("open {}", config.dir.display()), &e))?;
+    let bar = bar();
+    let mut coming = |tree: &Path| show_bringing(&bar, tree);
+    let default = brought::default(config, &store, &mut coming)?;
+    let go = Go {
+        config,
+        store: &store,
+        toolchain: &default,
+    };
+    let version = versions::choose(go, version, None)?;
+    let toolchain = brought::of_version(&default, config, &store, &version, &mut coming)?;
+    let go = Go {
+        toolchain: &toolchain,
+        ..go
+    };
+    for (number, platform) in (1..).zip(&platforms) {
+        let name = format!("{version} for {platform} ({number} of {})", platforms.len());
+        let begun = Instant::now();
+        warm::warm(go, platform, &mut |work| show_compiling(&bar, work, &name))?;
+        bar.suspend(|| eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64()));
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn platforms(typed: &[String]) -> Result<Vec<Platform>, Refusal> {
+    let pairs: Vec<(&str, &str)> = match typed {
+        [] => warm::MOST_USED.to_vec(),
+        typed => typed
+            .iter()
+            .map(|pair| pair.split_once('/').unwrap_or((pair, "")))
+            .collect(),
+    };
+    let known = |(os, arch): (&str, &str)| {
+        Platform::new(os, arch).map_err(|unknown| {
+            Refusal::new(Reason::UnknownPlatform).detail(format!("{unknown}; {}", unknown.hint()))
+        })
+    };
+    pairs.into_iter().map(known).collect()
 }
 
 /// Tells a person what went wrong. The operator sits here: what only the log gets elsewhere is told too.
@@ -58,18 +106,18 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
         .map_err(|untold| Refusal::new(Reason::PlatformUntold).detail(untold.to_string()))?;
     let store =
         Store::open(&config.dir).map_err(|e| trouble(format!("open {}", config.dir.display()), &e))?;
-    let toolchain = Toolchain::find(config, &store)?;
-    toolchain.is_the_one(wish.go.as_ref())?;
+    let bar = bar();
+    let toolchain = brought::default(config, &store, &mut |tree| show_bringing(&bar, tree))?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,
         store: &store,
         toolchain: &toolchain,
     };
-    let bar = bar();
     bar.set_message(format!("asking for {target}"));
     let resolved = memory::meaning(go, &target, &|| Ok(()))?;
-    let recipe = Recipe::new(resolved, platform, &toolchain.version, wish);
+    let version = versions::choose(go, wish.go, resolved.needs)?;
+    let recipe = Recipe::new(resolved, platform, version, wish);
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
     let mut tell = |stage| {
@@ -104,11 +152,24 @@ fn show(bar: &ProgressBar, work: &Path, stage: Stage) {
     if let Stage::Queued { ahead } = stage {
         bar.set_message(format!("waiting for a turn, {ahead} come first"));
     }
+    show_compiling(bar, work, "");
+}
+
+fn show_compiling(bar: &ProgressBar, work: &Path, what: &str) {
     if let Some(progress) = progress::read(work) {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
-        bar.set_message(progress.package);
+        bar.set_message(format!("{what} {}", progress.package).trim().to_owned());
     }
+}
+
+/// Bytes are all there is to see of a toolchain that comes, packed and then unpacked.
+fn show_bringing(bar: &ProgressBar, tree: &Path) -> bool {
+    const MIB: u64 = 1 << 20;
+    bar.set_length(300);
+    bar.set_position(bytes_below(tree).unwrap_or(0) / MIB);
+    bar.set_message("MiB of Go itself");
+    true
 }
 
 /// A copy, executable, put in place in one step.

@@ -41,7 +41,7 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
             "asked", "answer", "build", "golang", "store", "config", "refusals",
         ],
     ),
-    ("config", &[]),
+    ("config", &["asked"]),
     ("doctor", &["golang", "build", "store", "sandbox", "config"]),
     (
         "service",

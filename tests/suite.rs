@@ -54,6 +54,8 @@ mod layers;
 mod hostile_builds;
 // The scripts that install a program, and what is told beside it.
 mod install;
+// Many at once.
+mod load;
 // Every failure, and what a person reads.
 mod failures;
 // The table of known attacks.
@@ -64,6 +66,8 @@ mod machine;
 mod limits;
 // Real programs, through the real module proxy.
 mod corpus;
+// Versions of Go, those that are here and those that are brought.
+mod toolchains;
 // Which room of src/ may know which.
 mod rooms;
 // Settings are told three times, alike.

@@ -5,6 +5,7 @@
 //! what a level or a tag is called on a command line is said elsewhere.
 
 pub mod executable;
+mod go_version;
 mod machine;
 mod platform;
 mod shown;
@@ -15,6 +16,7 @@ mod version;
 mod windows;
 mod wish;
 
+pub use go_version::{BadGoVersion, GoVersion};
 pub use machine::{Family, Level};
 pub use platform::{Platform, UnknownPlatform};
 pub use shown::Shown;
@@ -22,4 +24,4 @@ pub use sidecar::Sidecar;
 pub use target::{BadTarget, Target};
 pub use user_agent::{Untold, platform};
 pub use version::{BadVersion, Version};
-pub use wish::{BadGoVersion, BadWish, GoVersion, Wish};
+pub use wish::{BadWish, Wish};

@@ -5,10 +5,9 @@
 
 use super::platform::{UnknownPlatform, machine_named, os_named};
 use super::user_agent::{self, Reading, Untold};
-use super::{Platform, Shown};
+use super::{BadGoVersion, GoVersion, Platform, Shown};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
 /// Room for all keys and a dozen tags.
 const MAX_BYTES: usize = 1024;
@@ -163,44 +162,6 @@ fn tags(typed: &str) -> Result<Vec<String>, BadWish> {
     }
 }
 
-/// A version of Go: `1.26.8`, `1.26`, `1.27rc1`. Prints without the `go` that may stand before it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct GoVersion(String);
-
-impl FromStr for GoVersion {
-    type Err = BadGoVersion;
-
-    fn from_str(typed: &str) -> Result<GoVersion, BadGoVersion> {
-        // No leading zeros, and no number longer than Go's will be.
-        let is_number = |text: &str| text.parse::<u16>().is_ok_and(|number| number.to_string() == text);
-        let version = typed.strip_prefix("go").unwrap_or(typed);
-        let (numbers, candidate) = match version.split_once("rc") {
-            Some((numbers, candidate)) => (numbers, Some(candidate)),
-            None => (version, None),
-        };
-        let count = numbers.split('.').count();
-        let is_version = numbers.split('.').all(is_number)
-            // A release candidate is one of a minor version: there is no 1.26.1rc1.
-            && candidate.map_or(count == 2 || count == 3, |candidate| is_number(candidate) && count == 2);
-        if is_version {
-            Ok(GoVersion(version.to_owned()))
-        } else {
-            Err(BadGoVersion(Shown::new(typed)))
-        }
-    }
-}
-
-impl fmt::Display for GoVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Not a version of Go.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a version of Go")]
-pub struct BadGoVersion(Shown);
-
 /// Why a query says nothing that can be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadWish {
@@ -332,43 +293,6 @@ mod tests {
             assert_eq!(Wish::parse(query), Err(reason), "{query}");
         }
         assert_eq!(Wish::parse(&"a".repeat(1025)), Err(BadWish::TooLong(1025)));
-    }
-
-    #[test]
-    fn go_has_numbers_and_release_candidates() {
-        for (typed, printed) in [
-            ("1.26.8", "1.26.8"),
-            ("go1.26", "1.26"),
-            ("1.21.0", "1.21.0"),
-            ("go1.27rc1", "1.27rc1"),
-        ] {
-            assert_eq!(typed.parse::<GoVersion>().expect(typed).to_string(), printed);
-        }
-        for typed in [
-            "",
-            "go",
-            "1",
-            "1.",
-            ".1",
-            "1.26.",
-            "1.26.8.1",
-            "v1.26",
-            "1.26-rc1",
-            "1.26.1rc1",
-            "1.26rc",
-            "rc1",
-            "01.26",
-            "1.026",
-            "1.26 ",
-            "+1.26",
-            "1.26rc1rc2",
-            "gogo1.26",
-            "1.26beta1",
-            "1.99999",
-            "../1.26",
-        ] {
-            assert!(typed.parse::<GoVersion>().is_err(), "{typed}");
-        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 pub mod builder;
 pub mod check;
+pub mod compilation;
 pub mod main_module;
 pub mod progress;
 pub mod queue;
 pub mod recipe;
 pub mod wait;
+pub mod warm;
 
+pub use compilation::Compilation;
 pub use recipe::Recipe;
 pub use wait::{Stage, Wait, kept};

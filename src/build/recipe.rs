@@ -38,7 +38,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// What this request asks for.
-    pub fn new(resolved: Resolved, platform: Platform, go: &str, wish: Wish) -> Recipe {
+    pub fn new(resolved: Resolved, platform: Platform, go: String, wish: Wish) -> Recipe {
         Recipe {
             kind: if resolved.states_no_needs {
                 Kind::BeforeModules
@@ -47,7 +47,7 @@ impl Recipe {
             },
             resolved,
             platform,
-            go: go.to_owned(),
+            go,
             tags: wish.tags,
             strip: wish.strip,
         }
@@ -192,6 +192,7 @@ mod tests {
                 package: "a.b/c/v2".into(),
                 time: 0,
                 states_no_needs: false,
+                needs: None,
             },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::asked::GoVersion;
 pub use network::Network;
 pub use read::BadSetting;
 use read::{GIB, KIB, MIB, bad, bytes, count, list, networks, number, seconds, text, word};
@@ -39,7 +40,8 @@ settings! {
     GOX_LISTEN, "unset", "ADDRESS:PORT of the front, over PORT";
     GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "all state";
     GOX_WARMED, "unset", "a compile cache that an image brings, read-only: used beside the one below GOX_DIR";
-    GOX_GO, "go on PATH, else the usual places", "the go command";
+    GOX_GO, "go on PATH, else the usual places, else own", "the go command; own: gox-server brings one";
+    GOX_GO_VERSIONS, "the newest two series", "versions (1.25.3) and series (1.26) of Go that may be asked for, with commas, besides GOX_GO's own";
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
     GOX_BUILDS, "the number of processors", "builds at once";
@@ -67,6 +69,17 @@ settings! {
     GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` makes";
     GOX_SENDFILE, "unset", "X-Sendfile, or X-Accel-Redirect:/PREFIX, where the web server sends the file itself";
     GOX_LOG, "text", "json: the request log as JSON";
+}
+
+/// Whose Go serves who asks for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichGo {
+    /// The one that is found on PATH or in the usual places; without one, gox-server's own.
+    Installed,
+    /// The one that the operator names.
+    Named(PathBuf),
+    /// The one that gox-server brings.
+    Own,
 }
 
 /// Whether a build may run where a layer of the sandbox is missing.
@@ -130,8 +143,10 @@ pub struct Config {
     pub dir: PathBuf,
     /// A compile cache that nobody can write.
     pub warmed: Option<PathBuf>,
-    /// The go command that the operator names.
-    pub go: Option<PathBuf>,
+    /// Whose Go serves who asks for none.
+    pub go: WhichGo,
+    /// Versions and series of Go that may be asked for; `None` means the newest two series.
+    pub go_versions: Option<Vec<GoVersion>>,
     /// PATH, on which `go` is looked for.
     pub path: OsString,
     /// The user's home, below which `go env` keeps its settings.
@@ -182,7 +197,12 @@ impl Config {
             listen: listen()?,
             dir: state_dir()?,
             warmed: text(GOX_WARMED)?.map(PathBuf::from),
-            go: text(GOX_GO)?.map(PathBuf::from),
+            go: match text(GOX_GO)?.as_deref() {
+                None => WhichGo::Installed,
+                Some("own") => WhichGo::Own,
+                Some(named) => WhichGo::Named(named.into()),
+            },
+            go_versions: go_versions()?,
             path: env::var_os("PATH").unwrap_or_default(),
             home: env::var_os("HOME").map(PathBuf::from),
             proxy: text(GOX_GOPROXY)?.or(text("GOPROXY")?),
@@ -235,6 +255,18 @@ pub fn inherited() -> Vec<(OsString, OsString)> {
 /// The request's own variables (RFC 3875 section 4.1), for the CGI door; nothing else may look at them.
 pub fn request_variable(name: &str) -> Option<OsString> {
     env::var_os(name)
+}
+
+fn go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {
+    let read = |typed: &String| {
+        let wanted = "versions of Go such as 1.25.3, or series such as 1.26, are wanted, with commas";
+        typed
+            .parse()
+            .map_err(|_| bad(GOX_GO_VERSIONS, typed.clone(), wanted))
+    };
+    let versions = list(GOX_GO_VERSIONS)?;
+    let versions = versions.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((!versions.is_empty()).then_some(versions))
 }
 
 fn listen() -> Result<SocketAddr, BadSetting> {

@@ -78,14 +78,23 @@ impl Go<'_> {
         command.env("GOMAXPROCS", "24");
         // A go.mod above the directory in which it runs would have its say; above the root is none.
         command.current_dir("/");
-        self.supervise(&mut command, work, bounds)
+        self.supervise(&mut command, work, bounds, &mut || ())
     }
 
-    /// Runs a command of ours to its end, within what one run may add to the disk.
-    pub fn supervise(&self, command: &mut Command, work: &Path, bounds: Bounds) -> Result<Outcome, Refusal> {
+    /// Runs a command of ours to its end, within what one run may add to the disk. `meanwhile` is called now and then.
+    pub fn supervise(
+        &self,
+        command: &mut Command,
+        work: &Path,
+        bounds: Bounds,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Outcome, Refusal> {
         let modules = self.store.module_cache();
         let mut growth = Growth::new(&self.config.limits, work, &modules);
-        let outcome = run(command, bounds, |go| growth.is_within_limits(go));
+        let outcome = run(command, bounds, |go| {
+            meanwhile();
+            growth.is_within_limits(go)
+        });
         let mut outcome = outcome.map_err(|e| trouble("start go", &e))?;
         if growth.take_back() {
             outcome.ended = Ended::Stopped;
@@ -124,6 +133,9 @@ impl Go<'_> {
             text("GOAUTH", "off"),
             text("LANG", "C"),
             text("TZ", "UTC"),
+            // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and what
+            // is not heap counts too.
+            text("GOMEMLIMIT", &format!("{}", self.config.limits.memory_bytes / 2)),
             ("GOCACHE", cache.to_owned()),
             ("GOMODCACHE", self.store.module_cache()),
             ("GOPATH", work.join("gopath")),
@@ -162,37 +174,37 @@ impl Go<'_> {
     }
 
     fn cell(&self, work: &Path, cache: &Path, own_binary: &Path) -> Cell {
-        let mut read: Vec<PathBuf> = NETWORK_FILES.iter().map(PathBuf::from).collect();
-        // The links in the compile cache lead there.
-        read.extend(self.config.warmed.clone());
-        let mut ports = Vec::new();
         let proxies = self.toolchain.proxies(self.config);
-        let checksums = self
-            .toolchain
-            .checksums(self.config)
-            .split(' ')
-            .nth(1)
-            .unwrap_or("https://sum")
-            .to_owned();
-        for url in proxies
-            .split(',')
-            .map(str::to_owned)
-            .chain([checksums])
-            .filter_map(|url| Url::parse(&url).ok())
-        {
-            match url.to_file_path() {
-                Ok(path) if url.scheme() == "file" => read.push(path),
-                Ok(_) | Err(()) => ports.extend(url.port_or_known_default()),
-            }
+        let checksums = self.toolchain.checksums(self.config);
+        let checksums = checksums.split(' ').nth(1).unwrap_or("https://sum");
+        let mut cell = driver_cell(self.config, proxies.split(',').chain([checksums]));
+        // The links in the compile cache lead there.
+        cell.read.extend(self.config.warmed.clone());
+        cell.execute
+            .extend([self.toolchain.goroot.clone(), own_binary.to_owned()]);
+        cell.write
+            .extend([work.to_owned(), cache.to_owned(), self.store.module_cache()]);
+        cell
+    }
+}
+
+/// The cell of who may ask these servers, and neither start nor write anything yet.
+pub fn driver_cell<'a>(config: &Config, servers: impl Iterator<Item = &'a str>) -> Cell {
+    let mut read: Vec<PathBuf> = NETWORK_FILES.iter().map(PathBuf::from).collect();
+    let mut ports = Vec::new();
+    for url in servers.filter_map(|url| Url::parse(url).ok()) {
+        match url.to_file_path() {
+            Ok(path) if url.scheme() == "file" => read.push(path),
+            Ok(_) | Err(()) => ports.extend(url.port_or_known_default()),
         }
-        Cell {
-            inmate: Inmate::Driver { ports },
-            read,
-            execute: vec![self.toolchain.goroot.clone(), own_binary.to_owned()],
-            write: vec![work.to_owned(), cache.to_owned(), self.store.module_cache()],
-            limits: Some(rlimits(&self.config.limits)),
-            must_hold: self.config.sandbox == SandboxPolicy::Require,
-        }
+    }
+    Cell {
+        inmate: Inmate::Driver { ports },
+        read,
+        execute: Vec::new(),
+        write: Vec::new(),
+        limits: Some(rlimits(&config.limits)),
+        must_hold: config.sandbox == SandboxPolicy::Require,
     }
 }
 

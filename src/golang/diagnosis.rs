@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::mains;
 use crate::answer::{Reason, Refusal};
+use crate::asked::GoVersion;
 use crate::sandbox::process::{Ended, Outcome};
 
 /// What a module proxy answers for a module or version that it has not got; some say 403.
@@ -122,6 +123,12 @@ pub fn module(words: &str, exact: bool, hidden: &[PathBuf]) -> Refusal {
     refusal(reason, words, hidden)
 }
 
+/// The Go that these words ask for: `requires go >= 1.27.2 (running go 1.26.8; GOTOOLCHAIN=local)`.
+pub fn needed_go(words: &str) -> Option<GoVersion> {
+    let (_, rest) = words.split_once("requires go >= ")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
 /// What the kernel enforces by ticks and what it reports differ by some percent (2.00 s and 1.89 s were seen).
 fn reached(cpu: Duration, limit: Duration) -> bool {
     cpu >= limit.mul_f64(0.8)
@@ -161,6 +168,16 @@ fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_go_that_is_needed_is_named() {
+        let words = "go: a.b/c@v1: a.b/c@v1 requires go >= 1.27.2 (running go 1.26.8; GOTOOLCHAIN=local)";
+        assert_eq!(
+            needed_go(words).map(|go| go.to_string()).as_deref(),
+            Some("1.27.2")
+        );
+        assert_eq!(needed_go("requires go >= 1.27-/x (running"), None);
+    }
 
     #[test]
     fn words_of_a_runtime_without_memory_are_no_compile_error() {

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Go;
 use super::mains::{self, Choice};
+use super::toolchain::{brought, versions};
 use super::work::Work;
 use super::{diagnosis, vanity};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::asked::{Target, Version};
+use crate::asked::{GoVersion, Target, Version};
 use crate::sandbox::process::Ended;
 use crate::store::{BuildKey, KeyMaker};
 
@@ -32,6 +33,8 @@ pub struct Resolved {
     /// Whether it is from before go.mod, and needs modules that it names no versions of.
     #[serde(default)]
     pub states_no_needs: bool,
+    /// The oldest Go that its go.mod allows, where it says so.
+    pub needs: Option<GoVersion>,
 }
 
 impl Resolved {
@@ -86,15 +89,31 @@ struct Downloaded {
 /// The name under which a target's resolution is remembered.
 pub fn key(target: &Target, go: &str) -> BuildKey {
     KeyMaker::default()
-        .field("resolution 1")
+        .field("resolution 2")
         .field(go)
         .field(target.import_path())
         .field(target.version().query())
         .finish()
 }
 
-/// Asks the module proxy, until `deadline`.
+/// Asks the module proxy, until `deadline`. A Go reads no module that needs a newer one: then one that suffices asks again.
 pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
+    let resolved = resolve_with(go, target, deadline);
+    let needs = match &resolved {
+        Err(refusal) if refusal.reason == Reason::NeedsNewerGo => diagnosis::needed_go(&refusal.log),
+        Ok(_) | Err(_) => None,
+    };
+    let Some(needs) = needs else { return resolved };
+    let version = versions::choose(go, None, Some(needs))?;
+    let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut |_| true)?;
+    let newer = Go {
+        toolchain: &toolchain,
+        ..go
+    };
+    resolve_with(newer, target, deadline)
+}
+
+fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
     // A thread's number is no other's while it lives, in this process or any.
     let name = format!("resolve-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
@@ -223,7 +242,7 @@ impl Asking<'_> {
     /// Downloads the candidate, follows another path that it declares once, and finds the command in it.
     fn try_candidate(&self, candidate: &Candidate) -> Result<Resolved, Refusal> {
         let downloaded = self.download(&candidate.module)?;
-        let declared = declared_path(&downloaded.go_mod).filter(|path| *path != candidate.module);
+        let declared = directive(&downloaded.go_mod, "module").filter(|path| *path != candidate.module);
         match declared {
             None => self.command_in(candidate, &downloaded),
             Some(module) => {
@@ -262,6 +281,7 @@ impl Asking<'_> {
             package,
             time: module_time(&downloaded.info),
             states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
+            needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
         })
     }
 
@@ -377,13 +397,14 @@ fn last_name(module: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The path in a go.mod's `module` line (Go modules reference, "module directive").
-fn declared_path(go_mod: &Path) -> Option<String> {
+/// What a line of a go.mod says behind its first word, such as `module` or `go` (Go modules reference, "go.mod files").
+fn directive(go_mod: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(go_mod).ok()?;
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find_map(|line| line.strip_prefix("module"))?;
+    let line = text.lines().find_map(|line| {
+        line.trim()
+            .strip_prefix(name)
+            .filter(|rest| rest.starts_with([' ', '\t', '"', '`']))
+    })?;
     let word = line.split("//").next()?.trim().trim_matches(['"', '`']);
     (!word.is_empty()).then(|| word.to_owned())
 }

@@ -217,6 +217,16 @@ impl Store {
         self.named("go", key)
     }
 
+    /// The directory of the versions of Go that were brought, and of what is known of any.
+    pub fn toolchains(&self) -> PathBuf {
+        self.dir.join("go")
+    }
+
+    /// The lock of whoever brings this version.
+    pub fn bringing(&self, version: &str) -> PathBuf {
+        self.dir.join("go").join(format!("{version}.lock"))
+    }
+
     /// The compile cache that all builds share.
     pub fn compile_cache(&self) -> PathBuf {
         self.dir.join("cache/compile")

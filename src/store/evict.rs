@@ -55,14 +55,17 @@ impl Store {
         let artifacts = self.artifact_items()?;
         let compiled = files_below(&self.compile_cache())?;
         let modules = bytes_below(&self.module_cache())?;
+        let toolchains = self.toolchain_items()?;
         let total = |items: &[Item]| items.iter().map(|item| item.bytes).sum::<u64>();
-        let mut over = (total(&artifacts) + total(&compiled) + modules).saturating_sub(cap);
+        let mut over =
+            (total(&artifacts) + total(&compiled) + total(&toolchains) + modules).saturating_sub(cap);
         let unused_for = |least: Duration| {
             let before = SystemTime::now().checked_sub(least);
             move |item: &Item| before.is_some_and(|before| item.used < before)
         };
-        let compiled = compiled.into_iter().filter(unused_for(USED_WITHIN.max(spare)));
-        let mut removable: Vec<Item> = compiled
+        let of_builds = compiled.into_iter().chain(toolchains);
+        let mut removable: Vec<Item> = of_builds
+            .filter(unused_for(USED_WITHIN.max(spare)))
             .chain(artifacts.into_iter().filter(unused_for(WAITED_FOR)))
             .collect();
         removable.sort_by_key(|item| item.used);
@@ -70,10 +73,22 @@ impl Store {
             if over == 0 {
                 return Ok(());
             }
-            remove(&item.path)?;
+            self.discard(&item.path)?;
             over = over.saturating_sub(item.bytes);
         }
         if over > 0 { self.evict_modules() } else { Ok(()) }
+    }
+
+    /// Half a version of Go must never lie where a whole one is looked for: it leaves its place in one step.
+    fn discard(&self, path: &Path) -> io::Result<()> {
+        if !path.starts_with(self.toolchains()) {
+            return remove(path);
+        }
+        // A directory that changes its parent has to be writable.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        let aside = tempfile::Builder::new().tempdir_in(self.work())?.keep();
+        fs::rename(path, aside.join("go"))?;
+        remove(&aside)
     }
 
     /// Modules are downloaded again; but not while a build reads them.
@@ -93,6 +108,30 @@ impl Store {
         let shared = File::create(self.modules_in_use())?;
         shared.lock_shared()?;
         Ok(shared)
+    }
+
+    /// Marks a version of Go as used now, by its command. A builder does: where it evicts, that is the last to go.
+    pub fn mark_toolchain_used(&self, go: &Path) -> io::Result<()> {
+        if !go.starts_with(self.toolchains()) {
+            return Ok(());
+        }
+        File::open(go)?.set_times(fs::FileTimes::new().set_accessed(SystemTime::now()))
+    }
+
+    fn toolchain_items(&self) -> io::Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for entry in fs::read_dir(self.toolchains())? {
+            let path = entry?.path();
+            let Ok(go) = fs::metadata(path.join("bin/go")) else {
+                continue;
+            };
+            items.push(Item {
+                used: last_use(&go),
+                bytes: bytes_below(&path)?,
+                path,
+            });
+        }
+        Ok(items)
     }
 
     fn artifact_items(&self) -> io::Result<Vec<Item>> {
@@ -155,7 +194,8 @@ fn files_below(dir: &Path) -> io::Result<Vec<Item>> {
     Ok(items)
 }
 
-fn bytes_below(dir: &Path) -> io::Result<u64> {
+/// Bytes of all files below a directory, as far as they are not gone meanwhile.
+pub fn bytes_below(dir: &Path) -> io::Result<u64> {
     Ok(files_below(dir)?.iter().map(|item| item.bytes).sum())
 }
 

@@ -1,5 +1,5 @@
-//! The installed Go: where it is, which it is, what it builds for. Asked once, and remembered under the fingerprint of its
-//! file, so that a hit starts no `go` at all.
+//! A Go: where it is, which it is, what it builds for. Asked once, and remembered under the fingerprint of its file, so that
+//! a hit starts no `go` at all. The operator's is found here; others are `brought`.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,9 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
-use crate::config::Config;
+use crate::asked::GoVersion;
+use crate::config::{Config, WhichGo};
 use crate::store::disk::{read_json, replace};
 use crate::store::{KeyMaker, Store};
+
+pub mod bring;
+pub mod brought;
+pub mod fetch;
+pub mod pins;
+pub mod safety;
+pub mod tree;
+pub mod versions;
 
 /// Where distributions and the official archive put it.
 const USUAL: &[&str] = &[
@@ -23,7 +32,7 @@ const USUAL: &[&str] = &[
     "/opt/go/bin/go",
 ];
 
-/// An installed Go.
+/// A Go that is here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Toolchain {
     /// The command, absolute.
@@ -54,17 +63,31 @@ struct GoEnv {
 }
 
 impl Toolchain {
-    /// Finds the operator's Go.
+    /// The Go that serves who asks for none: the operator's, else the one that was brought in its place. Downloads nothing.
     pub fn find(config: &Config, store: &Store) -> Result<Toolchain, Refusal> {
-        let go = find_go(config).ok_or_else(|| {
-            Refusal::new(Reason::NoGo).log(match &config.go {
-                Some(named) => format!("GOX_GO={} is no go command", named.display()),
-                None => "no go on PATH or in the usual places: install Go, or name it in GOX_GO".to_owned(),
-            })
-        })?;
+        let go = match &config.go {
+            WhichGo::Installed => installed(config),
+            WhichGo::Named(go) => Some(go.clone()).filter(|go| is_command(go)),
+            WhichGo::Own => None,
+        };
+        match (go, &config.go) {
+            (Some(go), _) => Toolchain::at(&go, config, store),
+            (None, WhichGo::Named(named)) => {
+                Err(Refusal::new(Reason::NoGo).log(format!("GOX_GO={} is no go command", named.display())))
+            }
+            (None, WhichGo::Installed | WhichGo::Own) => brought::look(config, store, pins::DEFAULT)
+                .unwrap_or_else(|| {
+                    Err(Refusal::new(Reason::NoGo)
+                        .log("no go on PATH or in the usual places, and none brought yet"))
+                }),
+        }
+    }
+
+    /// The Go whose command this is.
+    fn at(go: &Path, config: &Config, store: &Store) -> Result<Toolchain, Refusal> {
         let settings = config.home.as_ref().map(|home| home.join(".config/go/env"));
         let mut key = KeyMaker::default().field(go.as_os_str().as_encoded_bytes());
-        for file in [Some(&go), settings.as_ref()].into_iter().flatten() {
+        for file in [Some(go), settings.as_deref()].into_iter().flatten() {
             key = key.field(fs::metadata(file).map_or(String::new(), |m| {
                 format!("{} {} {}", m.mtime(), m.mtime_nsec(), m.size())
             }));
@@ -73,7 +96,7 @@ impl Toolchain {
         if let Some(toolchain) = read_json(&remembered) {
             return Ok(toolchain);
         }
-        let toolchain = ask(&go, config)?;
+        let toolchain = ask(go, config)?;
         let bytes =
             serde_json::to_vec(&toolchain).map_err(|e| trouble("write what is known of go", &e.into()))?;
         replace(&remembered, &bytes).map_err(|e| trouble("remember the toolchain", &e))?;
@@ -82,10 +105,7 @@ impl Toolchain {
 
     /// The module proxies, without `direct`: with it a hostile import path makes `go` fetch internal addresses.
     pub fn proxies(&self, config: &Config) -> String {
-        let kept: Vec<_> = self
-            .named_proxies(config)
-            .filter(|p| !matches!(*p, "" | "direct"))
-            .collect();
+        let kept = proxies(config.proxy.as_deref().unwrap_or(&self.proxy));
         if kept.is_empty() {
             "off".to_owned()
         } else {
@@ -95,12 +115,22 @@ impl Toolchain {
 
     /// Whether the operator names `direct` among them.
     pub fn names_direct(&self, config: &Config) -> bool {
-        self.named_proxies(config).any(|proxy| proxy == "direct")
+        let named = config.proxy.as_deref().unwrap_or(&self.proxy);
+        named.split([',', '|']).any(|proxy| proxy.trim() == "direct")
     }
 
-    fn named_proxies<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
-        let named = config.proxy.as_deref().unwrap_or(&self.proxy);
-        named.split([',', '|']).map(str::trim)
+    /// Its version, unless it is one that somebody made for himself.
+    pub fn go_version(&self) -> Option<GoVersion> {
+        self.version.parse().ok()
+    }
+
+    /// What is wrong with its version, if anything is known.
+    pub fn hole(&self) -> Option<String> {
+        let safer = safety::safer_than(self.go_version()?)?;
+        Some(format!(
+            "{} has known holes: go{safer} or newer is wanted",
+            self.version
+        ))
     }
 
     /// The checksum database.
@@ -109,15 +139,23 @@ impl Toolchain {
     }
 }
 
-fn find_go(config: &Config) -> Option<PathBuf> {
-    let named = config.go.clone().into_iter();
-    let on_path = std::env::split_paths(&config.path)
-        .map(|dir| dir.join("go"))
-        .collect::<Vec<_>>();
-    named
-        .chain(on_path.into_iter().filter(|_| config.go.is_none()))
-        .chain(USUAL.iter().map(PathBuf::from).filter(|_| config.go.is_none()))
-        .find(|path| path.is_absolute() && path.is_file())
+/// The proxies of a list that are proxies: `direct` and `off` are none.
+fn proxies(list: &str) -> Vec<&str> {
+    list.split([',', '|'])
+        .map(str::trim)
+        .filter(|proxy| !matches!(*proxy, "" | "direct" | "off"))
+        .collect()
+}
+
+fn installed(config: &Config) -> Option<PathBuf> {
+    let on_path = std::env::split_paths(&config.path).map(|dir| dir.join("go"));
+    on_path
+        .chain(USUAL.iter().map(PathBuf::from))
+        .find(|path| is_command(path))
+}
+
+fn is_command(path: &Path) -> bool {
+    path.is_absolute() && path.is_file()
 }
 
 fn ask(go: &Path, config: &Config) -> Result<Toolchain, Refusal> {

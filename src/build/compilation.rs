@@ -1,0 +1,121 @@
+//! A run of `go` that compiles: every tool in a cell of its own, and the compile cache of all builds if those cells hold.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::progress;
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::asked::Platform;
+use crate::config::{Config, SandboxPolicy};
+use crate::golang::command::{Go, platform_variables};
+use crate::golang::warmed;
+use crate::sandbox::layers::Layers;
+use crate::sandbox::tool::Surroundings;
+
+/// What such a run stands on.
+pub struct Compilation<'a> {
+    go: Go<'a>,
+    /// The run's own directory.
+    work: &'a Path,
+    around: Surroundings,
+    own_binary: PathBuf,
+}
+
+impl<'a> Compilation<'a> {
+    /// Tries the cells, and lays out what the tools need to know.
+    pub fn prepare(go: Go<'a>, work: &'a Path) -> Result<Compilation<'a>, Refusal> {
+        let confined = tools_are_confined(go.config, work)?;
+        // Where tools are not confined, what one build compiles is nobody else's.
+        let cache = if confined {
+            go.store.compile_cache()
+        } else {
+            work.join("cache")
+        };
+        fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
+        if let Some(warmed) = &go.config.warmed {
+            // What is not there is compiled.
+            warmed::link(warmed, &cache)
+                .unwrap_or_else(|e| log::warn!("cannot use {}: {e}", warmed.display()));
+        }
+        let around = Surroundings {
+            goroot: go.toolchain.goroot.clone(),
+            modules: go.store.module_cache(),
+            cache,
+            work: work.to_owned(),
+            progress: progress::lines_file(work),
+            must_hold: confined,
+        };
+        let text =
+            serde_json::to_vec(&around).map_err(|e| trouble("describe the tools' cells", &e.into()))?;
+        let own_binary =
+            fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
+        let compilation = Compilation {
+            go,
+            work,
+            around,
+            own_binary,
+        };
+        fs::write(compilation.surroundings_file(), text)
+            .and_then(|()| File::create(&compilation.around.progress).map(drop))
+            .map_err(|e| trouble("describe the tools' cells", &e))?;
+        Ok(compilation)
+    }
+
+    /// Whether what it compiles is there for all.
+    pub fn shares_cache(&self) -> bool {
+        self.around.must_hold
+    }
+
+    /// Where `go install` puts programs.
+    pub fn programs(&self) -> PathBuf {
+        self.work.join("gopath/bin")
+    }
+
+    /// What follows the command and the recipe's own flags.
+    pub fn flags(&self) -> [String; 2] {
+        [
+            format!(
+                "-toolexec='{}' tool '{}'",
+                self.own_binary.display(),
+                self.surroundings_file().display()
+            ),
+            format!("-debug-actiongraph={}", progress::plan_file(self.work).display()),
+        ]
+    }
+
+    /// `go ARGUMENTS` for this platform.
+    pub fn command(&self, platform: &Platform, arguments: &[String]) -> Result<Command, Refusal> {
+        let mut command = self
+            .go
+            .command(self.work, &self.around.cache, arguments)
+            .map_err(|e| trouble("prepare go", &e))?;
+        command.envs(platform_variables(platform));
+        Ok(command)
+    }
+
+    fn surroundings_file(&self) -> PathBuf {
+        self.work.join("surroundings.json")
+    }
+}
+
+/// Whether tools may be let near the cache of all builds. Tried for each build: it takes some milliseconds, and what was
+/// true a minute ago may have been true in another container.
+fn tools_are_confined(config: &Config, room: &Path) -> Result<bool, Refusal> {
+    let missing = match Layers::of_tool(room) {
+        Ok(layers) if layers.missing().next().is_none() => return Ok(true),
+        Ok(layers) => layers,
+        Err(error) => return Err(trouble("try a tool's cell", &error)),
+    };
+    let said = missing
+        .missing()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
+    if config.sandbox == SandboxPolicy::Require {
+        return Err(Refusal::new(Reason::NoSandbox).log(said));
+    }
+    log::warn!("tools are not fully confined: {said}");
+    Ok(missing.guard_caches())
+}

@@ -1,0 +1,146 @@
+//! Which Go a program is compiled with: the one that was asked for, or the one that it needs, of those that the operator
+//! allows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::brought::{MODULE, arch};
+use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
+use crate::asked::GoVersion;
+use crate::golang::command::Go;
+use crate::golang::work::Work;
+use crate::store::disk::{read_json, replace};
+
+/// How long the module proxy's list of versions holds: a release of Go is two weeks' news.
+const LISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long it holds that there was none.
+const UNLISTED_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// So many series get repairs at a time (go.dev/doc/devel/release, "Release Policy").
+const SUPPORTED_SERIES: usize = 2;
+
+/// The version, as `go1.26.8`, for a program whose go.mod `needs` so much. Without a wish it is the Go that is here, unless
+/// the program needs a newer one: then the newest that is allowed.
+pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) -> Result<String, Refusal> {
+    let here = go.toolchain.go_version();
+    let suffices = |version: GoVersion| needs.is_none_or(|needs| version >= needs);
+    let is_asked = |version: GoVersion| asked.is_none_or(|asked| asked.includes(version));
+    if asked.is_none() && here.is_none_or(suffices) || here.is_some_and(|v| is_asked(v) && suffices(v)) {
+        return Ok(go.toolchain.version.clone());
+    }
+    let allowed = Allowed::of(go)?;
+    let known = asked.filter(|asked| !asked.is_series() && allowed.includes(*asked));
+    let newest = |fits: &dyn Fn(GoVersion) -> bool| {
+        let releases = allowed.versions.iter().copied().filter(|v| v.is_release());
+        releases.filter(|v| fits(*v)).max()
+    };
+    let Some(newest_asked) = known.or_else(|| newest(&is_asked)) else {
+        return Err(Refusal::new(Reason::NoSuchGo).detail(format!(
+            "go{} was asked for; {allowed} may be asked for.",
+            asked.map_or_else(String::new, |asked| asked.to_string())
+        )));
+    };
+    if suffices(newest_asked) {
+        return Ok(format!("go{newest_asked}"));
+    }
+    Err(Refusal::new(Reason::NeedsNewerGo).detail(format!(
+        "It needs go{} at least; the newest that may be used is go{newest_asked}.",
+        needs.map_or_else(String::new, |needs| needs.to_string())
+    )))
+}
+
+/// What may be used here.
+struct Allowed {
+    /// Versions and series.
+    rules: BTreeSet<GoVersion>,
+    /// The versions that are known to be there.
+    versions: BTreeSet<GoVersion>,
+}
+
+impl Allowed {
+    fn of(go: Go<'_>) -> Result<Allowed, Refusal> {
+        let listed = listed(go)?;
+        let releases = listed.iter().filter(|version| version.is_release());
+        let series: BTreeSet<_> = releases.map(|version| version.series()).collect();
+        let mut rules: BTreeSet<_> = match &go.config.go_versions {
+            Some(versions) => versions.iter().copied().collect(),
+            None => series.into_iter().rev().take(SUPPORTED_SERIES).collect(),
+        };
+        rules.extend(go.toolchain.go_version());
+        let named = rules.iter().copied().filter(|rule| !rule.is_series());
+        let versions = listed
+            .into_iter()
+            .filter(|version| rules.iter().any(|rule| rule.includes(*version)))
+            .chain(named)
+            .collect();
+        Ok(Allowed { rules, versions })
+    }
+
+    fn includes(&self, version: GoVersion) -> bool {
+        self.rules.iter().any(|rule| rule.includes(version))
+    }
+}
+
+impl std::fmt::Display for Allowed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules: Vec<_> = self.rules.iter().map(|rule| format!("go{rule}")).collect();
+        f.write_str(&rules.join(", "))
+    }
+}
+
+/// The versions that the module proxy has for this machine, from memory, or asked once a day. None where the proxy does not
+/// tell: then only what the operator names can be used.
+fn listed(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
+    let memory = go.store.toolchains().join("listed.json");
+    let known: Option<Vec<GoVersion>> = read_json(&memory);
+    let age = fs::metadata(&memory).and_then(|meta| meta.modified());
+    let age = age.map_or(Duration::MAX, |at| at.elapsed().unwrap_or_default());
+    let holds = |versions: &Vec<GoVersion>| match versions.is_empty() {
+        true => age < UNLISTED_FOR,
+        false => age < LISTED_FOR,
+    };
+    if let Some(known) = known.clone().filter(holds) {
+        return Ok(known);
+    }
+    let asked = ask(go)?;
+    // A proxy in trouble does not undo what it said before; it is asked again tomorrow.
+    let versions = if asked.is_empty() {
+        known.unwrap_or_default()
+    } else {
+        asked
+    };
+    let bytes = serde_json::to_vec(&versions).map_err(|e| trouble("write versions of Go", &e.into()))?;
+    replace(&memory, &bytes).map_err(|e| trouble("remember versions of Go", &e))?;
+    Ok(versions)
+}
+
+fn ask(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
+    #[derive(Default, Deserialize)]
+    struct Listed {
+        #[serde(rename = "Versions", default)]
+        versions: Vec<String>,
+    }
+    let name = format!("versions-{}", nix::unistd::gettid());
+    let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to ask in", &e))?;
+    let arguments = ["list", "-m", "-e", "-versions", "-json=Versions", "--", MODULE];
+    let outcome = go.run(work.path(), &arguments, Instant::now() + go.config.limits.wall)?;
+    let listed: Listed = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
+    let ending = format!(".linux-{}", arch());
+    let ours = listed.versions.iter().filter_map(|version| {
+        let go = version.strip_prefix("v0.0.1-")?.strip_suffix(&ending)?;
+        go.parse::<GoVersion>()
+            .ok()
+            .filter(|version| !version.is_series())
+    });
+    let ours: Vec<_> = ours.collect();
+    if ours.is_empty() {
+        let words = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        log::warn!("the module proxy names no versions of Go: {}", words.trim());
+    }
+    Ok(ours)
+}
