@@ -28,6 +28,8 @@ mod fuzz;
 mod scripts;
 // Many who want the same thing at once.
 mod single_flight;
+// A large program, and how little of it is held.
+mod large;
 // Whoever is killed in the middle of a build.
 mod killed;
 // Web servers that are reloaded, restarted or killed in the middle of a build.

@@ -33,8 +33,8 @@ pub(crate) struct WebServer {
 pub(crate) struct Mount {
     pub(crate) name: &'static str,
     /// The path of gox-server's root: `/go`, or nothing.
-    prefix: &'static str,
-    address: SocketAddr,
+    pub(crate) prefix: &'static str,
+    pub(crate) address: SocketAddr,
 }
 
 /// A host in a file of conf/: what it is to us, its name there, the path of the mount.
