@@ -113,6 +113,12 @@ impl Front {
         kill(Pid::from_raw(self.pid), signal).unwrap();
     }
 
+    /// Kills it, if that has not happened yet, and buries it.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until it has ended by itself.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
