@@ -23,9 +23,10 @@ test: test-packages
 corpus:
 	CORPUS=all cargo test --test suite -- --nocapture corpus
 
-# Ratios against plain go and nginx, in one run.
+# Ratios in one run: against plain go, against each web server's own files, against a CGI program that does nothing.
 bench:
 	benches/run
+	benches/servers
 
 # Faults of all kinds while 300 programs are built; CAMPAIGN_SEED repeats a run.
 campaign:
