@@ -266,40 +266,17 @@ fn within(response: &Response, size: u64) {
 
 /// A program of this size, of which nobody reads a byte.
 fn program(size: u64) -> Artifact {
-    let [
-        module,
-        version,
-        package,
-        go,
-        platform,
-        recipe,
-        verify,
-        exact,
-        file_name,
-    ] = [
-        "github.com/o/r",
-        "v1.0.0",
-        "github.com/o/r",
-        "go1.26.0",
-        "linux/amd64",
-        "go-install",
-        "go install",
-        "/o/r@v1.0.0",
-        "r",
-    ]
-    .map(str::to_owned);
-    let module_time = 1;
     let description = Description {
-        module,
-        version,
-        package,
-        go,
-        platform,
-        recipe,
-        verify,
-        exact,
-        file_name,
-        module_time,
+        module: "github.com/o/r".to_owned(),
+        version: "v1.0.0".to_owned(),
+        package: "github.com/o/r".to_owned(),
+        go: "go1.26.0".to_owned(),
+        platform: "linux/amd64".to_owned(),
+        recipe: "go-install".to_owned(),
+        verify: "go install".to_owned(),
+        exact: "/o/r@v1.0.0".to_owned(),
+        file_name: "r".to_owned(),
+        module_time: 1,
     };
     let meta = Meta {
         description,

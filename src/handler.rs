@@ -13,9 +13,9 @@ use crate::asked::{Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
-use crate::golang::memory;
 use crate::golang::toolchain::{brought, versions};
-use crate::refusals::{bad_path, bad_query, may_look_up, untold};
+use crate::meaning::meaning;
+use crate::refusals::{bad_path, bad_query, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
@@ -55,11 +55,7 @@ fn story(
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
-    let toolchain = brought::default(
-        config,
-        store,
-        &mut brought::within(config.first_byte.unwrap_or(config.limits.wall)),
-    )?;
+    let toolchain = brought::default(config, store, &mut brought::within(config.patience()))?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,
@@ -67,9 +63,7 @@ fn story(
         toolchain: &toolchain,
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    let resolved = memory::meaning(go, &target, &|| may_look_up(config, store, &client))?;
-    config.serves(&resolved.module)?;
-
+    let resolved = meaning(go, &target, &client)?;
     let names_all = target.version().is_exact() && wish.names_all();
     let version = versions::choose(go, wish.go, resolved.needs)?;
     let recipe = Recipe::new(resolved, platform, version, wish);

@@ -6,9 +6,9 @@ use crate::answer::{Refusal, Response};
 use crate::asked::Target;
 use crate::config::Config;
 use crate::golang::command::Go;
-use crate::golang::memory;
 use crate::golang::toolchain::brought;
-use crate::refusals::{bad_path, may_look_up};
+use crate::meaning::meaning;
+use crate::refusals::bad_path;
 use crate::request::Request;
 use crate::store::Store;
 use crate::store::budget::Client;
@@ -33,19 +33,14 @@ pub fn script(request: &Request, config: &Config) -> Option<Result<Response, Ref
 fn install(path: &[u8], shell: Shell, request: &Request, config: &Config) -> Result<Response, Refusal> {
     let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    let toolchain = brought::default(
-        config,
-        &store,
-        &mut brought::within(config.first_byte.unwrap_or(config.limits.wall)),
-    )?;
+    let toolchain = brought::default(config, &store, &mut brought::within(config.patience()))?;
     let go = Go {
         config,
         store: &store,
         toolchain: &toolchain,
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    let resolved = memory::meaning(go, &target, &|| may_look_up(config, &store, &client))?;
-    config.serves(&resolved.module)?;
+    let resolved = meaning(go, &target, &client)?;
     let text = shell.script(&Installed {
         server: &request.address(),
         target: &target.to_string(),

@@ -6,6 +6,7 @@ pub mod handler;
 pub mod request;
 pub mod asked;
 pub mod refusals;
+pub mod meaning;
 pub mod service;
 pub mod sidecars;
 pub mod installs;

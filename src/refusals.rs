@@ -1,12 +1,9 @@
 //! What was asked for and cannot be understood, as a refusal that says what to type.
 
-use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{BadTarget, BadWish, Untold, Wish};
 use crate::config::Config;
 use crate::request::Request;
-use crate::store::Store;
-use crate::store::budget::{Client, Cost};
 
 /// The path is none.
 pub fn bad_path(bad: &BadTarget) -> Refusal {
@@ -57,15 +54,6 @@ pub fn untold(untold: &Untold, request: &Request) -> Refusal {
     Refusal::new(reason)
         .detail(format!("{untold}; {}", untold.hint()))
         .instead([by_name].into_iter().chain(addresses))
-}
-
-/// Whether this client may have the module proxy asked once more.
-pub fn may_look_up(config: &Config, store: &Store, client: &Client) -> Result<(), Refusal> {
-    let within = store.spend(client, Cost::Lookup, config.lookups_per_hour);
-    match within.map_err(|e| trouble("count a client's questions", &e))? {
-        true => Ok(()),
-        false => Err(Refusal::new(Reason::TooManyBuilds)),
-    }
 }
 
 impl Config {

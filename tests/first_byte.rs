@@ -6,10 +6,11 @@ use crate::support::case::tester;
 use crate::support::front::Front;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
-use crate::support::{http, plain, sha256};
+use crate::support::{PATIENCE, http, plain, sha256};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Held back, it makes a build stand still that has begun.
@@ -196,11 +197,14 @@ fn the_plain_one_liner_passes_a_router_that_cuts() {
         "Linux x86_64",
         &format!("http://{}/tester/waits-for-dependency", router(front.address)),
     ]);
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(curl.wait_with_output().unwrap()).ok());
     proxy.await_ask(LATE);
-    // The length of the build is the case.
-    std::thread::sleep(BUILD.saturating_sub(begun.elapsed()));
+    // All that time the router has reasons to cut, and curl would end.
+    let early = ended.recv_timeout(BUILD.saturating_sub(begun.elapsed()));
+    assert!(early.is_err(), "{early:?}");
     proxy.change(Manner::Serve);
-    let output = curl.wait_with_output().unwrap();
+    let output = ended.recv_timeout(PATIENCE).unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(sha256(&output.stdout), wanted());
 }

@@ -81,6 +81,14 @@ impl Machine {
     }
 }
 
+/// What `script` says on a machine with these tools and curl, run by dash: whether it ends well, and what it leaves.
+fn with_curl(tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
+    let machine = Machine::with(&[tools, &["curl"]].concat());
+    let output = machine.run(&["dash"], script.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), said, machine.installed())
+}
+
 fn which(program: &str) -> std::path::PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join(program));
@@ -135,20 +143,18 @@ fn other_bytes_are_not_installed() {
         "cut -d ' ' -f 3 \"$new.sha256\"",
     );
     assert_ne!(script, wrong);
-    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
-    let output = machine.run(&["dash"], wrong.as_bytes());
-    let said = String::from_utf8_lossy(&output.stderr);
+    let (well, said, left) = with_curl(&TOOLS, &wrong);
     assert!(
-        !output.status.success() && said.contains("the server says"),
+        !well && said.contains("the server says") && left.is_empty(),
         "{said}"
     );
-    assert_eq!(machine.installed(), [] as [&str; 0], "{said}");
     // Without a program that tells sums it is installed, and that is said.
     let bare: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sha256sum").collect();
-    let machine = Machine::with(&[&bare[..], &["curl"]].concat());
-    let output = machine.run(&["dash"], script.as_bytes());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("not compared"), "{said}");
+    let (well, said, left) = with_curl(&bare, &script);
+    assert!(
+        well && said.contains("not compared") && left == ["hello"],
+        "{said}"
+    );
 }
 
 #[test]
@@ -156,14 +162,11 @@ fn a_refusal_is_told_and_leaves_nothing() {
     let store = Scratch::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/does-not-compile");
-    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
-    let output = machine.run(&["dash"], script.as_bytes());
-    let said = String::from_utf8_lossy(&output.stderr);
+    let (well, said, left) = with_curl(&TOOLS, &script);
     assert!(
-        !output.status.success() && said.contains("was not installed"),
+        !well && said.contains("was not installed") && left.is_empty(),
         "{said}"
     );
-    assert_eq!(machine.installed(), [] as [&str; 0], "{said}");
     front
         .ask(&Ask::get("/-/install/tester/library"))
         .refused("no-command");

@@ -1,6 +1,6 @@
 //! The beginning of an answer whose end is still being made (a router cuts what sends no byte in time).
 
-use super::response::{Body, Response, Status};
+use super::response::Response;
 use super::served;
 use crate::request::Request;
 use crate::store::Description;
@@ -17,13 +17,8 @@ pub struct Beginning {
 impl Beginning {
     /// The beginning of the answer that a program of this description will be, which begins with `head`.
     pub fn new(description: &Description, request: &Request, head: Vec<u8>) -> Beginning {
-        let response = Response {
-            status: Status(200),
-            headers: vec![],
-            body: Body::Empty,
-        };
         Beginning {
-            response: served::coming(response, description, &request.mount),
+            response: served::coming(description, request),
             head,
         }
     }

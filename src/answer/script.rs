@@ -21,6 +21,6 @@ pub fn script(refusal: &Refusal) -> String {
 }
 
 /// A word for sh: within single quotes only a single quote means something (POSIX XCU 2.2.2).
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -19,11 +19,6 @@ const EXACT: &str = "public, max-age=31536000, immutable";
 pub fn served(artifact: Artifact, request: &Request, exact: bool) -> Response {
     let Artifact { meta, file, path } = artifact;
     let etag = format!("\"{}\"", meta.sha256);
-    let respond = |status, body| Response {
-        status: Status(status),
-        headers: vec![],
-        body,
-    };
     let validated = |response| caching(response, &meta, exact).with("ETag", etag.clone());
     if request
         .if_none_match
@@ -70,17 +65,20 @@ pub fn served(artifact: Artifact, request: &Request, exact: bool) -> Response {
 /// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes tell
 /// (RFC 9110 section 9.3.2). HEAD never builds.
 pub fn announced(description: &Description, request: &Request) -> Response {
-    let response = Response {
-        status: Status(200),
-        headers: vec![],
-        body: Body::Empty,
-    };
-    unfinished(described(response, description, &request.mount))
+    unfinished(described(respond(200, Body::Empty), description, &request.mount))
 }
 
 /// The headers of an answer that begins before its program is there. Which recipe makes it is not known yet either.
-pub(super) fn coming(response: Response, description: &Description, mount: &str) -> Response {
-    unfinished(named(response, description, mount))
+pub(super) fn coming(description: &Description, request: &Request) -> Response {
+    unfinished(named(respond(200, Body::Empty), description, &request.mount))
+}
+
+fn respond(status: u16, body: Body) -> Response {
+    Response {
+        status: Status(status),
+        headers: vec![],
+        body,
+    }
 }
 
 fn unfinished(response: Response) -> Response {

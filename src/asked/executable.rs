@@ -79,7 +79,7 @@ fn mach_o(arch: &str) -> Vec<u8> {
     let (cpu, subtype): (u32, u32) = match arch {
         "amd64" => (0x0100_0007, 3),
         "arm64" => (0x0100_000c, 0),
-        _ => return vec![],
+        _ => return 0xfeed_facf_u32.to_le_bytes().to_vec(),
     };
     [0xfeed_facf, cpu, subtype, 2]
         .iter()

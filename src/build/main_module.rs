@@ -36,8 +36,7 @@ pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> 
     let copy = work.join(COPY);
     copy_tree(&module, &copy).map_err(|e| trouble("copy the module", &e))?;
     if resolved.states_no_needs {
-        // As `go mod init` does, but for its own version: old code is read as it was written.
-        fs::write(copy.join("go.mod"), format!("module {}\n", resolved.module))
+        fs::write(copy.join("go.mod"), resolved.first_go_mod())
             .map_err(|e| trouble("give the module a go.mod", &e))?;
     }
     let text =

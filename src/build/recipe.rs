@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::script::quote;
 use crate::asked::{Platform, Wish};
 use crate::golang::Resolved;
 use crate::golang::command::{recipe_flags, verify_flags, verify_variables};
@@ -110,24 +111,23 @@ impl Recipe {
         self.kind != Kind::BeforeModules
     }
 
-    /// The line that makes the same bytes anywhere.
+    /// The line that makes the same bytes anywhere; for a module from before go.mod, before it is built, on the same day.
     fn verify(&self) -> String {
-        let (variables, flags) = (
-            verify_variables(&self.go, &self.platform),
-            verify_flags(&self.flags()),
-        );
         match self.kind {
-            Kind::GoInstall => format!("{variables} go install {flags} {}", self.package_at_version()),
-            Kind::MainModule | Kind::BeforeModules => self.verify_in_a_copy(""),
+            Kind::GoInstall => format!(
+                "{} go install {} {}",
+                verify_variables(&self.go, &self.platform),
+                verify_flags(&self.flags()),
+                self.package_at_version()
+            ),
+            Kind::MainModule => self.verify_in_a_copy(""),
+            Kind::BeforeModules => self.verify_with(&self.resolved.first_go_mod()),
         }
     }
 
-    /// The same for a module that got this go.mod. Its lines are Go's own, and stand in single quotes.
+    /// The line for a module that got this go.mod.
     pub fn verify_with(&self, go_mod: &str) -> String {
-        let lines: Vec<_> = go_mod
-            .lines()
-            .map(|line| format!("'{}'", line.trim().replace('\'', "")))
-            .collect();
+        let lines: Vec<_> = go_mod.lines().map(|line| quote(line.trim())).collect();
         self.verify_in_a_copy(&format!("printf '%s\\n' {} > go.mod && ", lines.join(" ")))
     }
 

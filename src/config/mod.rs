@@ -230,6 +230,18 @@ impl Config {
         })
     }
 
+    /// How long a request waits for what is no build: until the first byte has to be out, where it has to come in time.
+    pub fn patience(&self) -> Duration {
+        self.first_byte.unwrap_or(self.limits.wall)
+    }
+
+    /// How long asking the module proxy may take, the wait for a turn included.
+    pub fn lookup_patience(&self) -> Duration {
+        /// In it a module of 100 MB comes at 1 MB/s.
+        const LONGEST: Duration = Duration::from_secs(120);
+        self.first_byte.unwrap_or(LONGEST).min(self.limits.wall)
+    }
+
     /// Whether this peer's X-Forwarded-For is believed.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.has(peer))

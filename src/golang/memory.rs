@@ -19,9 +19,6 @@ const REFRESHING: Duration = Duration::from_secs(10 * 60);
 /// How long the last good answer is used while the module proxy fails.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long asking the proxy may take, the wait for a turn included: a module of 100 MB comes at 1 MB/s.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// What a target meant, or why it meant nothing.
 type Meaning = Result<Resolved, Refusal>;
 
@@ -77,12 +74,7 @@ fn lasts(target: &Target, meaning: &Meaning) -> bool {
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
     allowed()?;
-    let patience = go
-        .config
-        .first_byte
-        .unwrap_or(PATIENCE)
-        .min(go.config.limits.wall);
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + go.config.lookup_patience();
     let _place = place(go, deadline)?;
     let meaning = resolve(go, target, deadline);
     if worth_remembering(&meaning) {

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod diagnosis;
+pub mod downloaded;
 pub mod growth;
 pub mod mains;
 pub mod memory;

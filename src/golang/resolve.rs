@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::command::Go;
+use super::downloaded::Downloaded;
 use super::mains::{self, Choice};
 use super::module_files::{directive, module_time};
 use super::toolchain::{brought, versions};
@@ -14,7 +15,6 @@ use super::{Resolved, diagnosis, vanity};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
-use crate::sandbox::process::Ended;
 use crate::store::{BuildKey, KeyMaker};
 
 /// Majors that are asked for at once, in one `go list`. When the last of them exists, the next batch is asked too.
@@ -36,17 +36,6 @@ struct Listed {
     versions: Vec<String>,
 }
 
-/// What `go mod download -json` says.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Downloaded {
-    version: String,
-    error: String,
-    info: PathBuf,
-    go_mod: PathBuf,
-    dir: PathBuf,
-}
-
 /// The name under which a target's resolution is remembered.
 pub fn key(target: &Target, go: &str) -> BuildKey {
     KeyMaker::default()
@@ -66,7 +55,7 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolve
         return resolved;
     };
     let version = versions::choose(go, None, Some(needs))?;
-    let mut wanted = brought::within(go.config.first_byte.unwrap_or(go.config.limits.wall));
+    let mut wanted = brought::within(go.config.patience());
     let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut wanted)?;
     let newer = Go {
         toolchain: &toolchain,
@@ -291,26 +280,7 @@ fn download(
     deadline: Instant,
 ) -> Result<Downloaded, Refusal> {
     let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
-    let hidden = go.hidden();
-    match outcome.ended {
-        Ended::Exited(_) => {}
-        Ended::TimedOut => {
-            let log = format!("{query}: the module proxy did not come to an end in time");
-            return Err(Refusal::new(Reason::ProxyFailed).log(log));
-        }
-        Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
-            return Err(diagnosis::build(&outcome, go.cpu_limit(), work, &hidden));
-        }
-    }
-    let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
-    if said.error.is_empty() && said.dir.is_dir() {
-        return Ok(said);
-    }
-    let words = match said.error.is_empty() {
-        true => String::from_utf8_lossy(&outcome.stderr).into_owned(),
-        false => said.error,
-    };
-    Err(diagnosis::module(&words, exact, &hidden))
+    Downloaded::read(go, work, query, exact, &outcome)
 }
 
 fn join(above: &str, below: &str) -> String {

@@ -29,6 +29,12 @@ impl Resolved {
         format!("/{}@{}", package.unwrap_or(&self.package), self.version)
     }
 
+    /// The go.mod that a module from before go.mod begins with: without a version of Go, so that old code is read as it was
+    /// written.
+    pub fn first_go_mod(&self) -> String {
+        format!("module {}\n", self.module)
+    }
+
     /// The last element of the package, past a major version: what `go install` calls the program.
     pub fn name(&self) -> &str {
         let mut elements = self.package.rsplit('/');

@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use serde::Deserialize;
-
 use super::brought::{MODULE, goroot, key, module_version};
 use super::{Toolchain, is_proxy, named_proxies, pins, tree};
 use crate::answer::refusal::trouble;
@@ -19,7 +17,7 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
 use crate::config::Config;
 use crate::golang::command::{Go, driver_cell};
-use crate::golang::diagnosis;
+use crate::golang::downloaded::Downloaded;
 use crate::golang::work::Work;
 use crate::sandbox::process::{Bounds, Ended, run};
 use crate::store::Store;
@@ -28,14 +26,6 @@ use crate::store::Store;
 struct Verified {
     tree: PathBuf,
     by: &'static str,
-}
-
-/// What `go mod download -json` says.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Downloaded {
-    error: String,
-    dir: PathBuf,
 }
 
 /// Brings it, or keeps for those who wait why it could not be had.
@@ -161,20 +151,14 @@ fn by_go(
     // A go.mod above the directory in which it runs would have its say; above the root is none.
     command.env("GOMODCACHE", work.join("modules")).current_dir("/");
     let outcome = go.supervise(&mut command, work, bounds, &mut || ())?;
-    let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
-    if outcome.ended == Ended::Exited(0) && said.error.is_empty() && said.dir.starts_with(work) {
-        let by = "the checksum database";
-        return Ok(Verified { tree: said.dir, by });
+    match Downloaded::read(go, work, &module, true, &outcome) {
+        Ok(said) => Ok(Verified {
+            tree: said.dir,
+            by: "the checksum database",
+        }),
+        Err(refusal) if refusal.reason == Reason::NoSuchVersion => Err(Refusal::new(Reason::NoSuchGo)
+            .detail(format!("The module proxy has no go{version} for this machine."))
+            .log(refusal.log)),
+        Err(refusal) => Err(refusal),
     }
-    let words = match said.error.is_empty() {
-        true => String::from_utf8_lossy(&outcome.stderr).into_owned(),
-        false => said.error,
-    };
-    let refusal = diagnosis::module(&words, true, &go.hidden());
-    if refusal.reason != Reason::NoSuchVersion {
-        return Err(refusal);
-    }
-    Err(Refusal::new(Reason::NoSuchGo)
-        .detail(format!("The module proxy has no go{version} for this machine."))
-        .log(refusal.log))
 }

@@ -128,7 +128,11 @@ fn ask(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
     let name = format!("versions-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to ask in", &e))?;
     let arguments = ["list", "-m", "-e", "-versions", "-json=Versions", "--", MODULE];
-    let outcome = go.run(work.path(), &arguments, Instant::now() + go.config.limits.wall)?;
+    let outcome = go.run(
+        work.path(),
+        &arguments,
+        Instant::now() + go.config.lookup_patience(),
+    )?;
     let listed: Listed = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     let ending = format!(".linux-{}", arch());
     let ours = listed.versions.iter().filter_map(|version| {
