@@ -156,7 +156,9 @@ fn show(bar: &ProgressBar, work: &Path, stage: Stage) {
 }
 
 fn show_compiling(bar: &ProgressBar, work: &Path, what: &str) {
-    if let Some(progress) = progress::read(work) {
+    if !bar.is_hidden()
+        && let Some(progress) = progress::read(work)
+    {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
         bar.set_message(format!("{what} {}", progress.package).trim().to_owned());

@@ -130,6 +130,7 @@ fn a_linker_script_runs_no_linker() {
         cache: tmp().join("plain-compile"),
         work: in_cells.0.clone(),
         progress: in_cells.0.join("progress"),
+        inputs: in_cells.0.join("inputs"),
         must_hold: true,
     };
     let surroundings = in_cells.0.join("surroundings.json");

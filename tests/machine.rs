@@ -6,7 +6,7 @@ use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::cgi::Cgi;
 use crate::support::scratch::Scratch;
-use crate::support::{gox_server, plain, walk};
+use crate::support::{go, gox_server, plain, sha256, walk};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,55 @@ fn a_read_only_disk_serves_what_is_there() {
     right(&on_a_machine(&store, words, &hello()));
     on_a_machine(&store, words, &Ask::get("/tester/hello@v1.1.0")).refused("internal");
     store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+}
+
+/// Changes what lies in the middle of everything that was compiled.
+fn damage_outputs(store: &Scratch, damage: fn(&mut Vec<u8>, usize)) {
+    let files = walk(&store.dir.join("cache/compile"));
+    let outputs = files
+        .iter()
+        .filter(|path| path.as_os_str().as_encoded_bytes().ends_with(b"-d"));
+    for path in outputs {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        if middle > 0 {
+            damage(&mut bytes, middle);
+            fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+/// A disk that loses a bit of what was compiled, or its end. The control shows that Go links what is left.
+#[test]
+fn a_damaged_compile_cache_spoils_no_program() {
+    let lose_a_bit = |bytes: &mut Vec<u8>, middle: usize| bytes[middle] ^= 1;
+    let lose_the_end = |bytes: &mut Vec<u8>, middle: usize| bytes.truncate(middle);
+    let control = Scratch::of_its_own();
+    damage_outputs(&control, lose_a_bit);
+    let mut go = plain::command_of(go());
+    let gopath = control.dir.join("gopath");
+    go.args([
+        "install",
+        "-trimpath",
+        "-pgo=off",
+        "github.com/tester/hello@v1.0.0",
+    ])
+    .env("GOCACHE", control.dir.join("cache/compile"))
+    .env("GOPATH", &gopath);
+    let output = go.output().unwrap();
+    let made = fs::read(gopath.join("bin/hello")).map(|program| sha256(&program));
+    let wanted = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+    assert_ne!(made.ok(), Some(wanted), "go has looked itself: {output:?}");
+
+    for damage in [lose_a_bit, lose_the_end] {
+        let store = Scratch::of_its_own();
+        damage_outputs(&store, damage);
+        right(&store.ask(&hello()));
+        store
+            .ask(&Ask::get("/tester/does-not-compile"))
+            .refused("does-not-compile");
+        store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+    }
 }
 
 /// Where a machine lacks so much that nothing can be built, that is said; no panic, and the next request is served.

@@ -11,11 +11,11 @@ use super::{Compilation, Recipe, main_module};
 use crate::answer::Refusal;
 use crate::answer::refusal::trouble;
 use crate::config::Config;
+use crate::golang::Toolchain;
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::brought;
 use crate::golang::work::{Work, sweep};
-use crate::golang::{Toolchain, diagnosis};
-use crate::sandbox::process::{Bounds, Ended};
+use crate::sandbox::process::Bounds;
 use crate::store::{Counter, Meta, Store};
 
 /// What a builder leaves for those who wait, when there is no program.
@@ -100,15 +100,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         stdout_bytes: config.limits.log_bytes,
         stderr_bytes: config.limits.log_bytes,
     };
-    let outcome = go.supervise(&mut command, work.path(), bounds, &mut || ())?;
-    if outcome.ended != Ended::Exited(0) {
-        return Err(diagnosis::build(
-            &outcome,
-            go.cpu_limit(),
-            work.path(),
-            &go.hidden(),
-        ));
-    }
+    compilation.run(&mut command, bounds)?;
     let program = check(
         &compilation.programs(),
         &recipe.platform,

@@ -9,10 +9,15 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
 use crate::config::{Config, SandboxPolicy};
+use crate::golang::archives::{Archives, forget};
 use crate::golang::command::{Go, platform_variables};
-use crate::golang::warmed;
+use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
+use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::Surroundings;
+
+/// Damaged outputs, then a damaged index, and a run that finds neither.
+const TRIES: usize = 3;
 
 /// What such a run stands on.
 pub struct Compilation<'a> {
@@ -45,6 +50,7 @@ impl<'a> Compilation<'a> {
             cache,
             work: work.to_owned(),
             progress: progress::lines_file(work),
+            inputs: work.join("inputs"),
             must_hold: confined,
         };
         let text =
@@ -58,7 +64,8 @@ impl<'a> Compilation<'a> {
             own_binary,
         };
         fs::write(compilation.surroundings_file(), text)
-            .and_then(|()| File::create(&compilation.around.progress).map(drop))
+            .and_then(|()| File::create(&compilation.around.progress))
+            .and_then(|_| File::create(&compilation.around.inputs))
             .map_err(|e| trouble("describe the tools' cells", &e))?;
         Ok(compilation)
     }
@@ -66,6 +73,61 @@ impl<'a> Compilation<'a> {
     /// Whether what it compiles is there for all.
     pub fn shares_cache(&self) -> bool {
         self.around.must_hold
+    }
+
+    /// Runs `go`, a command of [`Self::command`], to its end. What a damaged compile cache may have had its part in is not
+    /// believed: the cache is made anew, and `go` runs once more. A failure that no limit explains has to come twice, the
+    /// second time without Go's index of the modules, which lies there too and is believed as it is.
+    pub fn run(&self, command: &mut Command, bounds: Bounds) -> Result<(), Refusal> {
+        let mut doubted = false;
+        for _ in 0..TRIES {
+            let (done, damaged) = self.attempt(command, bounds)?;
+            if !damaged.is_empty() {
+                self.forget(&damaged)?;
+                continue;
+            }
+            match &done {
+                Err(refusal) if !doubted && is_doubtful(refusal.reason) => {}
+                Ok(()) if doubted => return self.forget(&[]),
+                Ok(()) | Err(_) => return done,
+            }
+            doubted = true;
+            command.env("GODEBUG", "goindex=0");
+        }
+        Err(Refusal::new(Reason::Internal).log("the compile cache is damaged again and again"))
+    }
+
+    /// What became of it, and what was damaged of what it read.
+    fn attempt(
+        &self,
+        command: &mut Command,
+        bounds: Bounds,
+    ) -> Result<(Result<(), Refusal>, Vec<PathBuf>), Refusal> {
+        let mut archives = Archives::noted_in(&self.around.inputs);
+        let mut looked = Ok(());
+        let outcome = self.go.supervise(command, self.work, bounds, &mut || {
+            if looked.is_ok() {
+                looked = archives.look();
+            }
+        })?;
+        let damaged = looked
+            .and_then(|()| archives.damaged())
+            .map_err(|e| trouble("look at the compile cache", &e))?;
+        let done = match outcome.ended {
+            Ended::Exited(0) => Ok(()),
+            _ => Err(diagnosis::build(
+                &outcome,
+                self.go.cpu_limit(),
+                self.work,
+                &self.go.hidden(),
+            )),
+        };
+        Ok((done, damaged))
+    }
+
+    fn forget(&self, damaged: &[PathBuf]) -> Result<(), Refusal> {
+        log::warn!("the compile cache is damaged, and is made anew {damaged:?}");
+        forget(&self.around.cache, damaged).map_err(|e| trouble("make the compile cache anew", &e))
     }
 
     /// Where `go install` puts programs.
@@ -98,6 +160,11 @@ impl<'a> Compilation<'a> {
     fn surroundings_file(&self) -> PathBuf {
         self.work.join("surroundings.json")
     }
+}
+
+/// Whether it is no limit that was reached, and no server that was away: a damaged cache may have been the cause.
+fn is_doubtful(reason: Reason) -> bool {
+    reason.is_for_ever() || reason == Reason::Internal
 }
 
 /// Whether tools may be let near the cache of all builds. Tried for each build: it takes some milliseconds, and what was

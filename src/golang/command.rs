@@ -21,6 +21,10 @@ use crate::store::Store;
 /// What `go list` and `go mod download` print stays far below; a hostile proxy's endless list does not.
 const STDOUT_BYTES: usize = 32 << 20;
 
+/// Memory of one process, in bytes, from which on GOMEMLIMIT costs more than it saves: where it is set, a compiler does without
+/// the 128 MB with which its heap begins otherwise (cmd/compile/internal/gc/main.go), and a build takes longer by a sixth.
+const PLENTY: u64 = 2 << 30;
+
 /// What Go reads to find and trust the module proxy.
 const NETWORK_FILES: &[&str] = &[
     "/etc/resolv.conf",
@@ -110,7 +114,7 @@ impl Go<'_> {
             self.toolchain.proxies(self.config),
             self.toolchain.checksums(self.config),
         );
-        vec![
+        let mut variables = vec![
             text("PATH", "/nonexistent"),
             text("CGO_ENABLED", "0"),
             text("CC", "/bin/false"),
@@ -133,15 +137,19 @@ impl Go<'_> {
             text("GOAUTH", "off"),
             text("LANG", "C"),
             text("TZ", "UTC"),
-            // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and what
-            // is not heap counts too.
-            text("GOMEMLIMIT", &format!("{}", self.config.limits.memory_bytes / 2)),
             ("GOCACHE", cache.to_owned()),
             ("GOMODCACHE", self.store.module_cache()),
             ("GOPATH", work.join("gopath")),
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),
-        ]
+        ];
+        let memory = self.config.limits.memory_bytes;
+        if memory < PLENTY {
+            // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and
+            // what is not heap counts too.
+            variables.push(text("GOMEMLIMIT", &format!("{}", memory / 2)));
+        }
+        variables
     }
 
     /// Processor time of one process.

@@ -1,5 +1,6 @@
 //! The only room that speaks Go: its variables, its arguments, its words.
 
+pub mod archives;
 pub mod command;
 pub mod diagnosis;
 pub mod downloaded;

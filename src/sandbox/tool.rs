@@ -27,6 +27,8 @@ pub struct Surroundings {
     pub work: PathBuf,
     /// The file to which each tool adds a line: its name, and the package.
     pub progress: PathBuf,
+    /// The file to which each tool adds the files of the compile cache that it reads, one a line.
+    pub inputs: PathBuf,
     /// Whether to refuse to start a tool whose cell the kernel does not enforce.
     pub must_hold: bool,
 }
@@ -68,7 +70,7 @@ pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> 
         }
     } else {
         report(surroundings, tool, package);
-        match cell(surroundings, tool, rest) {
+        match cell(surroundings, tool, rest).and_then(|cell| note(surroundings, cell)) {
             Ok(cell) => cell,
             Err(refused) => return format!("gox-server: {refused}"),
         }
@@ -172,6 +174,18 @@ fn archives(config: &Path) -> Result<Vec<PathBuf>, Refused> {
             .map(|(_, file)| PathBuf::from(file))
     };
     Ok(text.lines().filter_map(file).collect())
+}
+
+/// Notes, before the tool can say anything about it, what it will read of what other builds have compiled.
+fn note(around: &Surroundings, cell: Cell) -> Result<Cell, Refused> {
+    let outputs = cell.read.iter().filter(|path| path.starts_with(&around.cache));
+    let lines: String = outputs.map(|path| format!("{}\n", path.display())).collect();
+    let opened = OpenOptions::new().append(true).open(&around.inputs);
+    // One write: tools that run at the same time do not mix their lines.
+    opened
+        .and_then(|mut file| file.write_all(lines.as_bytes()))
+        .map_err(|error| Refused::Unreadable(format!("cannot write {}: {error}", around.inputs.display())))?;
+    Ok(cell)
 }
 
 fn report(around: &Surroundings, tool: &str, package: &str) {

@@ -63,9 +63,10 @@ pub(crate) struct Arena {
 }
 
 /// What is in it for every run, besides a canary. `b001` is the attacked package's; it reads its sources and `dep-d`.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("outside/canary", "tweet"),
     ("stage/work/progress", ""),
+    ("stage/work/inputs", ""),
     (
         "stage/work/b001/importcfg",
         "packagefile dep=ARENA/stage/cache/aa/dep-d\n",
@@ -225,6 +226,7 @@ impl Arena {
             cache: at("cache"),
             work: at("work"),
             progress: at("work/progress"),
+            inputs: at("work/inputs"),
             must_hold: false,
         };
         fs::write(at("work/surroundings.json"), serde_json::to_vec(&around).unwrap()).unwrap();
@@ -235,7 +237,8 @@ impl Arena {
 
     /// Each file and folder that is not the attacked package's own: its mode, its age and its content.
     fn others(&self) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
-        let own = ["stage/work/b001", "stage/work/progress"].map(|name| self.path().join(name));
+        let own = ["stage/work/b001", "stage/work/progress", "stage/work/inputs"]
+            .map(|name| self.path().join(name));
         let others = ["stage", "outside"]
             .into_iter()
             .flat_map(|name| walk(&self.path().join(name)));
