@@ -1,30 +1,37 @@
-//! A campaign of faults: clients ask, programs vanish or are damaged, and whoever runs is killed, at moments that a seed
-//! decides. Every 200 was right to the byte; at the end nothing is left, and everything is served.
+//! A campaign of faults: clients ask, disks fill up, clocks jump, programs and what was compiled vanish or are damaged, and
+//! whoever runs is killed, at moments that a seed decides. Every 200 was right to the byte; at the end nothing is left, and everything is served.
 //!
 //! `make campaign` asks for 300 builds; CAMPAIGN=N for N (40 by default); CAMPAIGN_SEED repeats one, as far as a machine can.
 
+use crate::machine::{READ_ONLY, machine, outputs, small_disk};
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::dice::{Dice, number, seed};
 use crate::support::front::Front;
 use crate::support::scratch::Scratch;
-use crate::support::{gox_server, http, plain, processes};
+use crate::support::{http, plain, processes, walk};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 const CLIENTS: usize = 8;
 
-/// What came back, or nothing where whoever should have answered was killed.
-fn through_environment(store: &Scratch, ask: &Ask) -> Option<Answer> {
-    let mut command = Command::new(gox_server());
-    command.env_clear().envs(store.settings()).envs(ask.variables());
+/// What is counted where all is as it should be.
+const RIGHT: &str = "200, right";
+
+/// Nobody is killed so soon after the last unless somebody was served since: with the compile cache damaged, the standard
+/// library is compiled anew, and has to come to an end some time.
+const RESPITE: Duration = Duration::from_secs(4);
+
+/// What came back, or nothing where whoever should have answered was killed. `words` of sh prepare its machine.
+fn through_environment(store: &Scratch, words: &str, ask: &Ask) -> Option<Answer> {
+    let mut command = machine(store, words, ask);
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -57,33 +64,77 @@ fn through_front(store: &Scratch, front: &Mutex<Front>, ask: &Ask) -> Option<Ans
 /// nothing that happens to a disk by itself.
 static SENDING: RwLock<()> = RwLock::new(());
 
-/// Takes a program away, or a part of it, or one bit.
-fn damage(store: &Scratch, dice: &mut Dice) {
-    let artifacts = store.artifacts();
-    if artifacts.is_empty() {
-        return;
+/// What is wrong with the machine that a request finds, and the words of sh that make it so. Mostly nothing.
+fn trouble(dice: &mut Dice) -> Option<(&'static str, String)> {
+    Some(match dice.below(40) {
+        0 => ("disk full: build", small_disk("work", "512k")),
+        1 => ("disk full: programs", small_disk("artifacts", "64k")),
+        2 => ("disk full: modules", small_disk("cache/modules", "16k")),
+        3 => ("disk full: all", small_disk(".", "2m")),
+        4 => ("disk read-only", READ_ONLY.to_owned()),
+        _ => return None,
+    })
+}
+
+/// All that remembers when it was made, made older or younger by days.
+fn jump(store: &Scratch, dice: &mut Dice) {
+    let days = Duration::from_secs(24 * 60 * 60 * (1 + dice.below(3) as u64));
+    let then = match dice.below(2) {
+        0 => SystemTime::now() + days,
+        _ => SystemTime::now() - days,
+    };
+    for folder in [
+        "resolutions",
+        "failures",
+        "clients",
+        "counters",
+        "queue",
+        "locks",
+        "slots",
+    ] {
+        for path in walk(&store.dir.join(folder)) {
+            // Gone meanwhile.
+            File::open(path).and_then(|file| file.set_modified(then)).ok();
+        }
     }
-    let artifact = &artifacts[dice.below(artifacts.len())];
+}
+
+/// Takes a program away, or something that was compiled, or a part of it, or one bit.
+fn damage(store: &Scratch, dice: &mut Dice) -> Option<&'static str> {
+    if dice.below(60) == 0 {
+        jump(store, dice);
+        return Some("clock: jumped");
+    }
+    // Each time, a part of the standard library is compiled anew.
+    let (what, among) = match dice.below(80) {
+        0 => ("damaged: compiled", outputs(store)),
+        _ => ("damaged: program", store.artifacts()),
+    };
+    if among.is_empty() {
+        return None;
+    }
+    let damaged = &among[dice.below(among.len())];
     // Beside, and renamed: no file is proof against being written to while it is sent, as its pages are not copied.
     let replace = |change: &dyn Fn(&mut Vec<u8>), name: usize| {
-        let mut bytes = fs::read(artifact)?;
+        let mut bytes = fs::read(damaged)?;
         change(&mut bytes);
-        let aside = artifact.with_file_name(format!("damaged-{name}"));
+        let aside = damaged.with_file_name(format!("damaged-{name}"));
         fs::write(&aside, bytes)?;
         let _nobody_sends = SENDING.write().unwrap();
-        fs::rename(aside, artifact)
+        fs::rename(aside, damaged)
+    };
+    let lose_a_bit = |bytes: &mut Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
     };
     // Another client's damage may have been faster, and left nothing to damage.
     let done = match dice.below(4) {
         0 => replace(&|bytes| bytes.truncate(1000), dice.below(1 << 30)),
-        1 => replace(
-            &|bytes| bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1),
-            dice.below(1 << 30),
-        ),
-        2 => fs::remove_file(artifact.with_file_name("meta.json")),
-        _ => fs::remove_dir_all(artifact.parent().unwrap()),
+        1 => replace(&lose_a_bit, dice.below(1 << 30)),
+        2 => fs::remove_file(damaged.with_file_name("meta.json")),
+        _ => fs::remove_dir_all(damaged.parent().unwrap()),
     };
-    drop(done);
+    done.is_ok().then_some(what)
 }
 
 #[test]
@@ -103,7 +154,7 @@ fn whoever_is_killed_when_every_answer_is_right() {
             (ask, plain::install(&tester(name, version).wanted).sha256)
         })
         .into();
-    let store = Scratch::new();
+    let store = Scratch::of_its_own();
     let front = Mutex::new(store.front());
     let built = || {
         let log = fs::read_to_string(store.dir.join("builders.log")).unwrap_or_default();
@@ -120,33 +171,44 @@ fn whoever_is_killed_when_every_answer_is_right() {
                 scope.spawn(move || {
                     let mut dice = Dice::new(seed.wrapping_mul(client * 2 + 3));
                     while built() < builds && asked.fetch_add(1, Ordering::Relaxed) < builds * 50 {
-                        damage(store, &mut dice);
                         let (ask, sha256) = &right[dice.below(right.len())];
                         let answer = if client < 2 {
                             through_front(store, front, ask)
                         } else {
-                            through_environment(store, ask)
+                            let words = trouble(&mut dice).map(|(what, words)| {
+                                count(what);
+                                words
+                            });
+                            through_environment(store, words.as_deref().unwrap_or(":"), ask)
                         };
                         match answer {
                             Some(answer) if answer.status == 200 => {
                                 assert_eq!(&answer.sha256(), sha256, "seed {seed}: {answer}");
-                                count("200, right");
+                                count(RIGHT);
+                                damage(store, &mut dice).into_iter().for_each(count);
                             }
                             Some(answer) => {
                                 count(&format!("{} {}", answer.status, answer.reason().unwrap_or("-")))
                             }
-                            None => count("cut off"),
+                            None if client < 2 => count("cut off: through the front"),
+                            None => count("cut off: through the environment"),
                         }
                     }
                 })
             })
             .collect();
         let killer = {
-            let (store, front, count) = (&store, &front, &count);
+            let (store, front, count, counts) = (&store, &front, &count, &counts);
             scope.spawn(move || {
                 let mut dice = Dice::new(seed);
                 let pause = |dice: &mut Dice| Duration::from_millis(dice.below(400) as u64);
+                let (mut served, mut killed) = (0, Instant::now());
                 while ended.recv_timeout(pause(&mut dice)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    let right = counts.lock().unwrap().get(RIGHT).copied().unwrap_or(0);
+                    if right == served && killed.elapsed() < RESPITE {
+                        continue;
+                    }
+                    (served, killed) = (right, Instant::now());
                     let front_pid = i32::try_from(front.lock().unwrap().child.id()).unwrap();
                     let living = processes::about(&store.dir);
                     if dice.below(20) == 0 {

@@ -23,8 +23,16 @@ fn right(answer: &Answer) {
     assert_eq!((answer.status, answer.sha256()), (200, wanted), "{answer}");
 }
 
-/// The program as a CGI program, after `words` of sh have prepared its place: with mounts that nobody else sees.
+/// Remounts the store for reading only.
+pub(crate) const READ_ONLY: &str =
+    "mount --bind \"$GOX_DIR\" \"$GOX_DIR\"; mount -o remount,bind,ro \"$GOX_DIR\"";
+
 fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
+    Cgi::start_command(machine(store, words, ask), ask).answer()
+}
+
+/// The program as a CGI program, after `words` of sh have prepared its place: with mounts that nobody else sees.
+pub(crate) fn machine(store: &Scratch, words: &str, ask: &Ask) -> Command {
     let mut command = Command::new("unshare");
     command.arg("--mount");
     if !nix::unistd::geteuid().is_root() {
@@ -39,13 +47,16 @@ fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
         .envs(store.settings())
         .envs(ask.variables())
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    Cgi::start_command(command, ask).answer()
+    command
+}
+
+/// Puts a small disk in the place of a folder.
+pub(crate) fn small_disk(folder: &str, bytes: &str) -> String {
+    format!("mkdir -p \"$GOX_DIR/{folder}\"; mount -t tmpfs -o size={bytes} none \"$GOX_DIR/{folder}\"")
 }
 
 pub(crate) fn full(store: &Scratch, folder: &str, bytes: &str) -> Answer {
-    let words =
-        format!("mkdir -p \"$GOX_DIR/{folder}\"; mount -t tmpfs -o size={bytes} none \"$GOX_DIR/{folder}\"");
-    on_a_machine(store, &words, &hello())
+    on_a_machine(store, &small_disk(folder, bytes), &hello())
 }
 
 #[test]
@@ -71,20 +82,23 @@ fn a_full_disk_is_said_and_nothing_is_kept() {
 fn a_read_only_disk_serves_what_is_there() {
     let store = Scratch::new();
     right(&store.ask(&hello()));
-    let words = "mount --bind \"$GOX_DIR\" \"$GOX_DIR\"; mount -o remount,bind,ro \"$GOX_DIR\"";
-    right(&on_a_machine(&store, words, &hello()));
-    on_a_machine(&store, words, &Ask::get("/tester/hello@v1.1.0")).refused("internal");
+    right(&on_a_machine(&store, READ_ONLY, &hello()));
+    on_a_machine(&store, READ_ONLY, &Ask::get("/tester/hello@v1.1.0")).refused("internal");
     store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
 }
 
-/// Changes what lies in the middle of everything that was compiled.
+/// Everything that was compiled.
+pub(crate) fn outputs(store: &Scratch) -> Vec<PathBuf> {
+    let files = walk(&store.dir.join("cache/compile")).into_iter();
+    files
+        .filter(|path| path.as_os_str().as_encoded_bytes().ends_with(b"-d"))
+        .collect()
+}
+
+/// Changes what lies in the middle of it.
 fn damage_outputs(store: &Scratch, damage: fn(&mut Vec<u8>, usize)) {
-    let files = walk(&store.dir.join("cache/compile"));
-    let outputs = files
-        .iter()
-        .filter(|path| path.as_os_str().as_encoded_bytes().ends_with(b"-d"));
-    for path in outputs {
-        let mut bytes = fs::read(path).unwrap();
+    for path in outputs(store) {
+        let mut bytes = fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         if middle > 0 {
             damage(&mut bytes, middle);

@@ -113,14 +113,11 @@ impl<'a> Compilation<'a> {
         let damaged = looked
             .and_then(|()| archives.damaged())
             .map_err(|e| trouble("look at the compile cache", &e))?;
-        let done = match outcome.ended {
-            Ended::Exited(0) => Ok(()),
-            _ => Err(diagnosis::build(
-                &outcome,
-                self.go.cpu_limit(),
-                self.work,
-                &self.go.hidden(),
-            )),
+        let done = if outcome.ended == Ended::Exited(0) {
+            Ok(())
+        } else {
+            let (cpu_limit, hidden) = (self.go.cpu_limit(), self.go.hidden());
+            Err(diagnosis::build(&outcome, cpu_limit, self.work, &hidden))
         };
         Ok((done, damaged))
     }

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(archives.damaged, Vec::<PathBuf>::new());
         fs::write(&notes, format!("{}\n/gone-d\n{}\n", line(&good), line(&bad))).unwrap();
         let damaged = archives.damaged().unwrap();
-        assert_eq!(damaged, [bad.clone()]);
+        assert_eq!(damaged, [bad]);
 
         forget(dir.path(), &damaged).unwrap();
         let left: Vec<_> = fs::read_dir(&shelf)
