@@ -1,13 +1,18 @@
-//! Real programs through the real module proxy: each has the hash that plain `go install` gave it, on each platform.
+//! Real programs through the real module proxy: each has the hash that plain `go install` gave it, on each platform. And who
+//! types no more than OWNER/REPO gets the program, or a list that has it.
 //!
 //! tests/data/programs.tsv is that table. `CORPUS` says how much of it: `small` (as `make test` does), `medium` and `large` add
 //! to that, `all` is everything (`make corpus`). Nothing is skipped: without the module proxy, or with another Go, this fails.
 
+use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::modproxy::modproxy;
 use crate::support::scratch::Scratch;
 use crate::support::{plain, tmp};
-use std::process::Command;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -62,7 +67,7 @@ impl Row<'_> {
 const LONGEST_BUILD: std::time::Duration = std::time::Duration::from_secs(1800);
 
 #[test]
-fn real_programs_have_their_hashes() {
+fn real_programs_have_their_hashes_and_owner_and_repo_are_enough() {
     let corpus = std::env::var("CORPUS").unwrap_or_else(|_| "small".to_owned());
     assert!(
         ["small", "medium", "large", "all"].contains(&corpus.as_str()),
@@ -82,6 +87,11 @@ fn real_programs_have_their_hashes() {
     );
     let store = operators_store();
     reach_the_proxy(&store);
+    hashes(&store, &rows);
+    names(&store, &rows);
+}
+
+fn hashes(store: &Scratch, rows: &[Row<'_>]) {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -123,6 +133,77 @@ fn real_programs_have_their_hashes() {
     );
 }
 
+/// What comes of OWNER/REPO alone, the newest release of today, beside what plain `go install` says to it.
+fn names(store: &Scratch, rows: &[Row<'_>]) {
+    let mut repositories = BTreeMap::<String, Vec<&str>>::new();
+    for row in rows {
+        let parts: Vec<_> = row.typed.splitn(3, '/').take(2).collect();
+        repositories.entry(parts.join("/")).or_default().push(row.typed);
+    }
+    let (mut counts, mut neither) = (BTreeMap::<(&str, &str), usize>::new(), Vec::new());
+    for (name, typed) in &repositories {
+        let ask = Ask::get(&format!("/{name}?os=linux&arch=amd64"));
+        let answer = store.start(&ask).answer_within(LONGEST_BUILD);
+        let list = String::from_utf8_lossy(&answer.body);
+        let listed = || typed.iter().any(|typed| list.contains(typed));
+        let got = match answer.status {
+            200 => {
+                runs(&answer);
+                "program"
+            }
+            300 if listed() => "list",
+            _ => {
+                neither.push(format!("{name}: {answer:.600}"));
+                "neither"
+            }
+        };
+        let plain = plain_go(store, name);
+        println!("{got}\t{name}\tgo install: {plain}");
+        let plain = if plain == "program" { "program" } else { "error" };
+        *counts.entry((got, plain)).or_default() += 1;
+    }
+    for ((got, plain), count) in counts {
+        println!("{count} times OWNER/REPO is answered by: {got}; go install by: {plain}");
+    }
+    assert!(neither.is_empty(), "{}", neither.join("\n"));
+}
+
+/// A program for this machine starts, and says something.
+fn runs(answer: &Answer) {
+    let file = tempfile::NamedTempFile::new_in(tmp()).unwrap().into_temp_path();
+    fs::write(&file, &answer.body).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new("timeout");
+    command
+        .arg("20")
+        .arg(&*file)
+        .arg("--help")
+        .env_clear()
+        .current_dir(tmp());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = output.stdout.len() + output.stderr.len();
+    assert!(
+        said > 0 && !matches!(output.status.code(), None | Some(124 | 126 | 127)),
+        "{answer:.600}: {output:?}"
+    );
+}
+
+/// What `go install github.com/OWNER/REPO@latest` would do: `-n` loads all packages and compiles none.
+fn plain_go(store: &Scratch, name: &str) -> String {
+    let mut command = plain_command(store);
+    command.env("GOMODCACHE", store.dir.join("cache/modules"));
+    let output = command
+        .args(["install", "-n", &format!("github.com/{name}@latest")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut errors = said.lines().filter(|line| !line.starts_with("go: downloading"));
+    match output.status.success() {
+        true => "program".to_owned(),
+        false => errors.next().unwrap_or_default().to_owned(),
+    }
+}
+
 /// A store with the operator's own module proxy and checksum database, as somebody has it who only sets GOX_DIR.
 fn operators_store() -> Scratch {
     let mut store = Scratch::cold().unset("GOX_GOPROXY").unset("GOX_GOSUMDB");
@@ -135,8 +216,8 @@ fn operators_store() -> Scratch {
     store.set("GOX_BUILD_SECONDS", "3600")
 }
 
-/// Says what is missing in its own words, before a hundred programs say it in theirs.
-fn reach_the_proxy(store: &Scratch) {
+/// Plain `go`, with the operator's module proxy and checksum database.
+fn plain_command(store: &Scratch) -> Command {
     let mut command = Command::new(crate::support::go());
     command
         .env_clear()
@@ -145,8 +226,16 @@ fn reach_the_proxy(store: &Scratch) {
     command
         .env("GOFLAGS", "")
         .env("GOTOOLCHAIN", "local")
-        .env("GOMODCACHE", tmp().join("reach"));
+        .env("GOBIN", tmp().join("plain-bin"))
+        .env("GOCACHE", tmp().join("plain-compile"));
+    command
+}
+
+/// Says what is missing in its own words, before a hundred programs say it in theirs.
+fn reach_the_proxy(store: &Scratch) {
+    let mut command = plain_command(store);
     let output = command
+        .env("GOMODCACHE", tmp().join("reach"))
         .args(["list", "-m", "github.com/junegunn/fzf@v0.65.2"])
         .output()
         .unwrap();
