@@ -239,6 +239,7 @@ fn whoever_is_killed_when_every_answer_is_right() {
     front.into_inner().unwrap().kill();
     store.quiet();
     for (ask, sha256) in &right {
-        assert_eq!(&store.ask(ask).sha256(), sha256, "seed {seed}: after it all");
+        let answer = store.ask(ask);
+        assert_eq!(&answer.sha256(), sha256, "seed {seed}: after it all: {answer}");
     }
 }

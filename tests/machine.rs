@@ -172,7 +172,8 @@ fn a_clock_that_jumps() {
     let day = Duration::from_secs(24 * 60 * 60);
     for now in [SystemTime::now() + 2 * day, SystemTime::now() - 2 * day] {
         let store = Scratch::new();
-        right(&store.ask(&hello()));
+        // An accident, which is told to those who waited for it only.
+        full(&store, "work", "512k").refused("disk-full");
         store
             .ask(&Ask::get("/tester/does-not-compile"))
             .refused("does-not-compile");

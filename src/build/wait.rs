@@ -102,7 +102,9 @@ impl Wait<'_> {
             return Some(Ok(artifact));
         }
         let (failure, at): (Failure, SystemTime) = self.store.failures().get(key)?;
-        (failure.refusal.reason.is_for_ever() || at >= arrived).then_some(Err(failure.refusal))
+        // A date that is still to come is that of a clock which was set back.
+        let meanwhile = (arrived..=SystemTime::now()).contains(&at);
+        (failure.refusal.reason.is_for_ever() || meanwhile).then_some(Err(failure.refusal))
     }
 
     fn slot(&mut self, deadline: Instant) -> Result<Lock, Refusal> {

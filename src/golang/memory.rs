@@ -11,6 +11,7 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
 use crate::detached;
 use crate::store::lock::{Lock, wait_for_any};
+use crate::store::table::age;
 use crate::store::{BuildKey, Table};
 
 /// How long an old answer is served at once, while another process asks.
@@ -57,11 +58,6 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
 pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Refusal> {
     let key = key(target, &go.toolchain.version);
     ask(go, target, &|| Ok(()), &go.store.resolutions(), &key).map(drop)
-}
-
-/// A clock that went back makes a memory young, which costs a stale minute.
-fn age(at: SystemTime) -> Duration {
-    at.elapsed().unwrap_or_default()
 }
 
 /// An exact version never changes, nor what it lacks; that it is not there may.

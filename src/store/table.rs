@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,10 +57,23 @@ pub fn place(dir: &Path, key: &BuildKey) -> PathBuf {
     dir.join(&key.as_str()[..DIGITS])
 }
 
+/// How long ago that was. A date that is still to come is that of a clock which was set back, and says nothing: as if it were
+/// of long ago.
+pub fn age(at: SystemTime) -> Duration {
+    at.elapsed().unwrap_or(Duration::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::KeyMaker;
     use super::*;
+
+    #[test]
+    fn what_is_from_the_future_is_old() {
+        let hour = Duration::from_secs(3600);
+        assert!((hour..2 * hour).contains(&age(SystemTime::now() - hour)));
+        assert_eq!(age(SystemTime::now() + hour), Duration::MAX);
+    }
 
     #[test]
     fn a_place_holds_the_last_that_was_put_there_under_its_own_name_only() {

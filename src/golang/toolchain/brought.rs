@@ -12,6 +12,7 @@ use crate::asked::GoVersion;
 use crate::config::{Config, WhichGo};
 use crate::detached;
 use crate::store::lock::{Lock, Waiting};
+use crate::store::table::age;
 use crate::store::{BuildKey, KeyMaker, Store};
 
 /// The module whose versions are versions of Go (cmd/go/internal/toolchain).
@@ -119,7 +120,7 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
         }
         let failure: Option<(Refusal, SystemTime)> = store.failures().get(&key(version));
         if let Some((refusal, at)) = failure
-            && at.elapsed().unwrap_or_default() < FAILED_FOR
+            && age(at) < FAILED_FOR
         {
             return Err(refusal);
         }

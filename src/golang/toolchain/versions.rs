@@ -14,6 +14,7 @@ use crate::asked::GoVersion;
 use crate::golang::command::Go;
 use crate::golang::work::Work;
 use crate::store::disk::{read_json, replace};
+use crate::store::table::age;
 
 /// How long the module proxy's list of versions holds: a release of Go is two weeks' news.
 const LISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -98,8 +99,8 @@ impl std::fmt::Display for Allowed {
 fn listed(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
     let memory = go.store.toolchains().join("listed.json");
     let known: Option<Vec<GoVersion>> = read_json(&memory);
-    let age = fs::metadata(&memory).and_then(|meta| meta.modified());
-    let age = age.map_or(Duration::MAX, |at| at.elapsed().unwrap_or_default());
+    let made = fs::metadata(&memory).and_then(|meta| meta.modified());
+    let age = made.map_or(Duration::MAX, age);
     let holds = |versions: &Vec<GoVersion>| match versions.is_empty() {
         true => age < UNLISTED_FOR,
         false => age < LISTED_FOR,
