@@ -9,7 +9,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
 use crate::config::{Config, SandboxPolicy};
-use crate::golang::archives::{Archives, forget};
+use crate::golang::archives::{Archives, forget, forget_modules};
 use crate::golang::command::{Go, platform_variables};
 use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
@@ -88,7 +88,7 @@ impl<'a> Compilation<'a> {
             }
             match &done {
                 Err(refusal) if !doubted && is_doubtful(refusal.reason) => {}
-                Ok(()) if doubted => return self.forget(&[]),
+                Ok(()) if doubted => return self.forget_modules(),
                 Ok(()) | Err(_) => return done,
             }
             doubted = true;
@@ -103,7 +103,7 @@ impl<'a> Compilation<'a> {
         command: &mut Command,
         bounds: Bounds,
     ) -> Result<(Result<(), Refusal>, Vec<PathBuf>), Refusal> {
-        let mut archives = Archives::noted_in(&self.around.inputs);
+        let mut archives = Archives::new(&self.around.cache, &self.around.inputs);
         let mut looked = Ok(());
         let outcome = self.go.supervise(command, self.work, bounds, &mut || {
             if looked.is_ok() {
@@ -123,8 +123,13 @@ impl<'a> Compilation<'a> {
     }
 
     fn forget(&self, damaged: &[PathBuf]) -> Result<(), Refusal> {
-        log::warn!("the compile cache is damaged, and is made anew {damaged:?}");
+        log::warn!("the compile cache is damaged, and is made anew: {damaged:?}");
         forget(&self.around.cache, damaged).map_err(|e| trouble("make the compile cache anew", &e))
+    }
+
+    fn forget_modules(&self) -> Result<(), Refusal> {
+        log::warn!("go failed, and did not without its index of the modules, which is made anew");
+        forget_modules(&self.around.cache).map_err(|e| trouble("make the index of the modules anew", &e))
     }
 
     /// Where `go install` puts programs.

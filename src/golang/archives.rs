@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,8 @@ use crate::store::key::hex;
 
 /// The outputs that one build reads, each hashed once.
 pub struct Archives {
+    /// GOCACHE.
+    cache: PathBuf,
     /// The file into which the tools note them, one a line.
     notes: PathBuf,
     /// So many bytes of it have been read.
@@ -24,9 +26,10 @@ pub struct Archives {
 }
 
 impl Archives {
-    /// Of the build whose tools note in `notes`.
-    pub fn noted_in(notes: &Path) -> Archives {
+    /// Of the build whose tools note in `notes` what they read from `cache`.
+    pub fn new(cache: &Path, notes: &Path) -> Archives {
         Archives {
+            cache: cache.to_owned(),
             notes: notes.to_owned(),
             until: 0,
             seen: HashSet::new(),
@@ -44,7 +47,8 @@ impl Archives {
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         self.until += whole as u64;
         for path in text[..whole].lines().map(PathBuf::from) {
-            if !self.seen.contains(&path) {
+            // Where tools are not confined, one of them may have written here.
+            if is_below(&path, &self.cache) && !self.seen.contains(&path) {
                 if !is_whole(&path)? {
                     self.damaged.push(path.clone());
                 }
@@ -59,6 +63,12 @@ impl Archives {
         self.look()?;
         Ok(self.damaged)
     }
+}
+
+fn is_below(path: &Path, dir: &Path) -> bool {
+    let plain = |part| matches!(part, Component::Normal(_));
+    path.strip_prefix(dir)
+        .is_ok_and(|rest| rest.components().all(plain))
 }
 
 /// What is gone meanwhile has harmed nobody: a tool that needed it has failed.
@@ -81,22 +91,39 @@ fn is_whole(output: &Path) -> io::Result<bool> {
     Ok(name.strip_suffix(b"-d") == Some(hex(&hash.finalize()).as_bytes()))
 }
 
-/// Has everything compiled anew, as what was compiled against a damaged output cannot be told from the rest: the index goes,
-/// `XX/ID-a`, and with it what was damaged. Builds that run keep the outputs that they have found.
+/// Has everything compiled anew, as what was compiled against a damaged output cannot be told from the rest: the index of the
+/// cache goes, `XX/ID-a`, and with it what was damaged. Builds that run keep the outputs that they have found.
 pub fn forget(cache: &Path, damaged: &[PathBuf]) -> io::Result<()> {
+    let actions = entries(cache, b"-a")?;
+    actions.iter().chain(damaged).try_for_each(|path| remove(path))
+}
+
+/// Has the modules read anew: what Go remembers of their files lies among the outputs, and begins so (cmd/go/internal/modindex).
+pub fn forget_modules(cache: &Path) -> io::Result<()> {
+    const BEGINNING: &[u8] = b"go index v";
+    for path in entries(cache, b"-d")? {
+        let mut beginning = [0; BEGINNING.len()];
+        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut beginning));
+        // What is shorter, or gone, is none.
+        if read.is_ok() && beginning == BEGINNING {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn entries(cache: &Path, kind: &[u8]) -> io::Result<Vec<PathBuf>> {
+    let mut entries = Vec::new();
     for shelf in fs::read_dir(cache)? {
         let shelf = shelf?;
-        if !shelf.file_type()?.is_dir() {
-            continue;
-        }
-        for entry in fs::read_dir(shelf.path())? {
-            let path = entry?.path();
-            if path.as_os_str().as_encoded_bytes().ends_with(b"-a") {
-                remove(&path)?;
+        if shelf.file_type()?.is_dir() {
+            for entry in fs::read_dir(shelf.path())? {
+                entries.push(entry?.path());
             }
         }
     }
-    damaged.iter().try_for_each(|path| remove(path))
+    entries.retain(|path| path.as_os_str().as_encoded_bytes().ends_with(kind));
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -115,20 +142,28 @@ mod tests {
             fs::write(path, "abc").unwrap();
         }
         let notes = dir.path().join("notes");
-        let mut archives = Archives::noted_in(&notes);
+        let mut archives = Archives::new(dir.path(), &notes);
         let line = |path: &Path| path.display().to_string();
-        fs::write(&notes, format!("{}\n/gone-d\n{}", line(&good), line(&bad))).unwrap();
+        fs::write(
+            &notes,
+            format!("{}\n/elsewhere-d\n{0}/../x-d\n{}", line(&good), line(&bad)),
+        )
+        .unwrap();
         archives.look().unwrap();
         assert_eq!(archives.damaged, Vec::<PathBuf>::new());
-        fs::write(&notes, format!("{}\n/gone-d\n{}\n", line(&good), line(&bad))).unwrap();
+        fs::write(
+            &notes,
+            format!("{}\n/elsewhere-d\n{0}/../x-d\n{}\n", line(&good), line(&bad)),
+        )
+        .unwrap();
         let damaged = archives.damaged().unwrap();
         assert_eq!(damaged, [bad]);
 
+        let left = || entries(dir.path(), b"").unwrap();
         forget(dir.path(), &damaged).unwrap();
-        let left: Vec<_> = fs::read_dir(&shelf)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert_eq!(left, [good]);
+        assert_eq!(left(), [good.clone()]);
+        fs::write(shelf.join("02-d"), "go index v2\n").unwrap();
+        forget_modules(dir.path()).unwrap();
+        assert_eq!(left(), [good]);
     }
 }
