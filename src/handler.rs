@@ -6,7 +6,6 @@
 //! ```
 
 use crate::answer::refusal::trouble;
-use crate::answer::response::Reader;
 use crate::answer::served::{announced, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Sidecar, Target, Wish, executable};
@@ -24,10 +23,9 @@ use crate::{service, sidecars};
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
 pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
-    let reader = Reader::of(&request.accept);
     respond(request, config, door).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
-        Response::refusal(&refusal, reader)
+        Response::refusal(&refusal, request)
     })
 }
 

@@ -636,6 +636,15 @@ fn pages() -> Vec<Case> {
             .page("text/plain")
             .body_has("Disallow: /"),
         case("alive").get("/-/health").page("text/plain"),
+        case("what can go wrong, for a browser")
+            .get("/-/reasons")
+            .accept(BROWSER)
+            .page("text/html")
+            .body_has("id=\"does-not-compile\""),
+        case("what can go wrong, for curl")
+            .get("/-/reasons")
+            .page("text/plain")
+            .body_has("does-not-compile (422)"),
         case("nothing else below /-/")
             .get("/-/nothing")
             .refused("no-such-page"),
