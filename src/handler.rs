@@ -6,7 +6,7 @@
 //! ```
 
 use crate::answer::refusal::trouble;
-use crate::answer::served::{announced, served};
+use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, kept};
@@ -88,7 +88,9 @@ fn story(
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,
     };
-    Ok(served(artifact, request, exact))
+    // What has begun is the program as it is.
+    let coding = coding(request).filter(|_| !door.has_begun());
+    Ok(served(artifact.represented(coding), request, exact))
 }
 
 fn hit(store: &Store, artifact: Artifact) -> Artifact {

@@ -24,7 +24,7 @@ fn right(answer: &Answer) {
 }
 
 /// The program as a CGI program, after `words` of sh have prepared its place: with mounts that nobody else sees.
-fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
+pub(crate) fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
     let mut command = Command::new("unshare");
     command.arg("--mount");
     if !nix::unistd::geteuid().is_root() {
@@ -41,6 +41,10 @@ fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     Cgi::start_command(command, ask).answer()
 }
+
+/// The state, where nobody can write.
+pub(crate) const READ_ONLY: &str =
+    "mount --bind \"$GOX_DIR\" \"$GOX_DIR\"; mount -o remount,bind,ro \"$GOX_DIR\"";
 
 pub(crate) fn full(store: &Scratch, folder: &str, bytes: &str) -> Answer {
     let words =
@@ -71,9 +75,8 @@ fn a_full_disk_is_said_and_nothing_is_kept() {
 fn a_read_only_disk_serves_what_is_there() {
     let store = Scratch::new();
     right(&store.ask(&hello()));
-    let words = "mount --bind \"$GOX_DIR\" \"$GOX_DIR\"; mount -o remount,bind,ro \"$GOX_DIR\"";
-    right(&on_a_machine(&store, words, &hello()));
-    on_a_machine(&store, words, &Ask::get("/tester/hello@v1.1.0")).refused("internal");
+    right(&on_a_machine(&store, READ_ONLY, &hello()));
+    on_a_machine(&store, READ_ONLY, &Ask::get("/tester/hello@v1.1.0")).refused("internal");
     store.ask(&Ask::get("/tester/hello@v1.1.0")).program();
 }
 

@@ -22,6 +22,7 @@ impl Status {
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            412 => "Precondition Failed",
             413 => "Content Too Large",
             416 => "Range Not Satisfiable",
             422 => "Unprocessable Content",
@@ -46,8 +47,8 @@ pub enum Body {
     File {
         /// The file.
         file: File,
-        /// Where it lies, for a web server that sends it.
-        path: PathBuf,
+        /// Where it lies, if a web server may send it.
+        path: Option<PathBuf>,
         /// The first byte.
         start: u64,
         /// How many.
