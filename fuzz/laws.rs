@@ -3,15 +3,15 @@
 //! `make fuzz` looks for such bytes with libFuzzer, which needs a nightly Rust. The test suite (tests/fuzz.rs) tries the kept
 //! corpus, and what a bounded number of mutations makes of it, with any Rust.
 
-use gox_server::answer::served::served;
+use gox_server::answer::served::{coding, served};
 use gox_server::answer::{Body, Response};
-use gox_server::asked::{Platform, Target, Wish, platform};
+use gox_server::asked::{Coding, Platform, Target, Wish, platform};
 use gox_server::config::Config;
 use gox_server::doors::fastcgi::pairs::Pairs;
 use gox_server::doors::fastcgi::record::{BeginRequest, HEADER_LEN, Header, RecordType, get_values_result};
 use gox_server::doors::{fastcgi, front};
 use gox_server::request::Request;
-use gox_server::store::{Artifact, Description, Meta};
+use gox_server::store::{Description, Fingerprint, Representation};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -219,10 +219,11 @@ pub fn head(bytes: &[u8]) {
     assert_eq!(again, Ok(Some((head, printed.len()))));
 }
 
-/// Conditions and ranges: a size, then lines that are If-None-Match, Range and If-Range. What is sent lies within the program,
-/// is announced as what it is, and no header has a letter that could begin another.
+/// Conditions, ranges, codings and digests: a size, then lines that are If-None-Match, Range, If-Range, Accept-Encoding,
+/// Want-Repr-Digest, If-Match and If-Modified-Since. What is sent lies within what stands for the program, is announced as what
+/// it is, and no header has a letter that could begin another; no coding and no long digest comes that was not named.
 pub fn served_part(bytes: &[u8]) {
-    let mut lines = bytes.splitn(4, |byte| *byte == b'\n');
+    let mut lines = bytes.splitn(8, |byte| *byte == b'\n');
     let mut text = || {
         lines
             .next()
@@ -234,9 +235,19 @@ pub fn served_part(bytes: &[u8]) {
         if_none_match: text(),
         range: text(),
         if_range: text(),
+        accept_encoding: text().unwrap_or_default(),
+        want_repr_digest: text().unwrap_or_default(),
+        if_match: text(),
+        if_modified_since: text(),
         ..Request::default()
     };
-    let response = served(program(size), &request, false);
+    let coding = coding(&request);
+    let response = served(program(size, coding), &request, false);
+    let accepted = request.accept_encoding.to_ascii_lowercase();
+    let named = |name: &str| accepted.contains(name) || accepted.contains('*');
+    assert!(coding.is_none_or(|coding| named(coding.name())));
+    let digest = response.header("Repr-Digest").unwrap_or_default();
+    assert!(!digest.starts_with("sha-512") || request.want_repr_digest.contains("sha-512"));
     for (_, value) in &response.headers {
         assert!(
             value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
@@ -248,7 +259,7 @@ pub fn served_part(bytes: &[u8]) {
 
 fn within(response: &Response, size: u64) {
     let Body::File { start, len, .. } = response.body else {
-        assert!(matches!(response.status.0, 304 | 416));
+        assert!(matches!(response.status.0, 304 | 412 | 416));
         return;
     };
     assert!(start.checked_add(len).is_some_and(|end| end <= size));
@@ -264,8 +275,8 @@ fn within(response: &Response, size: u64) {
     }
 }
 
-/// A program of this size, of which nobody reads a byte.
-fn program(size: u64) -> Artifact {
+/// What stands for a program: so many bytes, of which nobody reads one.
+fn program(size: u64, coding: Option<Coding>) -> Representation {
     let description = Description {
         module: "github.com/o/r".to_owned(),
         version: "v1.0.0".to_owned(),
@@ -278,16 +289,19 @@ fn program(size: u64) -> Artifact {
         file_name: "r".to_owned(),
         module_time: 1,
     };
-    let meta = Meta {
-        description,
+    let fingerprint = Fingerprint {
         size,
         sha256: "00".repeat(32),
-        build_seconds: 1.0,
-        needs: None,
+        sha512: Some("00".repeat(64)),
     };
     let path = "/dev/null".into();
-    let file = File::open(&path).expect("/dev/null");
-    Artifact { meta, file, path }
+    Representation {
+        description,
+        coding,
+        fingerprint,
+        file: File::open(&path).expect("/dev/null"),
+        path,
+    }
 }
 
 /// What needs no escape in a path, a header or a shell.

@@ -6,8 +6,7 @@
 //! ```
 
 use crate::answer::refusal::trouble;
-use crate::answer::response::Reader;
-use crate::answer::served::{announced, served};
+use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, kept};
@@ -24,10 +23,9 @@ use crate::{service, sidecars};
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
 pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
-    let reader = Reader::of(&request.accept);
     respond(request, config, door).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
-        Response::refusal(&refusal, reader)
+        Response::refusal(&refusal, request)
     })
 }
 
@@ -90,7 +88,9 @@ fn story(
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,
     };
-    Ok(served(artifact, request, exact))
+    // What has begun is the program as it is.
+    let coding = coding(request).filter(|_| !door.has_begun());
+    Ok(served(artifact.represented(coding), request, exact))
 }
 
 fn hit(store: &Store, artifact: Artifact) -> Artifact {

@@ -27,8 +27,16 @@ pub struct Request {
     pub user_agent: String,
     /// HTTP_ACCEPT.
     pub accept: String,
+    /// HTTP_ACCEPT_ENCODING.
+    pub accept_encoding: String,
+    /// HTTP_WANT_REPR_DIGEST.
+    pub want_repr_digest: String,
+    /// HTTP_IF_MATCH.
+    pub if_match: Option<String>,
     /// HTTP_IF_NONE_MATCH.
     pub if_none_match: Option<String>,
+    /// HTTP_IF_MODIFIED_SINCE.
+    pub if_modified_since: Option<String>,
     /// HTTP_RANGE.
     pub range: Option<String>,
     /// HTTP_IF_RANGE.
@@ -57,7 +65,11 @@ impl Request {
             host: text("HTTP_HOST").unwrap_or_default(),
             user_agent: text("HTTP_USER_AGENT").unwrap_or_default(),
             accept: text("HTTP_ACCEPT").unwrap_or_default(),
+            accept_encoding: text("HTTP_ACCEPT_ENCODING").unwrap_or_default(),
+            want_repr_digest: text("HTTP_WANT_REPR_DIGEST").unwrap_or_default(),
+            if_match: text("HTTP_IF_MATCH"),
             if_none_match: text("HTTP_IF_NONE_MATCH"),
+            if_modified_since: text("HTTP_IF_MODIFIED_SINCE"),
             range: text("HTTP_RANGE"),
             if_range: text("HTTP_IF_RANGE"),
             protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
@@ -70,9 +82,18 @@ impl Request {
 
 impl Request {
     /// Whether an answer may begin before its end is known: our own front passes each byte on at once, and cuts the
-    /// connection when the program fails; and HTTP/1.1 tells a cut from an end. Who wants a part, wants no beginning.
+    /// connection when the program fails; and HTTP/1.1 tells a cut from an end. Who may be answered with a part, or with nothing,
+    /// gets no beginning.
     pub fn may_begin_early(&self) -> bool {
-        self.server.starts_with("gox-server/") && self.protocol == "HTTP/1.1" && self.range.is_none()
+        let conditions = [
+            &self.range,
+            &self.if_match,
+            &self.if_none_match,
+            &self.if_modified_since,
+        ];
+        self.server.starts_with("gox-server/")
+            && self.protocol == "HTTP/1.1"
+            && conditions.into_iter().all(Option::is_none)
     }
 
     /// Who asks: the peer, or, past proxies that are trusted, whom the nearest of them saw. Each adds to the right of the

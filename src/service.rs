@@ -22,6 +22,7 @@ pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refus
     let text = |text: &str| Ok(Response::text(200, "text/plain; charset=utf-8", text.to_owned()));
     match path {
         "/" => Some(Ok(landing(request))),
+        "/-/reasons" => Some(Ok(reasons(request))),
         "/robots.txt" => Some(text("User-agent: *\nDisallow: /\n")),
         "/-/health" => Some(text("ok\n")),
         "/-/status" => Some(status(config)),
@@ -36,11 +37,22 @@ pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refus
 
 fn landing(request: &Request) -> Response {
     let place = format!("{}{}", request.plain_host(), request.mount);
+    page_or_text(
+        request,
+        || page::landing(&place, &request.mount),
+        || page::landing_text(&place),
+    )
+}
+
+/// All that can go wrong, each under its name.
+fn reasons(request: &Request) -> Response {
+    page_or_text(request, page::reasons, page::reasons_text)
+}
+
+fn page_or_text(request: &Request, page: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Response {
     let response = match Reader::of(&request.accept) {
-        Reader::Html => Response::page(200, page::landing(&place)),
-        Reader::Text | Reader::Problem => {
-            Response::text(200, "text/plain; charset=utf-8", page::landing_text(&place))
-        }
+        Reader::Html => Response::page(200, page()),
+        Reader::Text | Reader::Problem => Response::text(200, "text/plain; charset=utf-8", text()),
     };
     response.with("Vary", "Accept")
 }

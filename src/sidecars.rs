@@ -29,7 +29,7 @@ fn text(content_type: &str, text: String) -> Response {
 
 /// As sha256sum prints it, so that `sha256sum --check` reads it.
 fn sums(meta: &Meta) -> String {
-    format!("{}  {}\n", meta.sha256, meta.description.file_name)
+    format!("{}  {}\n", meta.fingerprint.sha256, meta.description.file_name)
 }
 
 fn all(meta: &Meta) -> Value {

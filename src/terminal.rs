@@ -28,7 +28,7 @@ pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<()
     let output = output.unwrap_or_else(|| PathBuf::from(&meta.file_name));
     install(&mut artifact.file, &output).map_err(|e| trouble(format!("write {}", output.display()), &e))?;
     eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
-    eprintln!("sha256 {}", artifact.meta.sha256);
+    eprintln!("sha256 {}", artifact.meta.fingerprint.sha256);
     eprintln!("verify with: {}", meta.verify);
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! needs no row before it. Modules are those of tests/modules, by their names. R, M numbers are those of the catalogue of attacks.
 
 use crate::support::case::{Case, case, program, tester};
+use crate::support::modproxy::HTTP_TIME;
 use crate::support::plain;
 
 const MAC: &str = "Darwin arm64";
@@ -24,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         failures(),
         hostile(),
         http(),
+        representations(),
         pages(),
     ]
     .into_iter()
@@ -564,10 +566,10 @@ fn http() -> Vec<Case> {
     vec![
         get("HEAD after GET").method("HEAD").bodiless(200, hello()),
         get("what the client has is still right")
-            .header("If-None-Match", "\"{sha256}\"")
+            .header("If-None-Match", "{etag}")
             .bodiless(304, hello()),
         get("a weak tag is as good here")
-            .header("If-None-Match", "\"other\", W/\"{sha256}\"")
+            .header("If-None-Match", "\"other\", W/{etag}")
             .bodiless(304, hello()),
         get("any tag").header("If-None-Match", "*").bodiless(304, hello()),
         get("what the client has is old")
@@ -588,7 +590,7 @@ fn http() -> Vec<Case> {
             .bodiless(416, hello()),
         get("resumed, and unchanged")
             .header("Range", "bytes=7-9")
-            .header("If-Range", "\"{sha256}\"")
+            .header("If-Range", "{etag}")
             .part(hello(), 7, 9),
         get("resumed, and changed: all of it")
             .header("Range", "bytes=7-9")
@@ -606,17 +608,97 @@ fn http() -> Vec<Case> {
         get("R25: encodings nobody has")
             .header("Accept-Encoding", &"x,".repeat(1000))
             .gives(hello()),
+        get("resumed only if unchanged, and it is not")
+            .header("Range", "bytes=7-9")
+            .header("If-Match", "\"other\"")
+            .bodiless(412, hello()),
+        get("resumed only if unchanged, and it is")
+            .header("Range", "bytes=7-9")
+            .header("If-Match", "{etag}")
+            .part(hello(), 7, 9),
+        get("all of it, if it is that")
+            .header("If-Match", "*")
+            .gives(hello()),
+        get("nothing since that date")
+            .header("If-Modified-Since", HTTP_TIME)
+            .bodiless(304, hello()),
+        get("a tag says more than a date")
+            .header("If-None-Match", "\"other\"")
+            .header("If-Modified-Since", HTTP_TIME)
+            .gives(hello()),
+        get("HEAD and a tag")
+            .method("HEAD")
+            .header("If-None-Match", "{etag}")
+            .bodiless(304, hello()),
         case("an exact URL is for ever")
             .get(&format!(
                 "/tester/hello@v1.0.0?os=linux&arch=amd64&go={}",
                 plain::go_version()
             ))
             .gives(hello())
-            .header_has("cache-control", "immutable"),
+            .header_has("cache-control", "immutable")
+            .header_has("vary", "Accept-Encoding"),
         case("a guessed one says what it depends on")
             .get("/tester/hello")
             .gives(tester("hello", "v1.1.0"))
             .header_has("vary", "User-Agent"),
+    ]
+}
+
+/// RFC 9110 section 12.5.3, RFC 9530 section 4.
+fn representations() -> Vec<Case> {
+    let hello = || tester("hello", "v1.0.0");
+    let zstd = || hello().coded("zstd");
+    let get = |shows| case(shows).get("/tester/hello@v1.0.0");
+    let accept = |shows, codings| get(shows).header("Accept-Encoding", codings);
+    let want = |shows, digests| get(shows).header("Want-Repr-Digest", digests);
+    vec![
+        accept("what curl --compressed sends", "deflate, gzip, br, zstd").gives(zstd()),
+        accept("what an older one sends", "deflate, gzip").gives(hello().coded("gzip")),
+        accept("the one that is liked better", "gzip;q=1.0, zstd;q=0.5").gives(hello().coded("gzip")),
+        accept("none is liked better", "identity, *;q=0.5").gives(hello()),
+        accept("one that is refused", "zstd;q=0").gives(hello()),
+        accept("nothing is acceptable: the program", "identity;q=0, br").gives(hello()),
+        accept("weights that are none", "zstd;q=high, gzip;q=2").gives(hello()),
+        accept("HEAD, compressed", "zstd")
+            .method("HEAD")
+            .bodiless(200, zstd()),
+        accept("what the client has, compressed, is right", "zstd")
+            .header("If-None-Match", "{etag}")
+            .bodiless(304, zstd()),
+        accept("a part of what is compressed", "zstd")
+            .header("Range", "bytes=4-99")
+            .part(zstd(), 4, 99),
+        accept("resumed by who does not say of what: as curl counts", "zstd")
+            .header("Range", "bytes=1000-")
+            .part(hello(), 1000, plain::install(&hello().wanted).bytes - 1),
+        accept("resumed, compressed, and changed: all of it", "zstd")
+            .header("Range", "bytes=1000-")
+            .header("If-Range", "\"other\"")
+            .gives(zstd()),
+        accept("resumed, compressed, and unchanged", "zstd")
+            .header("Range", "bytes=7-9")
+            .header("If-Range", "{etag}")
+            .part(zstd(), 7, 9),
+        accept("from behind the end of what is compressed", "zstd")
+            .header("Range", "bytes=99999999999-99999999999")
+            .bodiless(416, zstd()),
+        case("an exact URL, compressed")
+            .get(&format!(
+                "/tester/hello@v1.0.0?os=linux&arch=amd64&go={}",
+                plain::go_version()
+            ))
+            .header("Accept-Encoding", "gzip")
+            .gives(hello().coded("gzip"))
+            .header_has("cache-control", "immutable"),
+        want("a digest that is longer", "sha-512=10, sha-256=1").gives(hello().digest(Some("sha-512"))),
+        want("the usual digest", "sha-256=10, sha-512=3").gives(hello()),
+        want("no digest", "sha-256=0").gives(hello().digest(None)),
+        want("a digest that nobody knows", "unixsum=10").gives(hello()),
+        want("digests that are none", "sha-512=eleven").gives(hello()),
+        want("the digest of what is compressed", "sha-512=1")
+            .header("Accept-Encoding", "zstd")
+            .gives(zstd().digest(Some("sha-512"))),
     ]
 }
 
@@ -636,6 +718,15 @@ fn pages() -> Vec<Case> {
             .page("text/plain")
             .body_has("Disallow: /"),
         case("alive").get("/-/health").page("text/plain"),
+        case("what can go wrong, for a browser")
+            .get("/-/reasons")
+            .accept(BROWSER)
+            .page("text/html")
+            .body_has("id=\"does-not-compile\""),
+        case("what can go wrong, for curl")
+            .get("/-/reasons")
+            .page("text/plain")
+            .body_has("does-not-compile (422)"),
         case("nothing else below /-/")
             .get("/-/nothing")
             .refused("no-such-page"),

@@ -3,7 +3,7 @@
 //! A new door is a line in `doors`: something that answers a request over a given store.
 
 use crate::cases::cases;
-use crate::support::answer::{Answer, REASONS};
+use crate::support::answer::{Answer, REASONS, list};
 use crate::support::ask::Ask;
 use crate::support::case::{Case, Expect};
 use crate::support::cgi::Cgi;
@@ -170,10 +170,11 @@ fn every_case_through_every_door() {
 
 /// Sends a row through each door, and tells what is wrong with what came back.
 fn through<'a>(case: &Case, store: &Scratch, doors: impl Iterator<Item = &'a dyn Door>) -> Option<String> {
-    if case.needs_artifact() {
-        store.ask(&Ask::get(&case.ask.uri())).program();
-    }
-    let ask = case.request();
+    let whole = case.has_a_past().then(|| store.ask(&case.request_of_all()));
+    let ask = match &whole {
+        Some(whole) => case.request_after(whole),
+        None => case.request(),
+    };
     let mut report = String::new();
     let mut first: Option<(&str, Answer, &[&str])> = None;
     for door in doors {
@@ -191,7 +192,7 @@ fn through<'a>(case: &Case, store: &Scratch, doors: impl Iterator<Item = &'a dyn
             }
             continue;
         }
-        let differences = case.differences(&answer);
+        let differences = case.differences(&answer, whole.as_ref());
         for difference in &differences {
             writeln!(report, "  {}: {difference}", door.name()).unwrap();
         }
@@ -231,11 +232,6 @@ fn shortened(uri: &str) -> String {
     } else {
         format!("{}…", &uri[..99])
     }
-}
-
-/// The members of a list (RFC 9110 section 5.6.1), which may stand close together or apart.
-fn list(value: Option<&str>) -> Option<Vec<&str>> {
-    Some(value?.split(',').map(str::trim).collect())
 }
 
 /// What two doors say differently about the same.

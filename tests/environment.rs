@@ -92,6 +92,19 @@ fn a_mount_below_a_path() {
     answer.program();
     let location = answer.header("content-location").unwrap_or_default();
     assert!(location.starts_with("/go/tester/hello@v1.1.0?"), "{answer}");
+    for (accept, link) in [
+        ("application/json", "\"type\":\"/go/-/reasons#platform-untold\""),
+        ("text/html", "href=\"/go/-/reasons#platform-untold\""),
+    ] {
+        let answer = spoilt(&store, |command| {
+            command
+                .env("SCRIPT_NAME", "/go")
+                .env("HTTP_USER_AGENT", "curl/8.5.0")
+                .env("HTTP_ACCEPT", accept);
+        });
+        let answer = answer.answer();
+        assert!(answer.text().contains(link), "{answer}");
+    }
 }
 
 /// R20, R21: of the operator's secrets and a client's headers nothing reaches `go` or a tool.

@@ -23,11 +23,11 @@ fn right(answer: &Answer) {
     assert_eq!((answer.status, answer.sha256()), (200, wanted), "{answer}");
 }
 
-/// Remounts the store for reading only.
+/// The state, where nobody can write.
 pub(crate) const READ_ONLY: &str =
     "mount --bind \"$GOX_DIR\" \"$GOX_DIR\"; mount -o remount,bind,ro \"$GOX_DIR\"";
 
-fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
+pub(crate) fn on_a_machine(store: &Scratch, words: &str, ask: &Ask) -> Answer {
     Cgi::start_command(machine(store, words, ask), ask).answer()
 }
 

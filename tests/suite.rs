@@ -28,6 +28,8 @@ mod fuzz;
 mod scripts;
 // Many who want the same thing at once.
 mod single_flight;
+// Copies of a program for who accepts zstd or gzip.
+mod copies;
 // A large program, and how little of it is held.
 mod large;
 // Whoever is killed in the middle of a build.

@@ -33,6 +33,11 @@ pub trait Audience {
     fn begins_in_time(&self) -> bool {
         false
     }
+
+    /// Whether bytes of the program have been sent.
+    fn has_begun(&self) -> bool {
+        false
+    }
 }
 
 /// Whoever can only wait.

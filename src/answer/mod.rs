@@ -1,8 +1,10 @@
 //! What the person is told. No I/O: every answer is a value, and the doors put it on the wire.
 
 pub mod beginning;
+mod conditions;
 pub mod install;
 pub mod page;
+mod range;
 pub mod reason;
 pub mod refusal;
 pub mod response;

@@ -2,12 +2,13 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::Refusal;
+use super::{Reason, Refusal};
 
 const STYLE: &str = "
 :root{color-scheme:light dark}
 body{font:18px/1.6 system-ui,sans-serif;max-width:44rem;margin:12vh auto;padding:0 1.5rem}
 h1{font-size:2.1rem;line-height:1.2;letter-spacing:-.02em;margin:0 0 1rem;text-wrap:balance}
+h2{font-size:1.1rem;margin:2rem 0 0} h2+p{margin:0}
 pre{font:15px/1.5 ui-monospace,monospace;padding:1rem 1.2rem;border-radius:.6rem;background:#8881;
 white-space:pre-wrap;overflow-wrap:anywhere}
 code{white-space:nowrap}
@@ -30,9 +31,9 @@ fn frame(title: &str, body: Markup) -> String {
     .into_string()
 }
 
-/// The first page. `place` is the host that the browser says it asked, and where the service is mounted there; it is printed,
-/// and nothing is decided by it.
-pub fn landing(place: &str) -> String {
+/// The first page. `place` is the host that the browser says it asked, and where the service is mounted there (`mount`); it is
+/// printed, and nothing is decided by it.
+pub fn landing(place: &str, mount: &str) -> String {
     frame(
         "gox-server",
         html! {
@@ -42,7 +43,11 @@ pub fn landing(place: &str) -> String {
             pre { "curl -A \"$(uname -sm)\" " (place) "/junegunn/fzf > fzf\nchmod +x fzf" }
             p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
                 code { "?os=windows&arch=arm64" } ". A program in a folder: " code { "/FiloSottile/age/cmd/age" } "." }
-            footer { small { "Every answer carries the command that reproduces it, in " code { "Gox-Verify" } "." } }
+            footer { small {
+                "Every answer carries the command that reproduces it, in " code { "Gox-Verify" } ". "
+                a href={ (mount) "/-/platforms" } { "All platforms" } ", "
+                a href={ (mount) "/-/reasons" } { "what can go wrong" } "."
+            } }
         },
     )
 }
@@ -53,12 +58,13 @@ pub fn landing_text(place: &str) -> String {
         "Any Go program, compiled for your machine. Type the repository's name:\n\n    \
          curl -A \"$(uname -sm)\" {place}/junegunn/fzf > fzf && chmod +x fzf\n\n\
          A version: /junegunn/fzf@v0.65.2. Another platform: ?os=windows&arch=arm64.\n\
-         A program in a folder: /FiloSottile/age/cmd/age.\n"
+         A program in a folder: /FiloSottile/age/cmd/age.\n\n\
+         All platforms: {place}/-/platforms. What can go wrong: {place}/-/reasons.\n"
     )
 }
 
 /// A failure.
-pub fn failure(refusal: &Refusal) -> String {
+pub fn failure(refusal: &Refusal, mount: &str) -> String {
     frame(
         refusal.reason.sentence(),
         html! {
@@ -68,7 +74,42 @@ pub fn failure(refusal: &Refusal) -> String {
             @if !refusal.instead.is_empty() {
                 pre { @for line in &refusal.instead { (line) "\n" } }
             }
-            footer { small { (refusal.reason.status()) " " (refusal.reason.name()) } }
+            footer { small {
+                (refusal.reason.status()) " " a href=(reason(refusal.reason, mount)) { (refusal.reason.name()) }
+            } }
         },
     )
+}
+
+/// Where a reason is told of, where the service is mounted at `mount`.
+pub fn reason(reason: Reason, mount: &str) -> String {
+    format!("{mount}/-/reasons#{}", reason.name())
+}
+
+/// All that can go wrong.
+pub fn reasons() -> String {
+    frame(
+        "What can go wrong",
+        html! {
+            h1 { "What can go wrong" }
+            p { "The name is in " code { "Gox-Reason" } ", in the log, and behind the # here." }
+            @for reason in Reason::ALL {
+                h2 id=(reason.name()) { (reason.name()) " " small { (reason.status()) } }
+                p { (reason.sentence()) " " (reason.advice()) }
+            }
+        },
+    )
+}
+
+/// The same for `curl`.
+pub fn reasons_text() -> String {
+    let told = |reason: &Reason| {
+        let (name, status) = (reason.name(), reason.status());
+        format!(
+            "{name} ({status})\n    {}\n    {}\n",
+            reason.sentence(),
+            reason.advice()
+        )
+    };
+    Reason::ALL.iter().map(told).collect::<Vec<_>>().join("\n")
 }

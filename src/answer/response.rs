@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use super::{Refusal, page, script};
+use crate::request::Request;
 
 /// A status code and its phrase (RFC 9110 section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,7 @@ impl Status {
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            412 => "Precondition Failed",
             413 => "Content Too Large",
             416 => "Range Not Satisfiable",
             422 => "Unprocessable Content",
@@ -45,8 +47,8 @@ pub enum Body {
     File {
         /// The file.
         file: File,
-        /// Where it lies, for a web server that sends it.
-        path: PathBuf,
+        /// Where it lies, if a web server may send it.
+        path: Option<PathBuf>,
         /// The first byte.
         start: u64,
         /// How many.
@@ -110,27 +112,28 @@ impl Response {
         Response::text(status, "text/html; charset=utf-8", html).with("Content-Security-Policy", policy)
     }
 
-    /// A failure, as its reader likes it.
-    pub fn refusal(refusal: &Refusal, reader: Reader) -> Response {
+    /// A failure, as whoever asked likes it.
+    pub fn refusal(refusal: &Refusal, request: &Request) -> Response {
         let status = refusal.reason.status();
-        let response = match reader {
-            Reader::Html => Response::page(status, page::failure(refusal)),
-            Reader::Problem => Response::text(status, "application/problem+json", problem(refusal)),
+        let mount = &request.mount;
+        let response = match Reader::of(&request.accept) {
+            Reader::Html => Response::page(status, page::failure(refusal, mount)),
+            Reader::Problem => Response::text(status, "application/problem+json", problem(refusal, mount)),
             Reader::Text => Response::text(status, "text/plain; charset=utf-8", script::script(refusal)),
         };
         let response = response
             .with("Cache-Control", "no-store")
             .with("Vary", "User-Agent, Accept")
             .with("Gox-Reason", refusal.reason.name());
-        let response = match refusal.reason.retry_after() {
-            Some(wait) => response.with("Retry-After", wait.as_secs().to_string()),
-            None => response,
-        };
-        if status == 405 {
-            response.with("Allow", "GET, HEAD")
-        } else {
-            response
-        }
+        response
+            .with_some(
+                "Retry-After",
+                refusal
+                    .reason
+                    .retry_after()
+                    .map(|wait| wait.as_secs().to_string()),
+            )
+            .with_some("Allow", (status == 405).then_some("GET, HEAD"))
     }
 
     /// The value of a header.
@@ -144,12 +147,20 @@ impl Response {
         self.headers.push((name, value.into()));
         self
     }
+
+    /// Adds a header, if it has a value.
+    pub fn with_some(self, name: &'static str, value: Option<impl Into<String>>) -> Response {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
 }
 
 /// RFC 9457.
-fn problem(refusal: &Refusal) -> String {
+fn problem(refusal: &Refusal, mount: &str) -> String {
     let value = serde_json::json!({
-        "type": format!("/-/reasons#{}", refusal.reason.name()),
+        "type": page::reason(refusal.reason, mount),
         "title": refusal.reason.sentence(),
         "status": refusal.reason.status(),
         "detail": refusal.detail,

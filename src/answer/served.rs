@@ -1,13 +1,17 @@
-//! A program on its way out, as HTTP has it: validators, ranges, digests (RFC 9110 sections 8.8, 13 and 14; RFC 9530).
+//! A program on its way out, as HTTP has it: representations, validators, ranges, digests (RFC 9110 sections 8, 12, 13 and 14;
+//! RFC 9530).
 
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::conditions::Verdict;
+use super::range::{Part, is_the_rest};
 use super::response::{Body, Response, Status};
+use crate::asked::{Coding, HashAlgorithm};
 use crate::request::Request;
-use crate::store::{Artifact, Description, Meta};
+use crate::store::{Description, Fingerprint, Representation};
 
 /// How long a browser or proxy may keep what a guessed URL gave: what `latest` means changes within minutes.
 const GUESSED: &str = "public, max-age=60";
@@ -15,62 +19,86 @@ const GUESSED: &str = "public, max-age=60";
 /// An exact URL means the same bytes for ever.
 const EXACT: &str = "public, max-age=31536000, immutable";
 
+/// What decides which program a guessed URL means, and in which coding it comes.
+const GUESSED_VARY: &str = "User-Agent, Accept, Accept-Encoding";
+
+/// What is left of that to decide for an exact one.
+const EXACT_VARY: &str = "Accept-Encoding";
+
+/// In which coding this request wants a program. Who asks for the rest of something, and does not say of what, has no coded bytes:
+/// `curl --compressed -C -` counts what it has unpacked.
+pub fn coding(request: &Request) -> Option<Coding> {
+    let is_blind = request.if_range.is_none() && request.range.as_deref().is_some_and(is_the_rest);
+    if is_blind {
+        None
+    } else {
+        Coding::preferred(&request.accept_encoding)
+    }
+}
+
 /// The answer for this program; `exact` if the URL named all that decides its bytes.
-pub fn served(artifact: Artifact, request: &Request, exact: bool) -> Response {
-    let Artifact { meta, file, path } = artifact;
-    let etag = format!("\"{}\"", meta.sha256);
-    let validated = |response| caching(response, &meta, exact).with("ETag", etag.clone());
-    if request
-        .if_none_match
-        .as_deref()
-        .is_some_and(|tags| matches(tags, &etag))
-    {
-        return validated(respond(304, Body::Empty));
+pub fn served(representation: Representation, request: &Request, exact: bool) -> Response {
+    let Representation {
+        description,
+        coding,
+        fingerprint,
+        file,
+        path,
+    } = representation;
+    let etag = format!("\"{}\"", fingerprint.sha256);
+    let modified = modified(&description);
+    // What 304 repeats of 200 (RFC 9110 section 15.4.5).
+    let kept =
+        |response| located(caching(response, exact), &description, &request.mount).with("ETag", etag.clone());
+    match Verdict::on(request, &etag, modified) {
+        Verdict::Met => {}
+        Verdict::NotModified => return kept(respond(304, Body::Empty)),
+        Verdict::Failed => return nothing(412),
     }
     let may_resume = request.if_range.as_deref().is_none_or(|tag| tag == etag);
     let range = request
         .range
         .as_deref()
         .filter(|_| may_resume && request.method == "GET");
-    let (status, start, len) = match range.map(|r| part(r, meta.size)) {
-        None | Some(Part::Whole) => (200, 0, meta.size),
+    let size = fingerprint.size;
+    let (status, start, len) = match range.map(|range| Part::of(range, size)) {
+        None | Some(Part::Whole) => (200, 0, size),
         Some(Part::Bytes(start, len)) => (206, start, len),
-        Some(Part::Outside) => {
-            let response = Response::text(416, "text/plain; charset=utf-8", String::new());
-            return response.with("Content-Range", format!("bytes */{}", meta.size));
-        }
+        Some(Part::Outside) => return nothing(416).with("Content-Range", format!("bytes */{size}")),
     };
     let body = Body::File {
         file,
-        path,
+        // A web server compares If-Match with a tag of its own, and would say 412.
+        path: request.if_match.is_none().then_some(path),
         start,
         len,
     };
-    let response = described(respond(status, body), &meta.description, &request.mount)
+    let response = built(named(kept(respond(status, body)), &description), &description)
         .with("Content-Length", len.to_string())
-        .with(
-            "Repr-Digest",
-            format!("sha-256=:{}:", STANDARD.encode(bytes(&meta.sha256))),
-        );
-    let response = match status {
+        .with_some("Content-Encoding", coding.map(Coding::name))
+        .with_some("Repr-Digest", digest(&fingerprint, &request.want_repr_digest))
+        .with_some("Last-Modified", modified.map(httpdate::fmt_http_date));
+    match status {
         206 => response.with(
             "Content-Range",
-            format!("bytes {start}-{}/{}", start + len - 1, meta.size),
+            format!("bytes {start}-{}/{size}", start + len - 1),
         ),
         _ => response,
-    };
-    validated(response)
+    }
 }
 
 /// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes tell
 /// (RFC 9110 section 9.3.2). HEAD never builds.
 pub fn announced(description: &Description, request: &Request) -> Response {
-    unfinished(described(respond(200, Body::Empty), description, &request.mount))
+    built(coming(description, request), description)
 }
 
 /// The headers of an answer that begins before its program is there. Which recipe makes it is not known yet either.
 pub(super) fn coming(description: &Description, request: &Request) -> Response {
-    unfinished(named(respond(200, Body::Empty), description, &request.mount))
+    let response = respond(200, Body::Empty)
+        .with("Cache-Control", "no-store")
+        .with("Vary", GUESSED_VARY);
+    named(located(response, description, &request.mount), description)
 }
 
 fn respond(status: u16, body: Body) -> Response {
@@ -79,121 +107,65 @@ fn respond(status: u16, body: Body) -> Response {
         headers: vec![],
         body,
     }
+    .with("X-Content-Type-Options", "nosniff")
 }
 
-fn unfinished(response: Response) -> Response {
+/// A failure that the status says all of.
+fn nothing(status: u16) -> Response {
+    Response::text(status, "text/plain; charset=utf-8", String::new())
+}
+
+fn caching(response: Response, exact: bool) -> Response {
+    let (cache, vary) = if exact {
+        (EXACT, EXACT_VARY)
+    } else {
+        (GUESSED, GUESSED_VARY)
+    };
+    response.with("Cache-Control", cache).with("Vary", vary)
+}
+
+fn located(response: Response, description: &Description, mount: &str) -> Response {
+    response.with("Content-Location", format!("{mount}{}", description.exact))
+}
+
+/// What is known when the recipe is.
+fn built(response: Response, description: &Description) -> Response {
     response
-        .with("X-Content-Type-Options", "nosniff")
-        .with("Cache-Control", "no-store")
-        .with("Vary", "User-Agent, Accept")
-}
-
-fn described(response: Response, description: &Description, mount: &str) -> Response {
-    named(response, description, mount)
         .with("Accept-Ranges", "bytes")
         .with("Gox-Recipe", description.recipe.clone())
         .with("Gox-Verify", description.verify.clone())
 }
 
-fn named(response: Response, description: &Description, mount: &str) -> Response {
+fn named(response: Response, description: &Description) -> Response {
     response
         .with("Content-Type", "application/octet-stream")
         .with(
             "Content-Disposition",
             format!("attachment; filename=\"{}\"", description.file_name),
         )
-        .with("Content-Location", format!("{mount}{}", description.exact))
         .with("Gox-Module", description.module.clone())
         .with("Gox-Version", description.version.clone())
         .with("Gox-Go", description.go.clone())
         .with("Gox-Platform", description.platform.clone())
 }
 
-fn caching(response: Response, meta: &Meta, exact: bool) -> Response {
-    let time = meta.description.module_time;
-    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
-    let response = response
-        .with("X-Content-Type-Options", "nosniff")
-        .with("Cache-Control", if exact { EXACT } else { GUESSED });
-    let response = if exact {
-        response
-    } else {
-        response.with("Vary", "User-Agent, Accept")
-    };
-    if time > 0 {
-        response.with("Last-Modified", httpdate::fmt_http_date(modified))
-    } else {
-        response
-    }
+fn modified(description: &Description) -> Option<SystemTime> {
+    let time = description.module_time;
+    (time > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(time))
 }
 
-/// If-None-Match compares weakly (RFC 9110 section 13.1.2).
-fn matches(tags: &str, etag: &str) -> bool {
-    tags.trim() == "*"
-        || tags
-            .split(',')
-            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
-}
-
-enum Part {
-    Whole,
-    Bytes(u64, u64),
-    Outside,
-}
-
-/// One range of bytes (RFC 9110 section 14.1.2). Several, or what is no range, mean the whole: that is always right.
-fn part(range: &str, size: u64) -> Part {
-    let Some((first, last)) = range
-        .strip_prefix("bytes=")
-        .and_then(|spec| spec.trim().split_once('-'))
-    else {
-        return Part::Whole;
-    };
-    match (first.parse::<u64>().ok(), last.parse::<u64>().ok()) {
-        (Some(first), _) if first >= size && (last.is_empty() || last.parse::<u64>().is_ok()) => {
-            Part::Outside
-        }
-        (Some(first), None) if last.is_empty() => Part::Bytes(first, size - first),
-        (Some(first), Some(last)) if last >= first => Part::Bytes(first, last.min(size - 1) - first + 1),
-        (None, Some(0)) if first.is_empty() => Part::Outside,
-        (None, Some(suffix)) if first.is_empty() && size > 0 => {
-            Part::Bytes(size.saturating_sub(suffix), suffix.min(size))
-        }
-        _ => Part::Whole,
-    }
+/// Of what is sent, coding and all (RFC 9530 section 3).
+fn digest(fingerprint: &Fingerprint, wanted: &str) -> Option<String> {
+    HashAlgorithm::by_preference(wanted)
+        .into_iter()
+        .find_map(|algorithm| {
+            let hash = STANDARD.encode(bytes(fingerprint.hash(algorithm)?));
+            Some(format!("{}=:{hash}:", algorithm.name()))
+        })
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2)
         .filter_map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_is_one_range_or_the_whole() {
-        let shown = |range: &str| match part(range, 100) {
-            Part::Whole => "whole".to_owned(),
-            Part::Bytes(start, len) => format!("{start}+{len}"),
-            Part::Outside => "outside".to_owned(),
-        };
-        for (range, expected) in [
-            ("bytes=0-9", "0+10"),
-            ("bytes=90-", "90+10"),
-            ("bytes=-10", "90+10"),
-            ("bytes=-1000", "0+100"),
-            ("bytes=50-1000", "50+50"),
-            ("bytes=100-", "outside"),
-            ("bytes=-0", "outside"),
-            ("bytes=9-0", "whole"),
-            ("bytes=0-1,5-6", "whole"),
-            ("lines=0-1", "whole"),
-            ("bytes=x-", "whole"),
-        ] {
-            assert_eq!(shown(range), expected, "{range}");
-        }
-    }
 }

@@ -4,8 +4,10 @@
 //! argument or a header without another look, and prints back to text that means the same. Knows no other room, and no Go:
 //! what a level or a tag is called on a command line is said elsewhere.
 
+mod coding;
 pub mod executable;
 mod go_version;
+mod hash_algorithm;
 mod machine;
 mod platform;
 mod shown;
@@ -16,7 +18,9 @@ mod version;
 mod windows;
 mod wish;
 
+pub use coding::Coding;
 pub use go_version::{BadGoVersion, GoVersion};
+pub use hash_algorithm::HashAlgorithm;
 pub use machine::{Family, Level};
 pub use platform::{Platform, UnknownPlatform};
 pub use shown::Shown;

@@ -117,8 +117,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     let meta = Meta {
         description,
         needs,
-        size: program.size,
-        sha256: program.sha256,
+        fingerprint: program.fingerprint,
         build_seconds: begun.elapsed().as_secs_f64(),
     };
     store

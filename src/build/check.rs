@@ -1,14 +1,13 @@
 //! Looks at a program before anybody can be served it: that it is one regular file, of the right kind, not too large.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Platform, executable};
+use crate::store::Fingerprint;
 use crate::store::key::hex;
 
 /// A program that may be published.
@@ -16,10 +15,8 @@ use crate::store::key::hex;
 pub struct Checked {
     /// Where it lies.
     pub path: PathBuf,
-    /// Bytes.
-    pub size: u64,
-    /// In hexadecimal.
-    pub sha256: String,
+    /// Which bytes it is.
+    pub fingerprint: Fingerprint,
 }
 
 /// Finds the one program that a build left in `bin`, and checks it.
@@ -42,22 +39,9 @@ pub fn check(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<Checked,
             Refusal::new(Reason::Internal).log(format!("not a program for {platform}: {}", hex(&head)))
         );
     }
-    let mut hash = Sha256::new();
-    hash.update(&head);
-    let mut chunk = vec![0; 1 << 17];
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(n) => hash.update(&chunk[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(trouble("read the program", &error)),
-        }
-    }
-    Ok(Checked {
-        path,
-        size,
-        sha256: hex(&hash.finalize()),
-    })
+    let fingerprint =
+        Fingerprint::of(head.as_slice().chain(file)).map_err(|e| trouble("read the program", &e))?;
+    Ok(Checked { path, fingerprint })
 }
 
 /// The program lies in `bin`, or in a directory of its platform below that. A link or a second file is not ours.
@@ -99,7 +83,10 @@ mod tests {
         let whole = [executable::head(&platform), vec![0; 1000]].concat();
         fs::write(&program, &whole).unwrap();
         let published = check(bin.path(), &platform, 2000).unwrap();
-        assert_eq!((&published.path, published.size), (&program, whole.len() as u64));
+        assert_eq!(
+            (&published.path, published.fingerprint.size),
+            (&program, whole.len() as u64)
+        );
 
         let reason = |max_bytes| {
             check(bin.path(), &platform, max_bytes)

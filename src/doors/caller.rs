@@ -96,6 +96,10 @@ impl<W: Write> Audience for Caller<W> {
     fn begins_in_time(&self) -> bool {
         self.due.is_some()
     }
+
+    fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
 }
 
 impl Begun {

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::BODY_BYTES;
 use super::caller::{Caller, Cut};
-use crate::answer::response::Reader;
 use crate::answer::{Reason, Refusal, Response};
 use crate::config::{self, Config};
 use crate::request::Request;
@@ -26,7 +25,7 @@ pub fn run() -> Result<(), String> {
         }
         Err(bad) => {
             eprintln!("gox-server: {bad}");
-            Response::refusal(&Refusal::new(Reason::Internal), Reader::of(&request.accept))
+            Response::refusal(&Refusal::new(Reason::Internal), &request)
         }
     };
     journal::answered(&request, &response, begun.elapsed().as_secs_f64());

@@ -18,7 +18,7 @@ pub(super) fn write(
     write_fields(&response, &mut out)?;
     let whole = response.status.0 == 200;
     if method != "HEAD"
-        && let Body::File { path, .. } = &response.body
+        && let Body::File { path: Some(path), .. } = &response.body
         && let Some((name, value)) = config
             .and_then(|config| by_the_server(config, path))
             .filter(|_| whole)

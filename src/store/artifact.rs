@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::copy::Copy;
+use super::{Fingerprint, Representation};
+use crate::asked::Coding;
+
 /// What is known of a program before it is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
@@ -36,10 +40,9 @@ pub struct Meta {
     /// What it is.
     #[serde(flatten)]
     pub description: Description,
-    /// Bytes.
-    pub size: u64,
-    /// In hexadecimal.
-    pub sha256: String,
+    /// Which bytes it is.
+    #[serde(flatten)]
+    pub fingerprint: Fingerprint,
     /// How long the build took, seconds.
     pub build_seconds: f64,
     /// What a module from before go.mod got.
@@ -65,4 +68,36 @@ pub struct Artifact {
     pub file: File,
     /// Where it lies, for a web server that sends it.
     pub path: PathBuf,
+}
+
+impl Artifact {
+    /// What stands for it in an answer: a copy in this coding, or, where that cannot be had, the program itself.
+    pub fn represented(self, coding: Option<Coding>) -> Representation {
+        if let Some(coding) = coding {
+            match Copy::of(&self, coding) {
+                Ok(Some(copy)) => {
+                    return Representation {
+                        description: self.meta.description,
+                        coding: Some(coding),
+                        fingerprint: copy.fingerprint,
+                        file: copy.file,
+                        path: copy.path,
+                    };
+                }
+                Ok(None) => log::warn!("no {} copy of {} came", coding.name(), self.path.display()),
+                Err(error) => log::warn!(
+                    "cannot keep a {} copy of {}: {error}",
+                    coding.name(),
+                    self.path.display()
+                ),
+            }
+        }
+        Representation {
+            description: self.meta.description,
+            coding: None,
+            fingerprint: self.meta.fingerprint,
+            file: self.file,
+            path: self.path,
+        }
+    }
 }

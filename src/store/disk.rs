@@ -2,37 +2,18 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::seal::Seal;
 use super::table::place;
 use super::{Artifact, BuildKey, Meta, Table};
 
 /// Questions to the module proxy at once: each waits for the network, and costs a process of 20 MB.
 const LOOKUPS: usize = 8;
-
-/// What tells that a file is still what was published: anybody who writes to it changes this.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Seal {
-    bytes: u64,
-    modified: (i64, i64),
-}
-
-impl Seal {
-    fn of(file: &File) -> io::Result<Seal> {
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        Ok(Seal {
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
-    }
-}
 
 /// What `meta.json` holds.
 #[derive(Serialize, Deserialize)]

@@ -153,7 +153,8 @@ impl Store {
                 };
                 items.push(Item {
                     used: last_use(&program),
-                    bytes: program.blocks() * 512,
+                    // With its copies: they go together.
+                    bytes: bytes_below(&path)?,
                     path,
                 });
             }
@@ -253,7 +254,10 @@ mod tests {
         let new = put(store.artifacts().join("aa/new/bin"), 1);
         let compiled = put(store.compile_cache().join("00/old"), 40);
         let in_use = put(store.compile_cache().join("00/new"), 1);
+        let copy = put(store.artifacts().join("aa/old/zstd"), 50);
+        assert_eq!(store.artifact_bytes().unwrap(), 3 << 20);
         store.evict(3 << 20, Duration::ZERO).unwrap();
+        assert!(!copy.exists());
         assert_eq!(
             [&old, &new, &compiled, &in_use].map(|path| path.exists()),
             [false, true, true, true]

@@ -5,15 +5,21 @@
 
 pub mod artifact;
 pub mod budget;
+mod copy;
 pub mod counters;
 pub mod disk;
 pub mod evict;
+pub mod fingerprint;
 pub mod key;
 pub mod lock;
+pub mod representation;
+mod seal;
 pub mod table;
 
 pub use artifact::{Artifact, Description, Meta};
 pub use counters::Counter;
 pub use disk::Store;
+pub use fingerprint::Fingerprint;
 pub use key::{BuildKey, KeyMaker};
+pub use representation::Representation;
 pub use table::Table;

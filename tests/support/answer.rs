@@ -49,6 +49,11 @@ pub(crate) fn status_of(reason: &str) -> u16 {
     named.unwrap_or_else(|| panic!("{reason} is no reason")).1
 }
 
+/// The members of a list (RFC 9110 section 5.6.1), which may stand close together or apart.
+pub(crate) fn list(value: Option<&str>) -> Option<Vec<&str>> {
+    Some(value?.split(',').map(str::trim).collect())
+}
+
 /// What came back.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Answer {

@@ -2,10 +2,14 @@
 //!
 //! What every answer of a kind must have is checked for every row, so that a row says only what is its own.
 
-use super::answer::{Answer, status_of};
+use super::answer::{Answer, list, status_of};
 use super::ask::Ask;
 use super::modproxy::HTTP_TIME;
 use super::plain::{self, Wanted};
+use super::sha256;
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256, Sha512};
+use std::io::Read;
 use std::panic::Location;
 
 /// One row.
@@ -46,6 +50,10 @@ enum Check {
 pub(crate) struct Program {
     pub(crate) wanted: Wanted,
     module: &'static str,
+    /// The content coding in which it comes.
+    coding: Option<&'static str>,
+    /// The algorithm of its Repr-Digest.
+    digest: Option<&'static str>,
 }
 
 /// Starts a row: what it shows. A method, a path and what comes back follow.
@@ -73,6 +81,8 @@ pub(crate) fn program(package: &'static str, version: &'static str) -> Program {
     Program {
         wanted,
         module: package,
+        coding: None,
+        digest: Some("sha-256"),
     }
 }
 
@@ -96,6 +106,30 @@ impl Program {
     pub(crate) fn of(mut self, module: &'static str) -> Program {
         self.module = module;
         self
+    }
+
+    pub(crate) fn coded(mut self, coding: &'static str) -> Program {
+        self.coding = Some(coding);
+        self
+    }
+
+    pub(crate) fn digest(mut self, algorithm: Option<&'static str>) -> Program {
+        self.digest = algorithm;
+        self
+    }
+
+    /// What a client has when it has unpacked what was sent.
+    fn unpacked(&self, sent: &[u8]) -> Vec<u8> {
+        let unpacked = match self.coding {
+            None => return sent.to_vec(),
+            Some("zstd") => zstd::decode_all(sent),
+            Some(_) => {
+                let mut unpacked = Vec::new();
+                GzDecoder::new(sent).read_to_end(&mut unpacked).map(|_| unpacked)
+            }
+        };
+        // What cannot be unpacked is not the program either.
+        unpacked.unwrap_or_default()
     }
 }
 
@@ -123,7 +157,7 @@ impl Case {
         self.header("Accept", types)
     }
 
-    /// A header of the request. `{sha256}` is the hash of the program that the row asks for.
+    /// A header of the request. `{etag}` is the ETag of what is sent to who asks for the whole.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Case {
         self.ask = self.ask.header(name, value);
         self
@@ -212,34 +246,42 @@ impl Differences {
 }
 
 impl Case {
-    /// The request, with the hash of the program that it is about where it says so.
+    /// The request, as it can be made without another before it.
     pub(crate) fn request(&self) -> Ask {
+        self.ask.clone()
+    }
+
+    /// The request of a client that has got this already.
+    pub(crate) fn request_after(&self, whole: &Answer) -> Ask {
         let mut ask = self.ask.clone();
         for (_, value) in &mut ask.headers {
-            if let Some(program) = self.program().filter(|_| value.contains("{sha256}")) {
-                *value = value.replace("{sha256}", &plain::install(&program.wanted).sha256);
-            }
+            *value = value.replace("{etag}", whole.header("etag").unwrap_or_default());
         }
         ask
     }
 
-    /// The program that it is about.
-    pub(crate) fn program(&self) -> Option<&Program> {
-        match &self.expect {
+    /// What a client asks for at first: all of it, whatever it has, in the coding in which it comes.
+    pub(crate) fn request_of_all(&self) -> Ask {
+        let mut ask = self.ask.clone().method("GET");
+        let coded = match &self.expect {
             Expect::Program(program) | Expect::Part(program, ..) | Expect::Bodiless(_, program) => {
-                Some(program)
+                program.coding.is_some()
             }
-            Expect::Refused(_) | Expect::Page(_) => None,
-        }
+            Expect::Refused(_) | Expect::Page(_) => false,
+        };
+        ask.headers.retain(|(name, _)| {
+            !name.starts_with("If-") && *name != "Range" && (coded || *name != "Accept-Encoding")
+        });
+        ask
     }
 
-    /// Whether it needs the program to be there already: nothing but a whole GET builds.
-    pub(crate) fn needs_artifact(&self) -> bool {
+    /// Whether it is about what somebody got before: nothing but a whole GET builds.
+    pub(crate) fn has_a_past(&self) -> bool {
         matches!(self.expect, Expect::Part(..) | Expect::Bodiless(..))
     }
 
-    /// What this answer has that it should not, or has not that it should.
-    pub(crate) fn differences(&self, answer: &Answer) -> Vec<String> {
+    /// What this answer has that it should not, or has not that it should. `whole` is what came to who asked for all before.
+    pub(crate) fn differences(&self, answer: &Answer, whole: Option<&Answer>) -> Vec<String> {
         let mut differences = Differences::default();
         differences.same(
             "X-Content-Type-Options",
@@ -250,43 +292,48 @@ impl Case {
             Expect::Program(program) => {
                 differences.same("status", "200", Some(&answer.status.to_string()));
                 let plain = plain::install(&program.wanted);
-                differences.same("body's sha256", &plain.sha256, Some(&answer.sha256()));
+                let unpacked = sha256(&program.unpacked(&answer.body));
+                differences.same("sha256, unpacked", &plain.sha256, Some(&unpacked));
                 differences.same(
                     "Content-Length",
-                    plain.bytes.to_string(),
+                    answer.body.len().to_string(),
                     answer.header("content-length"),
                 );
-                program.headers(answer, &mut differences);
+                program.headers(answer, &answer.body, &mut differences);
             }
             Expect::Part(program, first, last) => {
+                let whole = whole.expect("a part of something");
                 differences.same("status", "206", Some(&answer.status.to_string()));
-                let plain = plain::install(&program.wanted);
-                let whole = plain.read();
-                differences.unless(answer.body == whole[*first..=*last], || {
+                differences.unless(answer.body == whole.body[*first..=*last], || {
                     format!("{} bytes that are not bytes {first} to {last}", answer.body.len())
                 });
-                let range = format!("bytes {first}-{last}/{}", plain.bytes);
+                let range = format!("bytes {first}-{last}/{}", whole.body.len());
                 differences.same("Content-Range", range, answer.header("content-range"));
-                differences.same("ETag", format!("\"{}\"", plain.sha256), answer.header("etag"));
+                program.headers(answer, &whole.body, &mut differences);
             }
             Expect::Bodiless(status, program) => {
+                let whole = whole.expect("something that is told of without its bytes");
                 differences.same("status", status.to_string(), Some(&answer.status.to_string()));
-                let plain = plain::install(&program.wanted);
                 match status {
                     200 => {
-                        differences.same(
-                            "Content-Length",
-                            plain.bytes.to_string(),
-                            answer.header("content-length"),
-                        );
-                        program.headers(answer, &mut differences);
+                        let length = whole.body.len().to_string();
+                        differences.same("Content-Length", length, answer.header("content-length"));
+                        program.headers(answer, &whole.body, &mut differences);
                     }
-                    416 => differences.same(
-                        "Content-Range",
-                        format!("bytes */{}", plain.bytes),
-                        answer.header("content-range"),
-                    ),
-                    _ => differences.same("ETag", format!("\"{}\"", plain.sha256), answer.header("etag")),
+                    // RFC 9110 section 15.4.5.
+                    304 => {
+                        for name in ["Cache-Control", "Content-Location", "ETag", "Vary"] {
+                            let (before, told) = (whole.header(name), answer.header(name));
+                            differences.unless(list(told) == list(before), || {
+                                format!("{name}: {before:?} of 200, and {told:?} of 304")
+                            });
+                        }
+                    }
+                    416 => {
+                        let range = format!("bytes */{}", whole.body.len());
+                        differences.same("Content-Range", range, answer.header("content-range"));
+                    }
+                    _ => {}
                 }
                 let fine = answer.body.is_empty() || *status == 416;
                 differences.unless(fine, || format!("{} bytes of body", answer.body.len()));
@@ -388,8 +435,8 @@ impl Case {
 }
 
 impl Program {
-    /// What every answer with a program must say of it.
-    fn headers(&self, answer: &Answer, differences: &mut Differences) {
+    /// What every answer with a program must say of it, and of the bytes that are sent to who wants all.
+    fn headers(&self, answer: &Answer, whole: &[u8], differences: &mut Differences) {
         let Wanted {
             package,
             version,
@@ -397,13 +444,12 @@ impl Program {
             goarch,
             variant,
         } = &self.wanted;
-        let sha256 = plain::install(&self.wanted).sha256;
+        let sha256 = sha256(whole);
         let exe = if *goos == "windows" { ".exe" } else { "" };
         let disposition = format!("attachment; filename=\"{}{exe}\"", self.file_name());
         for (name, expected) in [
             ("Content-Type", "application/octet-stream"),
             ("ETag", &format!("\"{sha256}\"")),
-            ("Repr-Digest", &format!("sha-256=:{}:", base64_of_hex(&sha256))),
             ("Accept-Ranges", "bytes"),
             ("Content-Disposition", &disposition),
             ("Last-Modified", HTTP_TIME),
@@ -412,7 +458,18 @@ impl Program {
         ] {
             differences.same(name, expected, answer.header(name));
         }
+        differences.unless(answer.header("content-encoding") == self.coding, || {
+            format!("Content-Encoding: {:?}", answer.header("content-encoding"))
+        });
+        let digest = self.digest.map(|algorithm| repr_digest(algorithm, whole));
+        differences.unless(answer.header("repr-digest") == digest.as_deref(), || {
+            format!(
+                "Repr-Digest: expected {digest:?}, got {:?}",
+                answer.header("repr-digest")
+            )
+        });
         for (name, part) in [
+            ("Vary", "Accept-Encoding"),
             ("Gox-Go", plain::go_version()),
             ("Gox-Platform", &format!("{goos}/{goarch}")),
             (
@@ -428,14 +485,8 @@ impl Program {
         ] {
             differences.has(name, part, answer.header(name));
         }
-        for name in ["Gox-Recipe", "Cache-Control", "Vary"] {
-            let immutable = || {
-                answer
-                    .header("cache-control")
-                    .is_some_and(|value| value.contains("immutable"))
-            };
-            let fine = answer.header(name).is_some() || (name == "Vary" && immutable());
-            differences.unless(fine, || format!("no {name}"));
+        for name in ["Gox-Recipe", "Cache-Control"] {
+            differences.unless(answer.header(name).is_some(), || format!("no {name}"));
         }
     }
 
@@ -454,11 +505,12 @@ impl Program {
     }
 }
 
-fn base64_of_hex(hex: &str) -> String {
+fn repr_digest(algorithm: &str, bytes: &[u8]) -> String {
     use base64::Engine;
-    let bytes: Vec<u8> = (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-        .collect();
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    let engine = base64::engine::general_purpose::STANDARD;
+    let hash = match algorithm {
+        "sha-512" => engine.encode(Sha512::digest(bytes)),
+        _ => engine.encode(Sha256::digest(bytes)),
+    };
+    format!("{algorithm}=:{hash}:")
 }

@@ -373,6 +373,7 @@ impl Mount {
         if let Ok(text) = str::from_utf8(&answer.body) {
             answer.body = text
                 .replace(&format!("127.0.0.1{}/", self.prefix), "127.0.0.1/")
+                .replace(&format!("\"{}/-/", self.prefix), "\"/-/")
                 .into_bytes();
         }
     }
