@@ -143,7 +143,7 @@ impl Go<'_> {
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),
         ];
-        let memory = self.config.limits.memory_bytes;
+        let memory = self.config.limits.memory_bytes();
         if memory < PLENTY {
             // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and
             // what is not heap counts too.
@@ -218,7 +218,7 @@ pub fn driver_cell<'a>(config: &Config, servers: impl Iterator<Item = &'a str>) 
 
 fn rlimits(limits: &BuildLimits) -> Limits {
     Limits {
-        memory_bytes: limits.memory_bytes,
+        memory_bytes: limits.memory_bytes(),
         cpu_seconds: limits.cpu_seconds,
         file_bytes: limits.file_bytes,
         open_files: limits.open_files,
