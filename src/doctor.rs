@@ -65,9 +65,9 @@ fn findings(config: &Config) -> Vec<Finding> {
     let limits = &config.limits;
     let found = format!(
         "{} builds at once; {} s, {} MiB a process, programs up to {} MiB",
-        config.builds,
+        config.builds(),
         limits.wall.as_secs(),
-        limits.memory_bytes >> 20,
+        limits.memory_bytes() >> 20,
         limits.artifact_bytes >> 20
     );
     findings.push(Finding {

@@ -70,7 +70,7 @@ fn status(config: &Config) -> Result<Response, Refusal> {
         "go": toolchain.as_ref().map(|toolchain| &toolchain.version),
         "go_hole": toolchain.as_ref().and_then(Toolchain::hole),
         "brought": brought,
-        "builds": { "running": looking(queue::running(&store, config.builds))?, "slots": config.builds },
+        "builds": { "running": looking(queue::running(&store, config.builds()))?, "slots": config.builds() },
         "queue": { "waiting": looking(queue::length(&store))?, "most": config.queue },
         "cells": cells(&store),
         "counts": counts,
@@ -107,7 +107,7 @@ fn metrics(config: &Config) -> Result<Response, Refusal> {
     let gauges = [
         (
             "builds_running",
-            looking(queue::running(&store, config.builds))? as u64,
+            looking(queue::running(&store, config.builds()))? as u64,
         ),
         ("builds_waiting", looking(queue::length(&store))? as u64),
         ("artifact_bytes", looking(store.artifact_bytes())?),

@@ -112,7 +112,7 @@ impl Wait<'_> {
                 return Err(Refusal::new(Reason::TooManyBuilds));
             }
         }
-        let (store, slots) = (self.store, self.config.builds);
+        let (store, slots) = (self.store, self.config.builds());
         if let Some(slot) = slot_at_once(store, slots).map_err(|e| trouble("take a slot", &e))? {
             return Ok(slot);
         }

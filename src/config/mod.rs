@@ -13,8 +13,12 @@ use crate::asked::GoVersion;
 
 pub use network::Network;
 pub use read::BadSetting;
-use read::{GIB, KIB, MIB, bad, bytes, count, list, networks, number, seconds, text, word};
+use read::{
+    GIB, KIB, MIB, bad, bytes, bytes_if_set, count, list, networks, number, number_if_set, seconds, text,
+    word,
+};
 
+mod machine;
 mod network;
 mod read;
 
@@ -117,8 +121,8 @@ pub struct BuildLimits {
     pub wall: Duration,
     /// RLIMIT_CPU, per process, seconds.
     pub cpu_seconds: u64,
-    /// RLIMIT_DATA, per process, bytes.
-    pub memory_bytes: u64,
+    /// RLIMIT_DATA, per process, bytes, if the operator says how many.
+    memory_bytes: Option<u64>,
     /// RLIMIT_FSIZE, per file, bytes.
     pub file_bytes: u64,
     /// RLIMIT_NOFILE, per process.
@@ -133,6 +137,15 @@ pub struct BuildLimits {
     pub log_bytes: usize,
     /// Size of the program, bytes.
     pub artifact_bytes: u64,
+}
+
+impl BuildLimits {
+    /// RLIMIT_DATA, per process, bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        // The largest process of 73 programs needed 3.0 GiB (promtool's link): 4 GiB leaves room, and a bomb none.
+        let share = || (machine::memory() / 4 * 3).min(4 * GIB);
+        self.memory_bytes.unwrap_or_else(share)
+    }
 }
 
 /// The settings in force.
@@ -156,8 +169,8 @@ pub struct Config {
     pub proxy: Option<String>,
     /// GOSUMDB as the operator wrote it.
     pub sumdb: Option<String>,
-    /// Builds at once.
-    pub builds: usize,
+    /// Builds at once, if the operator says how many.
+    pub builds: Option<usize>,
     /// Builds that may wait.
     pub queue: usize,
     /// Cap of everything under `dir`.
@@ -193,7 +206,6 @@ pub struct Config {
 impl Config {
     /// Reads the environment of this process.
     pub fn from_environment() -> Result<Config, BadSetting> {
-        let builds = std::thread::available_parallelism().map_or(1, |n| n.get());
         Ok(Config {
             listen: listen()?,
             dir: state_dir()?,
@@ -208,7 +220,7 @@ impl Config {
             home: env::var_os("HOME").map(PathBuf::from),
             proxy: text(GOX_GOPROXY)?.or(text("GOPROXY")?),
             sumdb: text(GOX_GOSUMDB)?.or(text("GOSUMDB")?),
-            builds: number(GOX_BUILDS, builds as u64)?.max(1) as usize,
+            builds: number_if_set(GOX_BUILDS)?.map(|builds| builds.max(1) as usize),
             queue: number(GOX_QUEUE, 100)? as usize,
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
@@ -228,6 +240,11 @@ impl Config {
             sendfile: sendfile()?,
             log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
         })
+    }
+
+    /// Builds at once.
+    pub fn builds(&self) -> usize {
+        self.builds.unwrap_or_else(machine::processors)
     }
 
     /// How long a request waits for what is no build: until the first byte has to be out, where it has to come in time.
@@ -320,12 +337,10 @@ fn state_dir() -> Result<PathBuf, BadSetting> {
 }
 
 fn build_limits() -> Result<BuildLimits, BadSetting> {
-    // The largest process of 73 programs needed 3.0 GiB (promtool's link): 4 GiB leaves room, and a bomb none.
-    let memory = (memory_of_machine() / 4 * 3).min(4 * GIB);
     Ok(BuildLimits {
         wall: Duration::from_secs(number(GOX_BUILD_SECONDS, 900)?),
         cpu_seconds: number(GOX_CPU_SECONDS, 900)?,
-        memory_bytes: bytes(GOX_MEMORY_BYTES, memory)?,
+        memory_bytes: bytes_if_set(GOX_MEMORY_BYTES)?,
         // The largest file of an honest build is a module zip's content, which Go itself caps at 500 MiB.
         file_bytes: bytes(GOX_FILE_BYTES, GIB)?,
         open_files: number(GOX_OPEN_FILES, 1024)?,
@@ -335,24 +350,6 @@ fn build_limits() -> Result<BuildLimits, BadSetting> {
         log_bytes: bytes(GOX_LOG_BYTES, 64 * KIB)? as usize,
         artifact_bytes: bytes(GOX_ARTIFACT_BYTES, 256 * MIB)?,
     })
-}
-
-/// MemTotal, or the container's share where that is less: memory.max (cgroup v2), memory.limit_in_bytes (v1). 2 GiB if none of
-/// them can be read.
-fn memory_of_machine() -> u64 {
-    let read = |path| std::fs::read_to_string(path).ok();
-    let total = read("/proc/meminfo").and_then(|info| {
-        let line = info.lines().find(|l| l.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    // Without a limit they say `max`, or a number beyond every machine.
-    let share = |path| read(path)?.trim().parse::<u64>().ok();
-    let shares = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let total = total.map_or(2 * GIB, |kib| kib * KIB);
-    shares.into_iter().filter_map(share).fold(total, u64::min)
 }
 
 fn socket_mode() -> Result<u32, BadSetting> {

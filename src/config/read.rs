@@ -31,11 +31,14 @@ pub(super) fn text(name: &'static str) -> Result<Option<String>, BadSetting> {
 }
 
 pub(super) fn number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    let Some(value) = text(name)? else {
-        return Ok(default);
-    };
+    Ok(number_if_set(name)?.unwrap_or(default))
+}
+
+pub(super) fn number_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
+    let Some(value) = text(name)? else { return Ok(None) };
     value
         .parse()
+        .map(Some)
         .map_err(|_| bad(name, value, "a whole number is wanted"))
 }
 
@@ -48,9 +51,11 @@ pub(super) fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting
 }
 
 pub(super) fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    let Some(value) = text(name)? else {
-        return Ok(default);
-    };
+    Ok(bytes_if_set(name)?.unwrap_or(default))
+}
+
+pub(super) fn bytes_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
+    let Some(value) = text(name)? else { return Ok(None) };
     let (digits, unit) = match value
         .trim_end_matches("iB")
         .split_at_checked(value.trim_end_matches("iB").len() - 1)
@@ -65,7 +70,7 @@ pub(super) fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting>
         .parse::<u64>()
         .ok()
         .and_then(|n| n.checked_mul(unit));
-    number.ok_or_else(|| {
+    number.map(Some).ok_or_else(|| {
         bad(
             name,
             value,

@@ -135,7 +135,10 @@ impl Go<'_> {
             text("TZ", "UTC"),
             // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and what
             // is not heap counts too.
-            text("GOMEMLIMIT", &format!("{}", self.config.limits.memory_bytes / 2)),
+            text(
+                "GOMEMLIMIT",
+                &format!("{}", self.config.limits.memory_bytes() / 2),
+            ),
             ("GOCACHE", cache.to_owned()),
             ("GOMODCACHE", self.store.module_cache()),
             ("GOPATH", work.join("gopath")),
@@ -210,7 +213,7 @@ pub fn driver_cell<'a>(config: &Config, servers: impl Iterator<Item = &'a str>) 
 
 fn rlimits(limits: &BuildLimits) -> Limits {
     Limits {
-        memory_bytes: limits.memory_bytes,
+        memory_bytes: limits.memory_bytes(),
         cpu_seconds: limits.cpu_seconds,
         file_bytes: limits.file_bytes,
         open_files: limits.open_files,
