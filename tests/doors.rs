@@ -129,13 +129,15 @@ impl Door for Mount {
 fn every_case_through_every_door() {
     let store = Scratch::new();
     let (front, responder) = (store.front(), store.responder());
-    // nginx sends programs itself, and its responder has to know.
+    // These send programs themselves, and their responders have to know.
     let nginxs = Responder::start(&store, &[("GOX_SENDFILE", "X-Accel-Redirect:/-/files")]);
+    let apaches = Responder::start(&store, &[("GOX_SENDFILE", "X-Sendfile")]);
+    let caddys = Responder::start(&store, &[("GOX_SENDFILE", "X-Accel-Redirect:/")]);
     let servers = [
         WebServer::nginx(&store, &nginxs.socket),
         WebServer::lighttpd(&store),
-        WebServer::apache(&store, &responder.socket),
-        WebServer::caddy(&responder.socket),
+        WebServer::apache(&store, &apaches.socket),
+        WebServer::caddy(&store, &caddys.socket),
     ];
     let (environment, bridge) = (Environment(&store), CgiFcgi(&responder));
     let mut doors: Vec<&dyn Door> = vec![&environment, &front, &responder, &bridge];

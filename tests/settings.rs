@@ -1,10 +1,15 @@
 //! Every setting is told three times: in the program, in the file that operators edit, in the README. The three agree, and what
 //! is deployed names no other.
 
+use crate::support::ask::Ask;
+use crate::support::cgi::Cgi;
+use crate::support::scratch::Scratch;
+use crate::support::{gox_server, tmp};
 use gox_server::config::SETTINGS;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use yaml_rust2::YamlLoader;
 
 fn file(path: &str) -> String {
@@ -54,7 +59,7 @@ fn the_readme_has_them_all() {
 
 #[test]
 fn help_has_them_all() {
-    let output = std::process::Command::new(crate::support::gox_server())
+    let output = Command::new(gox_server())
         .env_clear()
         .arg("--help")
         .output()
@@ -67,6 +72,29 @@ fn help_has_them_all() {
         names.filter(|name| is_setting(name)).collect::<BTreeSet<_>>(),
         table()
     );
+}
+
+/// What a web server may run in place of the program.
+#[test]
+fn the_script_of_cgi_bin_reads_the_file() {
+    let store = Scratch::cold();
+    let folder = tempfile::tempdir_in(tmp()).unwrap();
+    let path = |name| folder.path().join(name).display().to_string();
+    let settings = store.settings().iter();
+    let lines = settings.map(|(name, value)| format!("{name}='{}'\n", value.to_str().unwrap()));
+    fs::write(
+        path("gox-server.env"),
+        lines.collect::<String>() + "GOX_DENY=github.com/tester/hello\n",
+    )
+    .unwrap();
+    let script = file("cgi-bin/gox-server")
+        .replace("/etc/gox-server.env", &path("gox-server.env"))
+        .replace("exec gox-server", &format!("exec {}", gox_server().display()));
+    let ask = Ask::get("/tester/hello");
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(script).env_clear().envs(ask.variables());
+    let answer = Cgi::start_command(command, &ask).answer();
+    assert_eq!(answer.reason(), Some("denied"), "{answer}");
 }
 
 /// The files that a place reads, and that name settings.

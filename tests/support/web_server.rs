@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, getsid};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -107,9 +107,8 @@ fn is_no_file_name(ask: &Ask) -> bool {
 }
 
 /// What every file says of a usual installation, and where it is here. `DIR` is the server's folder.
-const CHANGES: [(&str, &str); 10] = [
+const CHANGES: [(&str, &str); 9] = [
     ("/usr/lib/cgi-bin", "DIR/cgi-bin"),
-    ("/etc/gox-server.env", "DIR/gox-server.env"),
     ("/var/www/html", "DIR"),
     ("/var/log/nginx", "DIR"),
     ("/var/log/lighttpd", "DIR"),
@@ -164,9 +163,13 @@ impl WebServer {
     pub(crate) fn lighttpd(store: &Scratch) -> WebServer {
         let folder = folder();
         let mounts = mounts(&LIGHTTPD);
-        cgi_bin(store, &folder);
+        cgi_bin(&folder);
         let own = mounts[0].address.ip();
         let mut changes = vec![
+            (
+                "\"GOX_DIR\" => \"/var/cache/gox-server\", ".to_owned(),
+                settings(store, |name, value| format!("\"{name}\" => \"{value}\", ")),
+            ),
             ("/var/cache/gox-server".to_owned(), text(&store.dir)),
             (
                 "server.port = 80\n".to_owned(),
@@ -194,8 +197,17 @@ impl WebServer {
     pub(crate) fn apache(store: &Scratch, responder: &Path) -> WebServer {
         let folder = folder();
         let mounts = mounts(&APACHE);
-        cgi_bin(store, &folder);
+        cgi_bin(&folder);
+        let [own, fcgids] = ["SetEnv", "FcgidInitialEnv"].map(|word| {
+            (
+                format!("\n{word} GOX_DIR /var/cache/gox-server\n"),
+                settings(store, |name, value| format!("\n{word} {name} {value}\n")),
+            )
+        });
         let mut changes = vec![
+            own,
+            fcgids,
+            ("/var/cache/gox-server".to_owned(), text(&store.dir)),
             ("/run/gox-server.sock".to_owned(), text(responder)),
             (
                 "Listen 80\n".to_owned(),
@@ -230,7 +242,7 @@ impl WebServer {
 
     /// Caddy before this responder. What it needs of a certificate authority, and how it is told to load its file anew, is
     /// nothing for a test that runs beside others.
-    pub(crate) fn caddy(responder: &Path) -> WebServer {
+    pub(crate) fn caddy(store: &Scratch, responder: &Path) -> WebServer {
         let folder = folder();
         let mounts = mounts(&CADDY);
         let mut changes = vec![
@@ -239,9 +251,10 @@ impl WebServer {
                 format!("unix/{}", text(responder)),
             ),
             (
-                "# A host of its own".to_owned(),
-                in_folder("{\n\tadmin unix/DIR/admin.sock\n}\n# A host of its own", &folder),
+                "(gox-server) {".to_owned(),
+                in_folder("{\n\tadmin unix/DIR/admin.sock\n}\n(gox-server) {", &folder),
             ),
+            ("/var/cache/gox-server".to_owned(), text(&store.dir)),
         ];
         for ((_, host, _), mount) in CADDY.iter().zip(&mounts) {
             let bound = format!(
@@ -424,21 +437,19 @@ fn install(name: &str, folder: &TempDir, changes: &[(String, String)]) -> std::p
     path
 }
 
-/// cgi-bin/gox-server, and the settings that it reads.
-fn cgi_bin(store: &Scratch, folder: &TempDir) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("cgi-bin/gox-server");
-    let script = fs::read_to_string(source).unwrap();
-    let script = script.replace("/etc/gox-server.env", &in_folder("DIR/gox-server.env", folder));
-    let script = script.replace("exec gox-server", &format!("exec {}", gox_server().display()));
-    let place = folder.path().join("cgi-bin/gox-server");
-    fs::create_dir(folder.path().join("cgi-bin")).unwrap();
-    fs::write(&place, script).unwrap();
-    fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+/// The program where web servers look for it.
+fn cgi_bin(folder: &TempDir) {
+    let place = folder.path().join("cgi-bin");
+    fs::create_dir(&place).unwrap();
+    symlink(gox_server(), place.join("gox-server")).unwrap();
+}
+
+/// The store's settings in a server's own words.
+fn settings(store: &Scratch, line: impl Fn(&str, &str) -> String) -> String {
     let settings = store.settings().iter();
-    let lines: String = settings
-        .map(|(name, value)| format!("{name}='{}'\n", value.to_str().unwrap()))
-        .collect();
-    fs::write(folder.path().join("gox-server.env"), lines).unwrap();
+    settings
+        .map(|(name, value)| line(name, value.to_str().unwrap()))
+        .collect()
 }
 
 /// A port that this process has not used, on its own address.
