@@ -20,7 +20,7 @@ pub(super) fn write(
     if method != "HEAD"
         && let Body::File { path: Some(path), .. } = &response.body
         && let Some((name, value)) = config
-            .and_then(|config| by_the_server(config, path))
+            .and_then(|config| by_the_server(config, &response, path))
             .filter(|_| whole)
     {
         return write!(out, "{name}: {value}\r\n\r\n").and_then(|()| out.flush());
@@ -66,8 +66,10 @@ fn write_fields(response: &Response, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The header that has the web server send the file, where the operator says that it does.
-fn by_the_server(config: &Config, path: &Path) -> Option<(&'static str, String)> {
+fn by_the_server(config: &Config, response: &Response, path: &Path) -> Option<(&'static str, String)> {
     match config.sendfile.as_ref()? {
+        // Apache's mod_xsendfile takes Content-Encoding away from what it sends.
+        Sendfile::Path if response.header("Content-Encoding").is_some() => None,
         Sendfile::Path => Some(("X-Sendfile", path.to_str()?.to_owned())),
         Sendfile::Redirect(prefix) => {
             let below = path.strip_prefix(&config.dir).ok()?.to_str()?;
