@@ -9,7 +9,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
 use crate::config::{Config, SandboxPolicy};
-use crate::golang::archives::{Archives, forget, forget_modules};
+use crate::golang::archives::{self, Archives, forget, forget_modules};
 use crate::golang::command::{Go, platform_variables};
 use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
@@ -92,7 +92,7 @@ impl<'a> Compilation<'a> {
                 Ok(()) | Err(_) => return done,
             }
             doubted = true;
-            command.env("GODEBUG", "goindex=0");
+            archives::believe_no_index(command);
         }
         Err(Refusal::new(Reason::Internal).log("the compile cache is damaged again and again"))
     }

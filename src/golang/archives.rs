@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
@@ -110,6 +111,11 @@ pub fn forget_modules(cache: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// From now on this `go` reads the modules themselves.
+pub fn believe_no_index(command: &mut Command) {
+    command.env("GODEBUG", "goindex=0");
 }
 
 fn entries(cache: &Path, kind: &[u8]) -> io::Result<Vec<PathBuf>> {
