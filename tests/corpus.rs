@@ -133,6 +133,10 @@ fn hashes(store: &Scratch, rows: &[Row<'_>]) {
     );
 }
 
+/// Whose program is a module of its own inside the repository, of which the zip of the module around it knows nothing: the list
+/// lacks it, and that is a gap.
+const NOT_LISTED: [&str; 1] = ["grpc/grpc-go"];
+
 /// What comes of OWNER/REPO alone, the newest release of today, beside what plain `go install` says to it.
 fn names(store: &Scratch, rows: &[Row<'_>]) {
     let mut repositories = BTreeMap::<String, Vec<&str>>::new();
@@ -153,7 +157,8 @@ fn names(store: &Scratch, rows: &[Row<'_>]) {
             }
             300 if listed() => "list",
             _ => {
-                neither.push(format!("{name}: {answer:.600}"));
+                println!("{name}: {answer}");
+                neither.push(name.as_str());
                 "neither"
             }
         };
@@ -165,7 +170,10 @@ fn names(store: &Scratch, rows: &[Row<'_>]) {
     for ((got, plain), count) in counts {
         println!("{count} times OWNER/REPO is answered by: {got}; go install by: {plain}");
     }
-    assert!(neither.is_empty(), "{}", neither.join("\n"));
+    let known = NOT_LISTED
+        .into_iter()
+        .filter(|name| repositories.contains_key(*name));
+    assert_eq!(neither, known.collect::<Vec<_>>());
 }
 
 /// A program for this machine starts, and says something.
