@@ -191,6 +191,17 @@ fn commands() -> Vec<Case> {
         case("a module inside the repository")
             .get("/tester/nested-module/tool")
             .gives(tester("nested-module/tool", "v0.3.0")),
+        case("the only command is that of a module inside")
+            .get("/tester/nested-module")
+            .gives(tester("nested-module/tool", "v0.3.0")),
+        case("the command of a module inside is in the list")
+            .get("/tester/nested-modules")
+            .refused("several-commands")
+            .body_has("/tester/nested-modules/one")
+            .body_has("/tester/nested-modules/cmd/three"),
+        case("modules inside have versions of their own")
+            .get("/tester/nested-module@v1.0.0")
+            .refused("no-command"),
         case("M28: a library")
             .get("/tester/library")
             .refused("no-command"),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Directories that hold no program for others: Go's own rules, and what examples are called.
-const NOT_COUNTED: &[&str] = &["internal", "testdata", "examples", "example", "vendor"];
+pub const NOT_COUNTED: &[&str] = &["internal", "testdata", "examples", "example", "vendor"];
 
 /// Deeper than any command of the corpus by far.
 const MAX_DEPTH: usize = 12;

@@ -7,6 +7,7 @@ pub mod downloaded;
 pub mod growth;
 pub mod mains;
 pub mod memory;
+pub mod mentioned;
 pub mod module_files;
 pub mod resolve;
 pub mod resolved;

@@ -11,7 +11,7 @@ use super::mains::{self, Choice};
 use super::module_files::{directive, module_time};
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{Resolved, diagnosis, vanity};
+use super::{Resolved, diagnosis, mentioned, vanity};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
@@ -220,44 +220,81 @@ impl Asking<'_> {
     }
 
     fn command_in(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Resolved, Refusal> {
-        let below = self.directory(candidate, &downloaded.dir)?;
-        let package = if below.is_empty() {
-            candidate.module.clone()
-        } else {
-            format!("{}/{below}", candidate.module)
+        let commands = match self.choice(candidate, &downloaded.dir)? {
+            Choice::Command(dir) => return Ok(resolved(&candidate.module, &dir, downloaded)),
+            Choice::Several(dirs) => dirs,
+            Choice::None => Vec::new(),
         };
-        Ok(Resolved {
-            module: candidate.module.clone(),
-            version: downloaded.version.clone(),
-            package,
-            time: module_time(&downloaded.info),
-            needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
-            states_no_needs: mains::states_no_needs(&downloaded.dir, &candidate.module),
-        })
+        let mut inside = self.modules_inside(candidate, downloaded)?;
+        if commands.is_empty() && inside.len() <= 1 {
+            let none = || Refusal::new(Reason::NoCommand).detail(candidate.module.clone());
+            return inside.pop().ok_or_else(none);
+        }
+        let root = without_major(&candidate.module);
+        let below = |resolved: &Resolved| resolved.package[root.len() + 1..].to_owned();
+        let typed = self.target.import_path();
+        let typed = typed.strip_prefix("github.com/").unwrap_or(&typed);
+        let dirs = commands.into_iter().chain(inside.iter().map(below));
+        Err(Refusal::new(Reason::SeveralCommands).instead(dirs.map(|dir| format!("/{typed}/{dir}"))))
     }
 
-    fn directory(&self, candidate: &Candidate, module: &Path) -> Result<String, Refusal> {
+    /// Which command of the candidate is meant; its directory is relative to the module's root if it is one, to what was typed
+    /// if there are several.
+    fn choice(&self, candidate: &Candidate, module: &Path) -> Result<Choice, Refusal> {
         let names = [self.target.name(), last_name(&candidate.module)];
         let place = module.join(&candidate.below);
         if !candidate.below.is_empty() {
             if mains::is_command(&place) {
-                return Ok(candidate.below.clone());
+                return Ok(Choice::Command(candidate.below.clone()));
             }
             if !place.is_dir() {
                 return Err(Refusal::new(Reason::NoSuchPackage)
                     .detail(format!("{} has no {}", candidate.module, candidate.below)));
             }
         }
-        match mains::choose(&place, &names) {
-            Choice::Command(dir) => Ok(join(&candidate.below, &dir)),
-            Choice::Several(dirs) => Err(Refusal::new(Reason::SeveralCommands).instead(dirs.iter().map(
-                |dir| {
-                    let typed = self.target.import_path();
-                    format!("/{}/{dir}", typed.strip_prefix("github.com/").unwrap_or(&typed))
-                },
-            ))),
-            Choice::None => Err(Refusal::new(Reason::NoCommand).detail(candidate.module.clone())),
+        Ok(match mains::choose(&place, &names) {
+            Choice::Command(dir) => Choice::Command(join(&candidate.below, &dir)),
+            choice => choice,
+        })
+    }
+
+    /// The commands of modules inside the repository that its text names. Their versions are their own: only who names none
+    /// may mean them.
+    fn modules_inside(
+        &self,
+        candidate: &Candidate,
+        downloaded: &Downloaded,
+    ) -> Result<Vec<Resolved>, Refusal> {
+        if !candidate.below.is_empty() || *self.target.version() != Version::Latest {
+            return Ok(Vec::new());
         }
+        let root = without_major(&candidate.module);
+        let dirs = mentioned::directories(&downloaded.dir, root);
+        if dirs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let modules: Vec<String> = dirs.iter().map(|dir| join(root, dir)).collect();
+        let listed = self.listed(modules.iter().map(String::as_str).collect())?;
+        let command = |module: &String| {
+            let downloaded = self.download(module).ok()?;
+            let is_itself = directive(&downloaded.go_mod, "module").as_ref() == Some(module);
+            match mains::choose(&downloaded.dir, &[last_name(module)]) {
+                Choice::Command(dir) if is_itself => Some(resolved(module, &dir, &downloaded)),
+                _ => None,
+            }
+        };
+        Ok(listed.iter().filter_map(command).collect())
+    }
+}
+
+fn resolved(module: &str, dir: &str, downloaded: &Downloaded) -> Resolved {
+    Resolved {
+        module: module.to_owned(),
+        version: downloaded.version.clone(),
+        package: join(module, dir),
+        time: module_time(&downloaded.info),
+        needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
+        states_no_needs: mains::states_no_needs(&downloaded.dir, module),
     }
 }
 
@@ -320,11 +357,14 @@ fn last_name_is_major(module: &str) -> bool {
         .is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 1))
 }
 
+fn without_major(module: &str) -> &str {
+    match module.rsplit_once('/') {
+        Some((path, _)) if last_name_is_major(module) => path,
+        _ => module,
+    }
+}
+
 fn last_name(module: &str) -> &str {
-    let path = if last_name_is_major(module) {
-        module.rsplit_once('/').map_or(module, |(path, _)| path)
-    } else {
-        module
-    };
+    let path = without_major(module);
     path.rsplit('/').next().unwrap_or(path)
 }

@@ -107,7 +107,7 @@ fn is_no_file_name(ask: &Ask) -> bool {
 }
 
 /// What every file says of a usual installation, and where it is here. `DIR` is the server's folder.
-const CHANGES: [(&str, &str); 9] = [
+const CHANGES: [(&str, &str); 10] = [
     ("/usr/lib/cgi-bin", "DIR/cgi-bin"),
     ("/var/www/html", "DIR"),
     ("/var/log/nginx", "DIR"),
@@ -117,6 +117,7 @@ const CHANGES: [(&str, &str); 9] = [
     ("/run/lighttpd.pid", "DIR/pid"),
     ("/run/lighttpd/", "DIR/"),
     ("/run/apache2/", "DIR/"),
+    ("DefaultRuntimeDir /run/apache2", "DefaultRuntimeDir DIR"),
 ];
 
 impl WebServer {
