@@ -234,8 +234,10 @@ impl Asking<'_> {
         let below = |resolved: &Resolved| resolved.package[root.len() + 1..].to_owned();
         let typed = self.target.import_path();
         let typed = typed.strip_prefix("github.com/").unwrap_or(&typed);
-        let dirs = commands.into_iter().chain(inside.iter().map(below));
-        Err(Refusal::new(Reason::SeveralCommands).instead(dirs.map(|dir| format!("/{typed}/{dir}"))))
+        let mut dirs: Vec<String> = commands.into_iter().chain(inside.iter().map(below)).collect();
+        // What is for others stands there, as a rule.
+        dirs.sort_by_key(|dir| !dir.starts_with("cmd/"));
+        Err(Refusal::new(Reason::SeveralCommands).instead(dirs.iter().map(|dir| format!("/{typed}/{dir}"))))
     }
 
     /// Which command of the candidate is meant; its directory is relative to the module's root if it is one, to what was typed
