@@ -198,7 +198,8 @@ fn commands() -> Vec<Case> {
             .get("/tester/nested-modules")
             .refused("several-commands")
             .body_has("/tester/nested-modules/one")
-            .body_has("/tester/nested-modules/cmd/three"),
+            .body_has("/tester/nested-modules/cmd/three")
+            .body_has("/tester/nested-modules/cmd/newer"),
         case("modules inside have versions of their own")
             .get("/tester/nested-module@v1.0.0")
             .refused("no-command"),

@@ -1,6 +1,7 @@
 //! The only room that speaks Go: its variables, its arguments, its words.
 
 pub mod archives;
+pub mod candidate;
 pub mod command;
 pub mod diagnosis;
 pub mod downloaded;

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use super::candidate::{Candidate, join, last_name};
 use super::command::Go;
 use super::downloaded::Downloaded;
 use super::mains::{self, Choice};
 use super::module_files::{directive, module_time};
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{Resolved, diagnosis, mentioned, vanity};
+use super::{Resolved, diagnosis, mentioned};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
@@ -19,13 +20,6 @@ use crate::store::{BuildKey, KeyMaker};
 
 /// Majors that are asked for at once, in one `go list`. When the last of them exists, the next batch is asked too.
 const MAJORS_AT_ONCE: u64 = 20;
-
-/// A module that may be the one that is meant, and the package in it.
-#[derive(Debug, Clone)]
-struct Candidate {
-    module: String,
-    below: String,
-}
 
 /// What `go list -m -versions -json` says of a module.
 #[derive(Deserialize)]
@@ -116,11 +110,11 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// The modules that may be meant, the likeliest first.
     fn candidates(&self) -> Result<Vec<Candidate>, Refusal> {
-        let plain = self.plain_candidates();
+        let plain = Candidate::of(self.target);
         if let Some(major) = self.target.version().major() {
             let with_major = plain
                 .iter()
-                .flat_map(|c| [at_major(c, major), (major > 1).then(|| c.clone())]);
+                .flat_map(|c| [c.at_major(major), (major > 1).then(|| c.clone())]);
             return Ok(with_major.flatten().collect());
         }
         // No version, a branch or a commit: the newest major is meant. Which there are, the proxy is asked at once.
@@ -129,7 +123,7 @@ impl Asking<'_> {
         loop {
             let asked: Vec<Candidate> = plain
                 .iter()
-                .flat_map(|c| (from..from + MAJORS_AT_ONCE).filter_map(|major| at_major(c, major)))
+                .flat_map(|c| (from..from + MAJORS_AT_ONCE).filter_map(|major| c.at_major(major)))
                 .collect();
             let there = self.listed(plain.iter().chain(&asked).map(|c| c.module.as_str()).collect())?;
             let last = asked
@@ -148,35 +142,6 @@ impl Asking<'_> {
         }
         found.extend(plain);
         Ok(found)
-    }
-
-    /// Without majors: another name that is known for the repository, then the module at the repository's root, then those
-    /// in its directories.
-    fn plain_candidates(&self) -> Vec<Candidate> {
-        let elements = self.target.elements();
-        let root = self.target.root_len().unwrap_or(2).min(elements.len());
-        let split = |at: usize| Candidate {
-            module: elements[..at].join("/"),
-            below: elements[at..].join("/"),
-        };
-        let alias = match elements {
-            [host, owner, repo, below @ ..] if host == "github.com" => {
-                vanity::module_path(owner, repo).map(|module| Candidate {
-                    module,
-                    below: below.join("/"),
-                })
-            }
-            _ => None,
-        };
-        let nested = alias
-            .as_ref()
-            .map(|a| nested(&a.module, &a.below))
-            .unwrap_or_default();
-        alias
-            .into_iter()
-            .chain(nested)
-            .chain((root..=elements.len()).map(split))
-            .collect()
     }
 
     fn listed(&self, modules: Vec<&str>) -> Result<Vec<String>, Refusal> {
@@ -228,13 +193,12 @@ impl Asking<'_> {
         let mut inside = self.modules_inside(candidate, downloaded)?;
         if commands.is_empty() && inside.len() <= 1 {
             let none = || Refusal::new(Reason::NoCommand).detail(candidate.module.clone());
-            return inside.pop().ok_or_else(none);
+            return inside.pop().map_or_else(|| Err(none()), |(_, only)| only);
         }
-        let root = without_major(&candidate.module);
-        let below = |resolved: &Resolved| resolved.package[root.len() + 1..].to_owned();
         let typed = self.target.import_path();
         let typed = typed.strip_prefix("github.com/").unwrap_or(&typed);
-        let mut dirs: Vec<String> = commands.into_iter().chain(inside.iter().map(below)).collect();
+        let inside = inside.into_iter().map(|(dir, _)| dir);
+        let mut dirs: Vec<String> = commands.into_iter().chain(inside).collect();
         // What is for others stands there, as a rule.
         dirs.sort_by_key(|dir| !dir.starts_with("cmd/"));
         Err(Refusal::new(Reason::SeveralCommands).instead(dirs.iter().map(|dir| format!("/{typed}/{dir}"))))
@@ -256,38 +220,49 @@ impl Asking<'_> {
         }
         Ok(match mains::choose(&place, &names) {
             Choice::Command(dir) => Choice::Command(join(&candidate.below, &dir)),
-            choice => choice,
+            several_or_none @ (Choice::Several(_) | Choice::None) => several_or_none,
         })
     }
 
-    /// The commands of modules inside the repository that its text names. Their versions are their own: only who names none
-    /// may mean them.
-    fn modules_inside(
-        &self,
-        candidate: &Candidate,
-        downloaded: &Downloaded,
-    ) -> Result<Vec<Resolved>, Refusal> {
+    /// Directories of modules inside the repository that its text names, and the command that each is; or why that cannot be
+    /// told yet, where it needs a newer Go. Their versions are their own: only who names none may mean them.
+    fn modules_inside(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Vec<Inside>, Refusal> {
         if !candidate.below.is_empty() || *self.target.version() != Version::Latest {
             return Ok(Vec::new());
         }
-        let root = without_major(&candidate.module);
+        let root = candidate.root();
         let dirs = mentioned::directories(&downloaded.dir, root);
         if dirs.is_empty() {
             return Ok(Vec::new());
         }
         let modules: Vec<String> = dirs.iter().map(|dir| join(root, dir)).collect();
         let listed = self.listed(modules.iter().map(String::as_str).collect())?;
-        let command = |module: &String| {
-            let downloaded = self.download(module).ok()?;
-            let is_itself = directive(&downloaded.go_mod, "module").as_ref() == Some(module);
-            match mains::choose(&downloaded.dir, &[last_name(module)]) {
-                Choice::Command(dir) if is_itself => Some(resolved(module, &dir, &downloaded)),
-                _ => None,
+        let inside = |module: &String| {
+            let below = |path: &str| path[root.len() + 1..].to_owned();
+            match self.module_inside(module) {
+                Ok(command) => command.map(|command| (below(&command.package), Ok(command))),
+                Err(refusal) if diagnosis::needed_go(&refusal.log).is_some() => {
+                    Some((below(module), Err(refusal)))
+                }
+                Err(_) => None,
             }
         };
-        Ok(listed.iter().filter_map(command).collect())
+        Ok(listed.iter().filter_map(inside).collect())
+    }
+
+    /// The command that the newest version of a module is, if it is one and goes by that name.
+    fn module_inside(&self, module: &str) -> Result<Option<Resolved>, Refusal> {
+        let downloaded = self.download(module)?;
+        let is_itself = directive(&downloaded.go_mod, "module").is_some_and(|declared| declared == module);
+        Ok(match mains::choose(&downloaded.dir, &[last_name(module)]) {
+            Choice::Command(dir) if is_itself => Some(resolved(module, &dir, &downloaded)),
+            Choice::Command(_) | Choice::Several(_) | Choice::None => None,
+        })
     }
 }
+
+/// A directory below a repository's root, and what is there.
+type Inside = (String, Result<Resolved, Refusal>);
 
 fn resolved(module: &str, dir: &str, downloaded: &Downloaded) -> Resolved {
     Resolved {
@@ -320,53 +295,4 @@ fn download(
 ) -> Result<Downloaded, Refusal> {
     let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
     Downloaded::read(go, work, query, exact, &outcome)
-}
-
-fn join(above: &str, below: &str) -> String {
-    if above.is_empty() || below.is_empty() {
-        format!("{above}{below}")
-    } else {
-        format!("{above}/{below}")
-    }
-}
-
-/// The modules that may lie in the directories of `module`, on the way down to `below`.
-fn nested(module: &str, below: &str) -> Vec<Candidate> {
-    let elements: Vec<&str> = below.split('/').filter(|e| !e.is_empty()).collect();
-    let at = |n: usize| Candidate {
-        module: join(module, &elements[..n].join("/")),
-        below: elements[n..].join("/"),
-    };
-    (1..=elements.len()).map(at).collect()
-}
-
-/// The module at a major version: `/vN` behind its path from 2 on (Go modules reference, "Major version suffixes").
-fn at_major(candidate: &Candidate, major: u64) -> Option<Candidate> {
-    let has_suffix = last_name_is_major(&candidate.module) || candidate.module.starts_with("gopkg.in/");
-    match major {
-        0 | 1 => Some(candidate.clone()),
-        _ if has_suffix => None,
-        _ => Some(Candidate {
-            module: format!("{}/v{major}", candidate.module),
-            below: candidate.below.clone(),
-        }),
-    }
-}
-
-fn last_name_is_major(module: &str) -> bool {
-    let last = module.rsplit('/').next().unwrap_or_default();
-    last.strip_prefix('v')
-        .is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 1))
-}
-
-fn without_major(module: &str) -> &str {
-    match module.rsplit_once('/') {
-        Some((path, _)) if last_name_is_major(module) => path,
-        _ => module,
-    }
-}
-
-fn last_name(module: &str) -> &str {
-    let path = without_major(module);
-    path.rsplit('/').next().unwrap_or(path)
 }

@@ -1,0 +1,143 @@
+//! Which modules a target may mean, from its words alone: a path says where the repository ends, but not where the module does.
+
+use super::vanity;
+use crate::asked::Target;
+
+/// A module that may be the one that is meant, and the package in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its path.
+    pub module: String,
+    /// The package's directory, relative to the module's root; empty for the root itself.
+    pub below: String,
+}
+
+impl Candidate {
+    /// Without majors: another name that is known for the repository, then the module at the repository's root, then those in
+    /// its directories.
+    pub fn of(target: &Target) -> Vec<Candidate> {
+        let elements = target.elements();
+        let root = target.root_len().unwrap_or(2).min(elements.len());
+        let alias = match elements {
+            [host, owner, repo, below @ ..] if host == "github.com" => {
+                vanity::module_path(owner, repo).map(|module| Candidate {
+                    module,
+                    below: below.join("/"),
+                })
+            }
+            _ => None,
+        };
+        let nested = alias.as_ref().map(Candidate::nested).unwrap_or_default();
+        let split = |at: usize| Candidate {
+            module: elements[..at].join("/"),
+            below: elements[at..].join("/"),
+        };
+        alias
+            .into_iter()
+            .chain(nested)
+            .chain((root..=elements.len()).map(split))
+            .collect()
+    }
+
+    /// The modules that may lie in this one's directories, on the way down to the package.
+    fn nested(&self) -> Vec<Candidate> {
+        let elements: Vec<&str> = self.below.split('/').filter(|e| !e.is_empty()).collect();
+        let at = |n: usize| Candidate {
+            module: join(&self.module, &elements[..n].join("/")),
+            below: elements[n..].join("/"),
+        };
+        (1..=elements.len()).map(at).collect()
+    }
+
+    /// The module at a major version: `/vN` behind its path from 2 on (Go modules reference, "Major version suffixes").
+    pub fn at_major(&self, major: u64) -> Option<Candidate> {
+        let has_suffix = self.root() != self.module || self.module.starts_with("gopkg.in/");
+        match major {
+            0 | 1 => Some(self.clone()),
+            _ if has_suffix => None,
+            _ => Some(Candidate {
+                module: format!("{}/v{major}", self.module),
+                below: self.below.clone(),
+            }),
+        }
+    }
+
+    /// The module's path without a major version: where modules inside the repository begin.
+    pub fn root(&self) -> &str {
+        without_major(&self.module)
+    }
+}
+
+/// `above/below`, of which either may be empty.
+pub fn join(above: &str, below: &str) -> String {
+    if above.is_empty() || below.is_empty() {
+        format!("{above}{below}")
+    } else {
+        format!("{above}/{below}")
+    }
+}
+
+/// The last element of a module's path, past a major version.
+pub fn last_name(module: &str) -> &str {
+    let path = without_major(module);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn without_major(module: &str) -> &str {
+    let is_major = |last: &str| {
+        last.strip_prefix('v')
+            .is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 1))
+    };
+    match module.rsplit_once('/') {
+        Some((path, last)) if is_major(last) => path,
+        _ => module,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_modules_a_path_may_mean() {
+        for (typed, expected) in [
+            ("/o/r", vec!["github.com/o/r "]),
+            ("/o/r/a", vec!["github.com/o/r a", "github.com/o/r/a "]),
+            (
+                "/rsc/2fa/a/b",
+                vec![
+                    "rsc.io/2fa a/b",
+                    "rsc.io/2fa/a b",
+                    "rsc.io/2fa/a/b ",
+                    "github.com/rsc/2fa a/b",
+                    "github.com/rsc/2fa/a b",
+                    "github.com/rsc/2fa/a/b ",
+                ],
+            ),
+        ] {
+            let target = Target::parse(typed.as_bytes()).unwrap();
+            let words = |c: &Candidate| format!("{} {}", c.module, c.below);
+            let candidates: Vec<String> = Candidate::of(&target).iter().map(words).collect();
+            assert_eq!(candidates, expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_major_stands_behind_a_path_that_has_none() {
+        for (module, major, expected, name) in [
+            ("a.b/c", 1, Some("a.b/c"), "c"),
+            ("a.b/c", 3, Some("a.b/c/v3"), "c"),
+            ("a.b/c/v2", 3, None, "c"),
+            ("a.b/c/v1", 3, Some("a.b/c/v1/v3"), "v1"),
+            ("gopkg.in/x.v2", 3, None, "x.v2"),
+        ] {
+            let candidate = Candidate {
+                module: module.to_owned(),
+                below: String::new(),
+            };
+            let at_major = candidate.at_major(major).map(|candidate| candidate.module);
+            assert_eq!(at_major.as_deref(), expected, "{module}");
+            assert_eq!(last_name(module), name);
+        }
+    }
+}
