@@ -6,7 +6,8 @@ use crate::config::{Config, SandboxPolicy, WhichGo};
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{brought, pins};
 use crate::sandbox::enter::STEPS;
-use crate::sandbox::layers::{Holds, Layers};
+use crate::sandbox::layer::Holds;
+use crate::sandbox::layers::Layers;
 use crate::store::Store;
 
 /// One thing that was looked at.

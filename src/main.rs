@@ -15,7 +15,7 @@ use gox_server::golang::toolchain::{bring, fetch};
 use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
-use gox_server::store::{Store, disk};
+use gox_server::store::{Store, file};
 use gox_server::{doctor, first_process, journal, terminal};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{self, umask};
@@ -280,7 +280,7 @@ fn try_cell(place: &str) -> Result<(), String> {
 /// Returns only what went wrong.
 fn become_tool(surroundings: &Path, command: &[String]) -> String {
     let package = config::request_variable("TOOLEXEC_IMPORTPATH").unwrap_or_default();
-    match disk::read_json(surroundings) {
+    match file::read_json(surroundings) {
         Some(around) => tool::run(&around, command, &package.to_string_lossy()),
         None => "tool: its surroundings cannot be read".to_owned(),
     }

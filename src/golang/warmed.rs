@@ -72,7 +72,7 @@ fn remove_dangling(shelf: &Path) -> io::Result<()> {
 /// Once a day Go removes what has an old date, and cannot renew the dates of an image. The cap of the caches is kept by eviction.
 fn not_trimmed(cache: &Path) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    crate::store::disk::replace(&cache.join("trim.txt"), now.as_secs().to_string().as_bytes())
+    crate::store::file::replace(&cache.join("trim.txt"), now.as_secs().to_string().as_bytes())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod cell;
 pub mod enter;
 pub mod include;
 pub mod landlock;
+pub mod layer;
 pub mod layers;
 pub mod limits;
 pub mod probe;

@@ -17,7 +17,7 @@ use nix::libc;
 use nix::unistd::{getppid, setsid, truncate};
 use serde::{Deserialize, Serialize};
 
-use super::layers::Name;
+use super::layer::Name;
 
 /// What the attempts are made on.
 #[derive(Debug, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::disk::{read_json, replace};
+use super::file::{read_json, replace};
 use super::key::hex;
 use super::lock::{Lock, Waiting};
 use super::seal::Seal;

@@ -1,13 +1,13 @@
 //! Where everything lies under the state directory, and the only code that writes there what others read.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::file::{read_json, write_synced};
 use super::seal::Seal;
 use super::table::place;
 use super::{Artifact, BuildKey, Meta, Table};
@@ -228,23 +228,4 @@ impl Store {
     fn named(&self, room: &str, key: &BuildKey) -> PathBuf {
         self.dir.join(room).join(format!("{key}.json"))
     }
-}
-
-/// What cannot be read, or is not what we write, is not there: it is made again.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-/// Puts a small file in place in one step.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut aside = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
-    aside.write_all(bytes)?;
-    aside.persist(path)?;
-    Ok(())
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

@@ -9,6 +9,7 @@ mod copy;
 pub mod counters;
 pub mod disk;
 pub mod evict;
+pub mod file;
 pub mod fingerprint;
 pub mod key;
 pub mod lock;

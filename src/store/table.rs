@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::BuildKey;
-use super::disk::replace;
+use super::file::replace;
 
 /// Three digits of a key: 4096 places, of a kilobyte or two each.
 const DIGITS: usize = 3;

@@ -8,10 +8,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use super::limits::{CONNECTIONS, IDLE, PARAMS_BYTES, REQUEST};
+use super::malformed::Malformed;
 use super::pairs::Pairs;
 use super::record::{
-    BeginRequest, HEADER_LEN, Header, Malformed, NULL_REQUEST_ID, ProtocolStatus, RESPONDER, RecordType,
-    end_request, get_values_result, unknown_type,
+    BeginRequest, HEADER_LEN, Header, NULL_REQUEST_ID, ProtocolStatus, RESPONDER, RecordType, end_request,
+    get_values_result, unknown_type,
 };
 use super::stdout::Stdout;
 use super::stream::Stream;

@@ -9,6 +9,7 @@
 mod connection;
 mod limits;
 mod listener;
+pub mod malformed;
 pub mod pairs;
 pub mod record;
 mod stdout;

@@ -1,7 +1,7 @@
 //! Name-value pairs (FastCGI specification 1.0, section 3.4): the variables of a request, one behind the other.
 //! They are read where they lie, so that what a peer sends is never more than what it takes to hold it.
 
-use super::record::Malformed;
+use super::malformed::Malformed;
 
 /// Bytes that are whole pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Records, as the FastCGI specification 1.0 lays them out (sections 3.3 to 5.5): bytes to values and back, in its words.
 //! No I/O, and no memory of what came before: which record may follow which is the connection's business.
 
+use super::malformed::Malformed;
 use super::pairs::{Pairs, pair};
 
 /// FCGI_HEADER_LEN: what every record begins with.
@@ -14,20 +15,6 @@ const VERSION_1: u8 = 1;
 
 /// FCGI_KEEP_CONN, a bit of FCGI_BEGIN_REQUEST's flags.
 const KEEP_CONN: u8 = 1;
-
-/// What is no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// Another protocol, or records that got out of step.
-    #[error("a record of version {0}")]
-    Version(u8),
-    /// Its body has 8 bytes.
-    #[error("an FCGI_BEGIN_REQUEST of {0} bytes")]
-    BeginRequest(usize),
-    /// What says that it is longer than it is.
-    #[error("a name-value pair without its end")]
-    Pair,
-}
 
 /// The record types (section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use super::brought::{MODULE, goroot, key, module_version};
+use super::brought::{MODULE, arch, goroot, key, module_version};
 use super::{Toolchain, is_proxy, named_proxies, pins, tree};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
@@ -58,7 +58,7 @@ fn fetch_and_place(config: &Config, store: &Store, version: GoVersion) -> Result
         stdout_bytes: config.limits.log_bytes,
         stderr_bytes: config.limits.log_bytes,
     };
-    let verified = match pins::sum(version) {
+    let verified = match pins::sum(version, arch()) {
         Some(sum) => by_pin(config, store, work.path(), version, sum, bounds),
         None => by_go(config, store, work.path(), version, bounds),
     }?;

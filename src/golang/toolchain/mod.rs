@@ -12,7 +12,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
 use crate::config::{Config, WhichGo};
-use crate::store::disk::{read_json, replace};
+use crate::store::file::{read_json, replace};
 use crate::store::{KeyMaker, Store};
 
 pub mod bring;

@@ -15,8 +15,8 @@ const SUMS: &[(&str, &str)] = &[
     ("arm64", "h1:sYL/O6MqS68ML0kjsQ36WoYIpJqkw60TxizWUYUKQMc="),
 ];
 
-/// What this version's tree hashes to on this machine, where that is pinned.
-pub fn sum(version: GoVersion) -> Option<&'static str> {
-    let sum = |(arch, sum): &(&str, &'static str)| (*arch == super::brought::arch()).then_some(*sum);
+/// What this version's tree for this architecture hashes to, where that is pinned.
+pub fn sum(version: GoVersion, arch: &str) -> Option<&'static str> {
+    let sum = |(pinned, sum): &(&str, &'static str)| (*pinned == arch).then_some(*sum);
     (version == DEFAULT).then(|| SUMS.iter().find_map(sum)).flatten()
 }

@@ -13,7 +13,7 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
 use crate::golang::command::Go;
 use crate::golang::work::Work;
-use crate::store::disk::{read_json, replace};
+use crate::store::file::{read_json, replace};
 use crate::store::table::age;
 
 /// How long the module proxy's list of versions holds: a release of Go is two weeks' news.
