@@ -6,7 +6,7 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60
 
-.PHONY: run test corpus bench campaign stops load fuzz image slug-size fmt lint test-packages
+.PHONY: run test corpus bench campaign stops load fuzz image slug-size fmt lint deny test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -63,6 +63,10 @@ fmt:
 
 lint:
 	cargo clippy --all-targets -- --deny warnings
+
+# Licences, sources and known holes of the dependencies, by cargo-deny; it fetches the list of holes from GitHub.
+deny:
+	cargo deny check
 
 # Only what is missing is installed, so that without a package manager the packages can be there by other ways.
 test-packages:
