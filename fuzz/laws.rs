@@ -5,7 +5,7 @@
 
 use gox_server::answer::served::{coding, served};
 use gox_server::answer::{Body, Response};
-use gox_server::asked::{Coding, Platform, Target, Wish, platform};
+use gox_server::asked::{Coding, Guess, Platform, Target, Wish, platform};
 use gox_server::config::Config;
 use gox_server::doors::fastcgi::pairs::Pairs;
 use gox_server::doors::fastcgi::record::{BeginRequest, HEADER_LEN, Header, RecordType, get_values_result};
@@ -242,7 +242,7 @@ pub fn served_part(bytes: &[u8]) {
         ..Request::default()
     };
     let coding = coding(&request);
-    let response = served(program(size, coding), &request, false);
+    let response = served(program(size, coding), &request, Guess::Machine);
     let accepted = request.accept_encoding.to_ascii_lowercase();
     let named = |name: &str| accepted.contains(name) || accepted.contains('*');
     assert!(coding.is_none_or(|coding| named(coding.name())));

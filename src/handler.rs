@@ -8,7 +8,7 @@
 use crate::answer::refusal::trouble;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
-use crate::asked::{Sidecar, Target, Wish, executable};
+use crate::asked::{Guess, Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
@@ -62,12 +62,12 @@ fn story(
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = meaning(go, &target, &client)?;
-    let names_all = target.version().is_exact() && wish.names_all();
+    let guess = Guess::of(&target, &wish);
     let version = versions::choose(go, wish.go, resolved.needs)?;
     let recipe = Recipe::new(resolved, platform, version, wish);
-    let exact = names_all && recipe.is_for_ever();
+    let guess = guess.max(recipe.guess());
     if let Some(sidecar) = sidecar {
-        return sidecars::answer(sidecar, &recipe, store);
+        return sidecars::answer(sidecar, &recipe, guess, store);
     }
     let artifact = match kept(&recipe, store) {
         Some(artifact) => hit(store, artifact),
@@ -90,7 +90,7 @@ fn story(
     };
     // What has begun is the program as it is.
     let coding = coding(request).filter(|_| !door.has_begun());
-    Ok(served(artifact.represented(coding), request, exact))
+    Ok(served(artifact.represented(coding), request, guess))
 }
 
 fn hit(store: &Store, artifact: Artifact) -> Artifact {

@@ -1,7 +1,7 @@
 //! What was asked for and cannot be understood, as a refusal that says what to type.
 
 use crate::answer::{Reason, Refusal};
-use crate::asked::{BadTarget, BadWish, Untold, Wish};
+use crate::asked::{BadTarget, BadWish, Untold};
 use crate::config::Config;
 use crate::request::Request;
 
@@ -68,12 +68,5 @@ impl Config {
         } else {
             Err(Refusal::new(Reason::Denied).detail(module))
         }
-    }
-}
-
-impl Wish {
-    /// Whether nothing is left to be guessed from the request.
-    pub fn names_all(&self) -> bool {
-        self.os.is_some() && self.arch.is_some() && self.go.is_some()
     }
 }

@@ -16,15 +16,20 @@ use crate::request::Request;
 use crate::sandbox::layers::Layers;
 use crate::store::{Counter, Store};
 
+/// How long a page may be kept: it changes with what is installed.
+const PAGE: &str = "max-age=300";
+
 /// The page of this path, if the path is the service's own.
 pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refusal>> {
     let path = std::str::from_utf8(&request.path).unwrap_or_default();
-    let text = |text: &str| Ok(Response::text(200, "text/plain; charset=utf-8", text.to_owned()));
+    let text = |text: &str| Response::text(200, "text/plain; charset=utf-8", text.to_owned());
     match path {
         "/" => Some(Ok(landing(request))),
         "/-/reasons" => Some(Ok(reasons(request))),
-        "/robots.txt" => Some(text("User-agent: *\nDisallow: /\n")),
-        "/-/health" => Some(text("ok\n")),
+        "/robots.txt" => Some(Ok(
+            text("User-agent: *\nDisallow: /\n").with("Cache-Control", PAGE)
+        )),
+        "/-/health" => Some(Ok(text("ok\n").with("Cache-Control", "no-store"))),
         "/-/status" => Some(status(config)),
         "/-/metrics" => Some(metrics(config)),
         "/-/platforms" => Some(platforms(config)),
@@ -54,7 +59,7 @@ fn page_or_text(request: &Request, page: impl FnOnce() -> String, text: impl FnO
         Reader::Html => Response::page(200, page()),
         Reader::Text | Reader::Problem => Response::text(200, "text/plain; charset=utf-8", text()),
     };
-    response.with("Vary", "Accept")
+    response.with("Vary", "Accept").with("Cache-Control", PAGE)
 }
 
 fn open(config: &Config) -> Result<Store, Refusal> {
@@ -141,5 +146,5 @@ fn platforms(config: &Config) -> Result<Response, Refusal> {
         .iter()
         .map(|platform| format!("{platform}\n"))
         .collect();
-    Ok(Response::text(200, "text/plain; charset=utf-8", text))
+    Ok(Response::text(200, "text/plain; charset=utf-8", text).with("Cache-Control", PAGE))
 }

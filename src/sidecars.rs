@@ -3,13 +3,23 @@
 use serde_json::{Value, json};
 
 use crate::answer::{Reason, Refusal, Response};
-use crate::asked::Sidecar;
+use crate::asked::{Guess, Sidecar};
 use crate::build::builder::Failure;
 use crate::build::{Recipe, kept};
 use crate::store::{Meta, Store};
 
 /// The answer, if the program was built, or was tried to be.
-pub fn answer(sidecar: Sidecar, recipe: &Recipe, store: &Store) -> Result<Response, Refusal> {
+pub fn answer(sidecar: Sidecar, recipe: &Recipe, guess: Guess, store: &Store) -> Result<Response, Refusal> {
+    let vary = match guess {
+        Guess::Nothing | Guess::Version => "Accept",
+        Guess::Machine => "User-Agent, Accept",
+    };
+    let text = |content_type: &str, text| {
+        // What `latest` means, and what is kept, may change within minutes.
+        Response::text(200, &format!("{content_type}; charset=utf-8"), text)
+            .with("Cache-Control", "max-age=60")
+            .with("Vary", vary)
+    };
     let meta = kept(recipe, store).map(|artifact| artifact.meta);
     match (sidecar, meta) {
         (Sidecar::Sha256, Some(meta)) => Ok(text("text/plain", sums(&meta))),
@@ -18,13 +28,6 @@ pub fn answer(sidecar: Sidecar, recipe: &Recipe, store: &Store) -> Result<Respon
         (Sidecar::Log, None) => words(recipe, store).map(|words| text("text/plain", words)),
         (Sidecar::Sha256 | Sidecar::Json, None) => Err(Refusal::new(Reason::NotBuilt)),
     }
-}
-
-fn text(content_type: &str, text: String) -> Response {
-    // What `latest` means, and what is kept, may change within minutes.
-    Response::text(200, &format!("{content_type}; charset=utf-8"), text)
-        .with("Cache-Control", "public, max-age=60")
-        .with("Vary", "User-Agent, Accept")
 }
 
 /// As sha256sum prints it, so that `sha256sum --check` reads it.

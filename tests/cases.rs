@@ -654,6 +654,11 @@ fn http() -> Vec<Case> {
             .get("/tester/hello")
             .gives(tester("hello", "v1.1.0"))
             .header_has("vary", "User-Agent"),
+        case("one with a platform does not depend on who asks")
+            .get("/tester/hello?os=linux&arch=amd64")
+            .gives(tester("hello", "v1.1.0"))
+            .header_has("vary", "Accept, Accept-Encoding")
+            .header_has("cache-control", "max-age=60"),
     ]
 }
 

@@ -9,21 +9,18 @@ use base64::engine::general_purpose::STANDARD;
 use super::conditions::Verdict;
 use super::range::{Part, is_the_rest};
 use super::response::{Body, Response, Status};
-use crate::asked::{Coding, HashAlgorithm};
+use crate::asked::{Coding, Guess, HashAlgorithm};
 use crate::request::Request;
 use crate::store::{Description, Fingerprint, Representation};
 
 /// How long a browser or proxy may keep what a guessed URL gave: what `latest` means changes within minutes.
-const GUESSED: &str = "public, max-age=60";
+const GUESSED: &str = "max-age=60";
 
 /// An exact URL means the same bytes for ever.
-const EXACT: &str = "public, max-age=31536000, immutable";
+const EXACT: &str = "max-age=31536000, immutable";
 
-/// What decides which program a guessed URL means, and in which coding it comes.
-const GUESSED_VARY: &str = "User-Agent, Accept, Accept-Encoding";
-
-/// What is left of that to decide for an exact one.
-const EXACT_VARY: &str = "Accept-Encoding";
+/// What decides which program a URL without a platform means, and in which coding it comes.
+const ALL_VARY: &str = "User-Agent, Accept, Accept-Encoding";
 
 /// In which coding this request wants a program. Who asks for the rest of something, and does not say of what, has no coded bytes:
 /// `curl --compressed -C -` counts what it has unpacked.
@@ -36,8 +33,8 @@ pub fn coding(request: &Request) -> Option<Coding> {
     }
 }
 
-/// The answer for this program; `exact` if the URL named all that decides its bytes.
-pub fn served(representation: Representation, request: &Request, exact: bool) -> Response {
+/// The answer for this program, whose URL left that much open.
+pub fn served(representation: Representation, request: &Request, guess: Guess) -> Response {
     let Representation {
         description,
         coding,
@@ -49,7 +46,7 @@ pub fn served(representation: Representation, request: &Request, exact: bool) ->
     let modified = modified(&description);
     // What 304 repeats of 200 (RFC 9110 section 15.4.5).
     let kept =
-        |response| located(caching(response, exact), &description, &request.mount).with("ETag", etag.clone());
+        |response| located(caching(response, guess), &description, &request.mount).with("ETag", etag.clone());
     match Verdict::on(request, &etag, modified) {
         Verdict::Met => {}
         Verdict::NotModified => return kept(respond(304, Body::Empty)),
@@ -97,7 +94,7 @@ pub fn announced(description: &Description, request: &Request) -> Response {
 pub(super) fn coming(description: &Description, request: &Request) -> Response {
     let response = respond(200, Body::Empty)
         .with("Cache-Control", "no-store")
-        .with("Vary", GUESSED_VARY);
+        .with("Vary", ALL_VARY);
     named(located(response, description, &request.mount), description)
 }
 
@@ -115,11 +112,11 @@ fn nothing(status: u16) -> Response {
     Response::text(status, "text/plain; charset=utf-8", String::new())
 }
 
-fn caching(response: Response, exact: bool) -> Response {
-    let (cache, vary) = if exact {
-        (EXACT, EXACT_VARY)
-    } else {
-        (GUESSED, GUESSED_VARY)
+fn caching(response: Response, guess: Guess) -> Response {
+    let (cache, vary) = match guess {
+        Guess::Nothing => (EXACT, "Accept-Encoding"),
+        Guess::Version => (GUESSED, "Accept, Accept-Encoding"),
+        Guess::Machine => (GUESSED, ALL_VARY),
     };
     response.with("Cache-Control", cache).with("Vary", vary)
 }

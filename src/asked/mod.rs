@@ -7,6 +7,7 @@
 mod coding;
 pub mod executable;
 mod go_version;
+mod guess;
 mod hash_algorithm;
 mod machine;
 mod platform;
@@ -20,6 +21,7 @@ mod wish;
 
 pub use coding::Coding;
 pub use go_version::{BadGoVersion, GoVersion};
+pub use guess::Guess;
 pub use hash_algorithm::HashAlgorithm;
 pub use machine::{Family, Level};
 pub use platform::{Platform, UnknownPlatform};

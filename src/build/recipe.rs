@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::script::quote;
-use crate::asked::{Platform, Wish};
+use crate::asked::{Guess, Platform, Wish};
 use crate::golang::Resolved;
 use crate::golang::command::{recipe_flags, verify_flags, verify_variables};
 use crate::store::{BuildKey, Description, KeyMaker};
@@ -106,9 +106,12 @@ impl Recipe {
         self.kind != Kind::GoInstall
     }
 
-    /// Whether every day gives the same bytes.
-    pub fn is_for_ever(&self) -> bool {
-        self.kind != Kind::BeforeModules
+    /// What it leaves open by itself: which versions a module from before go.mod needs is told anew on another day.
+    pub fn guess(&self) -> Guess {
+        match self.kind {
+            Kind::BeforeModules => Guess::Version,
+            Kind::GoInstall | Kind::MainModule => Guess::Nothing,
+        }
     }
 
     /// The line that makes the same bytes anywhere; for a module from before go.mod, before it is built, on the same day.
