@@ -41,6 +41,7 @@ pub(crate) enum Expect {
 #[derive(Clone)]
 enum Check {
     HeaderHas(&'static str, &'static str),
+    HeaderLacks(&'static str, &'static str),
     BodyHas(&'static str),
     BodyLacks(&'static str),
 }
@@ -203,6 +204,11 @@ impl Case {
         self
     }
 
+    pub(crate) fn header_lacks(mut self, name: &'static str, text: &'static str) -> Case {
+        self.checks.push(Check::HeaderLacks(name, text));
+        self
+    }
+
     pub(crate) fn body_has(mut self, text: &'static str) -> Case {
         self.checks.push(Check::BodyHas(text));
         self
@@ -347,6 +353,12 @@ impl Case {
         for check in &self.checks {
             match check {
                 Check::HeaderHas(name, text) => differences.has(name, text, answer.header(name)),
+                Check::HeaderLacks(name, text) => {
+                    let got = answer.header(name).unwrap_or_default();
+                    differences.unless(!got.contains(text), || {
+                        format!("{name}: has {text:?}, in {got:?}")
+                    });
+                }
                 Check::BodyHas(text) => differences.has("body", text, Some(&answer.text())),
                 Check::BodyLacks(text) => {
                     differences.unless(!answer.text().contains(text), || format!("body: has {text:?}"));
