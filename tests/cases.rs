@@ -203,6 +203,9 @@ fn commands() -> Vec<Case> {
         case("modules inside have versions of their own")
             .get("/tester/nested-module@v1.0.0")
             .refused("no-command"),
+        case("a library in many majors is not looked through to its end")
+            .get("/tester/many-majors")
+            .refused("no-command"),
         case("M28: a library")
             .get("/tester/library")
             .refused("no-command"),

@@ -1,5 +1,6 @@
 //! From what was typed to one package of one exact version: `go` asks the module proxy, this room asks `go`.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,6 +21,9 @@ use crate::store::{BuildKey, KeyMaker};
 
 /// Majors that are asked for at once, in one `go list`. When the last of them exists, the next batch is asked too.
 const MAJORS_AT_ONCE: u64 = 20;
+
+/// Modules that are unpacked to find one command: each may fill the disk up to the limits of a build.
+const MAX_UNPACKED: usize = 8;
 
 /// What `go list -m -versions -json` says of a module.
 #[derive(Deserialize)]
@@ -71,6 +75,7 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         work: work.path(),
         deadline,
         target,
+        unpacked: Cell::new(0),
     };
     let mut failure = None;
     for candidate in asking.candidates()? {
@@ -105,6 +110,7 @@ struct Asking<'a> {
     work: &'a Path,
     deadline: Instant,
     target: &'a Target,
+    unpacked: Cell<usize>,
 }
 
 impl Asking<'_> {
@@ -173,15 +179,16 @@ impl Asking<'_> {
     }
 
     fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
+        if self.unpacked.get() == MAX_UNPACKED {
+            let many = format!("{MAX_UNPACKED} modules of it have none, and no more are looked into");
+            return Err(Refusal::new(Reason::NoCommand).detail(many));
+        }
         let version = self.target.version();
         let query = format!("{module}@{}", version.query());
-        download(
-            self.go,
-            self.work,
-            &query,
-            *version != Version::Latest,
-            self.deadline,
-        )
+        let exact = *version != Version::Latest;
+        let downloaded = download(self.go, self.work, &query, exact, self.deadline)?;
+        self.unpacked.set(self.unpacked.get() + 1);
+        Ok(downloaded)
     }
 
     fn command_in(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Resolved, Refusal> {
