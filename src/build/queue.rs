@@ -41,8 +41,11 @@ impl Ticket {
             return Ok(None);
         }
         let number = next_number(&queue.join("last"))?;
+        // Under its number it is seen, and taken for a dead owner's while it is not locked.
+        let drawn = queue.join("drawn");
+        let lock = Lock::try_take(&drawn)?.ok_or(io::Error::other("a ticket of mine is somebody else's"))?;
         let path = queue.join(format!("{number:020}"));
-        let lock = Lock::try_take(&path)?.ok_or(io::Error::other("a ticket of mine is somebody else's"))?;
+        fs::rename(&drawn, &path)?;
         Ok(Some(Ticket {
             path,
             number,

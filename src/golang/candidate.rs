@@ -13,8 +13,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Without majors: another name that is known for the repository, then the module at the repository's root, then those in
-    /// its directories.
+    /// Without majors: first under another name that is known for the repository; of each name the longest path first, as Go has
+    /// it (cmd/go/internal/modload, queryPrefixModules).
     pub fn of(target: &Target) -> Vec<Candidate> {
         let elements = target.elements();
         let root = target.root_len().unwrap_or(2).min(elements.len());
@@ -27,26 +27,23 @@ impl Candidate {
             }
             _ => None,
         };
-        let nested = alias.as_ref().map(Candidate::nested).unwrap_or_default();
+        let with_nested = alias.as_ref().map(Candidate::with_nested).unwrap_or_default();
         let split = |at: usize| Candidate {
             module: elements[..at].join("/"),
             below: elements[at..].join("/"),
         };
-        alias
-            .into_iter()
-            .chain(nested)
-            .chain((root..=elements.len()).map(split))
-            .collect()
+        let split_up = (root..=elements.len()).rev().map(split);
+        with_nested.into_iter().chain(split_up).collect()
     }
 
-    /// The modules that may lie in this one's directories, on the way down to the package.
-    fn nested(&self) -> Vec<Candidate> {
+    /// It, and before it the modules that may lie in its directories, on the way down to the package.
+    fn with_nested(&self) -> Vec<Candidate> {
         let elements: Vec<&str> = self.below.split('/').filter(|e| !e.is_empty()).collect();
         let at = |n: usize| Candidate {
             module: join(&self.module, &elements[..n].join("/")),
             below: elements[n..].join("/"),
         };
-        (1..=elements.len()).map(at).collect()
+        (0..=elements.len()).rev().map(at).collect()
     }
 
     /// The module at a major version: `/vN` behind its path from 2 on (Go modules reference, "Major version suffixes").
@@ -102,16 +99,16 @@ mod tests {
     fn which_modules_a_path_may_mean() {
         for (typed, expected) in [
             ("/o/r", vec!["github.com/o/r "]),
-            ("/o/r/a", vec!["github.com/o/r a", "github.com/o/r/a "]),
+            ("/o/r/a", vec!["github.com/o/r/a ", "github.com/o/r a"]),
             (
                 "/rsc/2fa/a/b",
                 vec![
-                    "rsc.io/2fa a/b",
-                    "rsc.io/2fa/a b",
                     "rsc.io/2fa/a/b ",
-                    "github.com/rsc/2fa a/b",
-                    "github.com/rsc/2fa/a b",
+                    "rsc.io/2fa/a b",
+                    "rsc.io/2fa a/b",
                     "github.com/rsc/2fa/a/b ",
+                    "github.com/rsc/2fa/a b",
+                    "github.com/rsc/2fa a/b",
                 ],
             ),
         ] {

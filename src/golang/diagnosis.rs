@@ -50,6 +50,9 @@ const WORDS: &[(&str, Reason)] = &[
     // The linker wants the host's, which is never there.
     ("cannot find runtime/cgo", Reason::NeedsCgo),
     ("file too large", Reason::TooLarge),
+    // Of a dependency: what is lacking today may be there tomorrow.
+    (": reading http", Reason::ProxyFailed),
+    (": reading file:", Reason::ProxyFailed),
     ("server response:", Reason::ProxyFailed),
     ("dial tcp", Reason::ProxyFailed),
     ("connection refused", Reason::ProxyFailed),
@@ -121,6 +124,12 @@ pub fn module(words: &str, exact: bool, hidden: &[PathBuf]) -> Refusal {
         Reason::ProxyFailed
     });
     refusal(reason, words, hidden)
+}
+
+/// Whether these words of `go list -e` say that the module proxy is in trouble, and not that it lacks a module.
+pub fn is_trouble(words: &str) -> bool {
+    let asked = [": reading http", "Get \"http", "dial tcp", "i/o timeout"];
+    asked.iter().any(|word| words.contains(word)) && !ABSENT.iter().any(|word| words.contains(word))
 }
 
 /// The Go that these words ask for: `requires go >= 1.27.2 (running go 1.26.8; GOTOOLCHAIN=local)`.

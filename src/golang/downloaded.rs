@@ -34,16 +34,7 @@ impl Downloaded {
         outcome: &Outcome,
     ) -> Result<Downloaded, Refusal> {
         let hidden = go.hidden();
-        match outcome.ended {
-            Ended::Exited(_) => {}
-            Ended::TimedOut => {
-                let log = format!("{query}: the module proxy did not come to an end in time");
-                return Err(Refusal::new(Reason::ProxyFailed).log(log));
-            }
-            Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
-                return Err(diagnosis::build(outcome, go.cpu_limit(), work, &hidden));
-            }
-        }
+        ended(go, work, query, outcome)?;
         let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
         if said.error.is_empty() && said.dir.is_dir() {
             return Ok(said);
@@ -53,5 +44,19 @@ impl Downloaded {
             false => said.error,
         };
         Err(diagnosis::module(&words, exact, &hidden))
+    }
+}
+
+/// Whether a run in `work` that asked for `query` came to its end, well or badly.
+pub fn ended(go: Go<'_>, work: &Path, query: &str, outcome: &Outcome) -> Result<(), Refusal> {
+    match outcome.ended {
+        Ended::Exited(_) => Ok(()),
+        Ended::TimedOut => {
+            let log = format!("{query}: the module proxy did not come to an end in time");
+            Err(Refusal::new(Reason::ProxyFailed).log(log))
+        }
+        Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
+            Err(diagnosis::build(outcome, go.cpu_limit(), work, &go.hidden()))
+        }
     }
 }

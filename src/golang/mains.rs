@@ -1,13 +1,17 @@
 //! Which packages of an unpacked module are commands, and which of them a person means who names only the repository.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// Directories that hold no program for others: Go's own rules, and what examples are called.
 pub const NOT_COUNTED: &[&str] = &["internal", "testdata", "examples", "example", "vendor"];
 
 /// Deeper than any command of the corpus by far.
 const MAX_DEPTH: usize = 12;
+
+/// What is read of a file: licence, comment and imports fit in, and a file of half a gigabyte does not.
+const BEGINNING: u64 = 256 << 10;
 
 /// What there is to build.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,19 +52,12 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
 
 /// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`.
 pub fn is_command(dir: &Path) -> bool {
-    go_files(dir)
-        .iter()
-        .any(|text| package_name(text) == Some("main") && !is_ignored(text))
-}
-
-/// Whether the directory holds any Go at all.
-pub fn is_package(dir: &Path) -> bool {
-    !go_files(dir).is_empty()
+    go_files(dir).any(|text| package_name(&text) == Some("main") && !is_ignored(&text))
 }
 
 /// Whether a file of the package imports "C", for which cgo, and so a C compiler, is needed.
 pub fn imports_c(dir: &Path) -> bool {
-    go_files(dir).iter().any(|text| {
+    go_files(dir).any(|text| {
         text.lines()
             .any(|line| line.trim().trim_start_matches("import ").trim() == "\"C\"")
     })
@@ -78,7 +75,7 @@ fn imports_others(dir: &Path, module: &str, depth: usize) -> bool {
         let host = import.split('/').next().unwrap_or_default();
         host.contains('.') && import != module && !import.starts_with(&format!("{module}/"))
     };
-    if go_files(dir).iter().any(|text| imports(text).any(is_other)) {
+    if go_files(dir).any(|text| imports(&text).any(is_other)) {
         return true;
     }
     let below = directories(dir);
@@ -131,23 +128,24 @@ fn directories(dir: &Path) -> Vec<String> {
     names
 }
 
-fn go_files(dir: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return Vec::new();
+/// How its Go files begin, one after the other: what is looked for stands above all else.
+fn go_files(dir: &Path) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let is_go = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".go")
+            && !name.ends_with("_test.go")
+            && !name.starts_with(['_', '.'])
+            && path.is_file()
     };
-    entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.ends_with(".go")
-                && !name.ends_with("_test.go")
-                && !name.starts_with(['_', '.'])
-                && path.is_file()
-        })
-        .filter_map(|path| fs::read(path).ok())
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .collect()
+    paths.filter(is_go).filter_map(|path| beginning(&path).ok())
+}
+
+fn beginning(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The name in the package clause, which only comments may precede (Go specification, "Source file organization").

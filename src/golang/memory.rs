@@ -10,7 +10,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
 use crate::detached;
-use crate::store::lock::{Lock, wait_for_any};
+use crate::store::lock::{Lock, Waiting};
 use crate::store::table::age;
 use crate::store::{BuildKey, Table};
 
@@ -99,7 +99,9 @@ fn place(go: Go<'_>, deadline: Instant) -> Result<Lock, Refusal> {
             }
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let waiting = wait_for_any(&places).map_err(|e| trouble("wait to ask the proxy", &e))?;
+        // For one of them, and not for all: each wait is a descriptor and a thread of a responder that has many.
+        let own = nix::unistd::gettid().as_raw() as usize % places.len();
+        let waiting = Waiting::begin(&places[own]).map_err(|e| trouble("wait to ask the proxy", &e))?;
         if !waiting
             .within(left)
             .map_err(|e| trouble("wait to ask the proxy", &e))?

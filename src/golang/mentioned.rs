@@ -1,7 +1,9 @@
 //! Modules inside a repository: the zip of the module around them leaves them out (Go modules reference, "Module zip files"),
 //! and no module proxy lists a repository. What is left is the repository's own text, which says how they are installed.
 
-use std::fs;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::mains::NOT_COUNTED;
@@ -9,10 +11,10 @@ use super::mains::NOT_COUNTED;
 /// Where people write it: instructions, scripts, what CI does, `go.work`.
 const TEXTS: &[&str] = &["md", "sh", "yml", "yaml", "work"];
 
-/// How deep such files lie below the module's root, and how many of what size are read.
+/// How deep such files lie below the module's root, and how much of them is read.
 const MAX_DEPTH: usize = 3;
 const MAX_FILES: usize = 500;
-const MAX_BYTES: u64 = 256 << 10;
+const MAX_BYTES: u64 = 8 << 20;
 
 /// Elements of a module's path below the one around it: `cmd/NAME`, and one to spare.
 const MAX_ELEMENTS: usize = 3;
@@ -20,17 +22,23 @@ const MAX_ELEMENTS: usize = 3;
 /// Each is a question to the module proxy.
 const MAX_NAMED: usize = 24;
 
+/// Each is a question to the file system.
+const MAX_TRIED: usize = 1000;
+
 /// The directories that the text in the module called `path` names and its zip lacks, where one may look for a module.
 pub fn directories(module: &Path, path: &str) -> Vec<String> {
     let mut files = Vec::new();
     collect(module, 0, &mut files);
-    let mut found: Vec<String> = Vec::new();
+    let (mut left, mut tried, mut found) = (MAX_BYTES, HashSet::new(), Vec::new());
     for file in files {
-        let Ok(bytes) = fs::read(&file) else { continue };
+        let mut bytes = Vec::new();
+        let read = File::open(&file).and_then(|file| file.take(left).read_to_end(&mut bytes));
+        left -= read.unwrap_or_default() as u64;
         let is_work = file.ends_with("go.work");
         for named in named(&String::from_utf8_lossy(&bytes), path, is_work) {
             for dir in above_and_itself(&named) {
-                if found.len() < MAX_NAMED && !found.contains(&dir) && !module.join(&dir).exists() {
+                let is_new = tried.len() < MAX_TRIED && found.len() < MAX_NAMED && tried.insert(dir.clone());
+                if is_new && !module.join(&dir).exists() {
                     found.push(dir);
                 }
             }
@@ -51,7 +59,7 @@ fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) {
         let is_text = TEXTS.contains(&&*extension) || path.ends_with("Makefile");
         if metadata.is_dir() && depth < MAX_DEPTH {
             collect(&path, depth + 1, files);
-        } else if metadata.is_file() && is_text && metadata.len() <= MAX_BYTES && files.len() < MAX_FILES {
+        } else if metadata.is_file() && is_text && files.len() < MAX_FILES {
             files.push(path);
         }
     }

@@ -1,6 +1,7 @@
 //! From what was typed to one package of one exact version: `go` asks the module proxy, this room asks `go`.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use super::mains::{self, Choice};
 use super::module_files::{directive, module_time};
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{Resolved, diagnosis, mentioned};
+use super::{Resolved, diagnosis, downloaded, mentioned};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
@@ -32,6 +33,23 @@ struct Listed {
     path: String,
     #[serde(default)]
     versions: Vec<String>,
+    error: Option<ListError>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListError {
+    err: String,
+}
+
+/// Which modules, majors and all, have versions.
+#[derive(Default)]
+struct Majors {
+    released: BTreeSet<String>,
+    /// Those of which there are only candidates.
+    unreleased: BTreeSet<String>,
+    /// The highest that was asked for.
+    newest: u64,
 }
 
 /// The name under which a target's resolution is remembered.
@@ -46,7 +64,6 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
 
 /// Asks the module proxy, until `deadline`. If the module needs a newer Go, one that suffices asks again, for as long.
 pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
-    let patience = deadline.saturating_duration_since(Instant::now());
     let resolved = resolve_with(go, target, deadline);
     let refused = resolved.as_ref().err();
     let Some(needs) = refused.and_then(|refusal| diagnosis::needed_go(&refusal.log)) else {
@@ -59,7 +76,7 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolve
         toolchain: &toolchain,
         ..go
     };
-    resolve_with(newer, target, Instant::now() + patience)
+    resolve_with(newer, target, Instant::now() + go.config.lookup_patience())
 }
 
 fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
@@ -75,34 +92,34 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         work: work.path(),
         deadline,
         target,
-        unpacked: Cell::new(0),
+        unpacked: RefCell::default(),
     };
     let mut failure = None;
     for candidate in asking.candidates()? {
         match asking.try_candidate(&candidate) {
-            Ok(resolved) => return Ok(resolved),
-            // Of several failures the one that got furthest tells most: the module is there, but not the package.
-            Err(refusal) if furthest(&refusal) > failure.as_ref().map_or(0, furthest) => {
-                failure = Some(refusal)
+            Err(refusal) if furthest(refusal.reason).is_some() => {
+                let furthest = |refusal: &Refusal| furthest(refusal.reason);
+                if furthest(&refusal) > failure.as_ref().and_then(furthest) {
+                    failure = Some(refusal);
+                }
             }
-            Err(_) => {}
+            // Whatever else keeps the likeliest from being looked at, the next is not what was meant.
+            done => return done,
         }
     }
     Err(failure.unwrap_or(Refusal::new(Reason::NoSuchModule)))
 }
 
-/// In the order of how far the asking came; whatever is not listed came furthest.
-fn furthest(refusal: &Refusal) -> usize {
+/// What says that a candidate is not the one that is meant, in the order of how much it tells: the module is there, but not the
+/// package.
+fn furthest(reason: Reason) -> Option<usize> {
     const ORDER: [Reason; 4] = [
         Reason::NoSuchModule,
         Reason::NoSuchVersion,
-        Reason::ProxyFailed,
         Reason::NoSuchPackage,
+        Reason::NoCommand,
     ];
-    1 + ORDER
-        .iter()
-        .position(|reason| *reason == refusal.reason)
-        .unwrap_or(ORDER.len())
+    ORDER.iter().position(|known| *known == reason)
 }
 
 struct Asking<'a> {
@@ -110,11 +127,11 @@ struct Asking<'a> {
     work: &'a Path,
     deadline: Instant,
     target: &'a Target,
-    unpacked: Cell<usize>,
+    unpacked: RefCell<BTreeSet<String>>,
 }
 
 impl Asking<'_> {
-    /// The modules that may be meant, the likeliest first.
+    /// The modules that may be meant, the likeliest first: of the longest path that is known to be released, the newest major.
     fn candidates(&self) -> Result<Vec<Candidate>, Refusal> {
         let plain = Candidate::of(self.target);
         if let Some(major) = self.target.version().major() {
@@ -124,41 +141,72 @@ impl Asking<'_> {
             return Ok(with_major.flatten().collect());
         }
         // No version, a branch or a commit: the newest major is meant. Which there are, the proxy is asked at once.
-        let mut found: Vec<Candidate> = Vec::new();
-        let mut from = 2;
-        loop {
-            let asked: Vec<Candidate> = plain
+        let listed = self.majors(&plain)?;
+        let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
+            let with_majors = plain
                 .iter()
-                .flat_map(|c| (from..from + MAJORS_AT_ONCE).filter_map(|major| c.at_major(major)))
-                .collect();
-            let there = self.listed(plain.iter().chain(&asked).map(|c| c.module.as_str()).collect())?;
-            let last = asked
-                .iter()
-                .filter(|c| there.contains(&c.module))
-                .cloned()
-                .collect::<Vec<_>>();
-            let more = last
-                .iter()
-                .any(|c| c.module.ends_with(&format!("/v{}", from + MAJORS_AT_ONCE - 1)));
-            found.splice(0..0, last.into_iter().rev());
-            if !more {
-                break;
-            }
-            from += MAJORS_AT_ONCE;
-        }
-        found.extend(plain);
-        Ok(found)
+                .flat_map(|c| (1..=listed.newest).rev().filter_map(|major| c.at_major(major)));
+            with_majors.filter(is_wanted).collect()
+        };
+        let released = ordered(&|c| listed.released.contains(&c.module));
+        // A module without any tag is not listed; and one of which there are only candidates is meant when nothing else is.
+        let rest = ordered(&|c| {
+            let is_known = plain.contains(c) || listed.unreleased.contains(&c.module);
+            is_known && !listed.released.contains(&c.module)
+        });
+        Ok(released.into_iter().chain(rest).collect())
     }
 
-    fn listed(&self, modules: Vec<&str>) -> Result<Vec<String>, Refusal> {
-        let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions", "--"];
+    /// What the module proxy lists of these, in any major.
+    fn majors(&self, plain: &[Candidate]) -> Result<Majors, Refusal> {
+        let mut majors = Majors::default();
+        let mut from = 1;
+        loop {
+            let last = from + MAJORS_AT_ONCE - 1;
+            let asked: BTreeSet<String> = plain
+                .iter()
+                .flat_map(|c| (from..=last).filter_map(|major| c.at_major(major)))
+                .map(|c| c.module)
+                .collect();
+            for listed in self.listed(asked.iter().map(String::as_str).collect())? {
+                let is_release = |version: &String| !version.contains('-');
+                let place = match listed.versions.iter().any(is_release) {
+                    true => &mut majors.released,
+                    false => &mut majors.unreleased,
+                };
+                place.insert(listed.path);
+            }
+            majors.newest = last;
+            let is_last = |c: &Candidate| {
+                let module = c.at_major(last).map(|c| c.module);
+                module.is_some_and(|m| majors.released.contains(&m) || majors.unreleased.contains(&m))
+            };
+            if !plain.iter().any(is_last) {
+                return Ok(majors);
+            }
+            from = last + 1;
+        }
+    }
+
+    /// Those of these modules that have versions.
+    fn listed(&self, modules: Vec<&str>) -> Result<Vec<Listed>, Refusal> {
+        let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
         args.extend(modules);
         let outcome = self.go.run(self.work, &args, self.deadline)?;
-        let listed = serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>();
-        let there = listed
-            .filter_map(Result::ok)
-            .filter(|module| !module.versions.is_empty());
-        Ok(there.map(|module| module.path).collect())
+        downloaded::ended(self.go, self.work, "versions", &outcome)?;
+        let mut there = Vec::new();
+        for listed in serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>() {
+            let Ok(listed) = listed else { break };
+            match &listed.error {
+                // Else a newer major would not be there for as long as the proxy is in trouble.
+                Some(error) if diagnosis::is_trouble(&error.err) => {
+                    return Err(diagnosis::module(&error.err, false, &self.go.hidden()));
+                }
+                _ if listed.versions.is_empty() => {}
+                _ => there.push(listed),
+            }
+        }
+        Ok(there)
     }
 
     /// Downloads the candidate, follows another path that it declares once, and finds the command in it.
@@ -179,15 +227,15 @@ impl Asking<'_> {
     }
 
     fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
-        if self.unpacked.get() == MAX_UNPACKED {
-            let many = format!("{MAX_UNPACKED} modules of it have none, and no more are looked into");
-            return Err(Refusal::new(Reason::NoCommand).detail(many));
+        let mut unpacked = self.unpacked.borrow_mut();
+        if unpacked.len() == MAX_UNPACKED && !unpacked.contains(module) {
+            return Err(Refusal::new(Reason::NoSuchModule).log(format!("{module}: too many came before it")));
         }
         let version = self.target.version();
         let query = format!("{module}@{}", version.query());
         let exact = *version != Version::Latest;
         let downloaded = download(self.go, self.work, &query, exact, self.deadline)?;
-        self.unpacked.set(self.unpacked.get() + 1);
+        unpacked.insert(module.to_owned());
         Ok(downloaded)
     }
 
@@ -232,7 +280,7 @@ impl Asking<'_> {
     }
 
     /// Directories of modules inside the repository that its text names, and the command that each is; or why that cannot be
-    /// told yet, where it needs a newer Go. Their versions are their own: only who names none may mean them.
+    /// told now, as where it needs a newer Go. Their versions are their own: only who names none may mean them.
     fn modules_inside(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Vec<Inside>, Refusal> {
         if !candidate.below.is_empty() || *self.target.version() != Version::Latest {
             return Ok(Vec::new());
@@ -248,13 +296,11 @@ impl Asking<'_> {
             let below = |path: &str| path[root.len() + 1..].to_owned();
             match self.module_inside(module) {
                 Ok(command) => command.map(|command| (below(&command.package), Ok(command))),
-                Err(refusal) if diagnosis::needed_go(&refusal.log).is_some() => {
-                    Some((below(module), Err(refusal)))
-                }
-                Err(_) => None,
+                Err(refusal) if furthest(refusal.reason).is_some() => None,
+                Err(refusal) => Some((below(module), Err(refusal))),
             }
         };
-        Ok(listed.iter().filter_map(inside).collect())
+        Ok(listed.iter().map(|listed| &listed.path).filter_map(inside).collect())
     }
 
     /// The command that the newest version of a module is, if it is one and goes by that name.

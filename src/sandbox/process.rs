@@ -50,8 +50,6 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
     /// The beginning of what it complained of.
     pub stderr: Vec<u8>,
-    /// Whether there was more of it.
-    pub stderr_cut: bool,
     /// Processor time of all that it started and waited for.
     pub cpu: Duration,
 }
@@ -97,8 +95,8 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         }
     };
     let status = group.end()?;
-    let (stdout, _) = stdout.join().unwrap_or_default();
-    let (stderr, stderr_cut) = stderr.join().unwrap_or_default();
+    let stdout = stdout.join().unwrap_or_default();
+    let stderr = stderr.join().unwrap_or_default();
     let ended = if ended == Ended::Exited(0) {
         from_status(status)
     } else {
@@ -108,7 +106,6 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         ended,
         stdout,
         stderr,
-        stderr_cut,
         cpu: cpu_of_children()?.saturating_sub(cpu_before),
     })
 }
@@ -178,10 +175,10 @@ fn drain(
     pipe: Option<impl Read + Send + 'static>,
     keep: usize,
     overflow: Option<Sender<Event>>,
-) -> thread::JoinHandle<(Vec<u8>, bool)> {
+) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let (mut kept, mut cut) = (Vec::new(), false);
-        let Some(mut pipe) = pipe else { return (kept, cut) };
+        let Some(mut pipe) = pipe else { return kept };
         let mut chunk = [0; 16 << 10];
         // A read error on a pipe is its end as much as a zero is.
         while let Ok(n @ 1..) = pipe.read(&mut chunk) {
@@ -195,6 +192,6 @@ fn drain(
                 }
             }
         }
-        (kept, cut)
+        kept
     })
 }

@@ -68,13 +68,13 @@ pub fn wait_for_any(paths: &[PathBuf]) -> io::Result<Waiting> {
     for path in paths {
         let (file, sender) = (open(path)?, sender.clone());
         // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             let locked = file.lock_shared();
             // Given back before it is told, so that who is told can take it.
             drop(file);
             // The receiver is gone when whoever waited lost patience.
             sender.send(locked).ok();
-        });
+        })?;
     }
     Ok(Waiting(receiver))
 }
