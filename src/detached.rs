@@ -10,11 +10,11 @@ use std::thread;
 use crate::config::inherited;
 use crate::store::lock::Lock;
 
-/// Starts `gox-server MODE ARGUMENT`. The locks are its own from then on, and free when it ends, however it ends.
-pub fn start(mode: &str, argument: &str, lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
+/// Starts `gox-server ARGUMENTS`. The locks are its own from then on, and free when it ends, however it ends.
+pub fn start(arguments: &[&str], lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
     let log = OpenOptions::new().create(true).append(true).open(log)?;
     let mut child = Command::new("/proc/self/exe")
-        .args([mode, argument])
+        .args(arguments)
         // With the request's variables it would take itself for a CGI program.
         .env_clear()
         .envs(inherited())

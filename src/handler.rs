@@ -9,7 +9,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar, Target, Wish, executable};
-use crate::build::{Recipe, Wait, kept};
+use crate::build::{Recipe, Wait, failed, kept};
 use crate::config::Config;
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
@@ -23,7 +23,7 @@ use crate::{service, sidecars};
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
 pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
-    respond(request, config, door).unwrap_or_else(|refusal| {
+    respond(request, &config.for_request(), door).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
         Response::refusal(&refusal, request)
     })
@@ -67,16 +67,16 @@ fn story(
     let recipe = Recipe::new(resolved, platform, version, wish);
     let guess = guess.max(recipe.guess());
     if let Some(sidecar) = sidecar {
-        return sidecars::answer(sidecar, &recipe, guess, store);
+        return sidecars::answer(sidecar, &recipe, guess, request, store);
     }
     let artifact = match kept(&recipe, store) {
         Some(artifact) => hit(store, artifact),
-        None if request.method == "HEAD" => return Ok(announced(&recipe.description(), request)),
+        None if request.method == "HEAD" => return head(&recipe, request, store),
         None => Wait {
             config,
             store,
             client: Some(&client),
-            patience: config.first_byte.filter(|_| !door.begins_in_time()),
+            until: config.answer_by.filter(|_| !door.begins_in_time()),
             tell: &mut |_| {
                 door.waits(&Beginning::new(
                     &recipe.description(),
@@ -91,6 +91,14 @@ fn story(
     // What has begun is the program as it is.
     let coding = coding(request).filter(|_| !door.has_begun());
     Ok(served(artifact.represented(coding), request, guess))
+}
+
+/// HEAD builds nothing: what is not there is announced, unless it is known that it will never be.
+fn head(recipe: &Recipe, request: &Request, store: &Store) -> Result<Response, Refusal> {
+    match failed(recipe, store).filter(|refusal| refusal.reason.is_for_ever()) {
+        Some(refusal) => Err(refusal),
+        None => Ok(announced(&recipe.description(), request)),
+    }
 }
 
 fn hit(store: &Store, artifact: Artifact) -> Artifact {

@@ -66,6 +66,9 @@ enum Mode {
     /// Started by gox-server itself: asks anew what TARGET means, holding a lock on 0.
     #[command(hide = true)]
     Refresh { target: String },
+    /// Started by gox-server itself: keeps the state below its cap, holding a lock on 0.
+    #[command(hide = true)]
+    Evict,
     /// Started by gox-server itself: brings a version of Go, holding a lock on 0.
     #[command(hide = true)]
     Bring { version: GoVersion },
@@ -151,6 +154,10 @@ fn run() -> Result<(), String> {
         }),
         Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
         Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
+        Mode::Evict => configured(|config| {
+            leave_session();
+            evict(&config, &open(&config)?)
+        }),
         Mode::Bring { version } => configured(|config| bring(&config, version)),
         Mode::Fetch { url, tree } => fetch::run(&url, &tree),
         Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
@@ -221,9 +228,13 @@ fn builder(config: &Config, recipe: &str) -> Result<(), String> {
     let built = build::builder::build(&recipe, config, &store);
     // Who waits for the program shall not wait for the cleaning too.
     give_back_locks()?;
-    let evicted = store.evict(config.cache_bytes, config.limits.wall);
-    evicted.map_err(|error| format!("cannot keep below the cap: {error}"))?;
+    evict(config, &store)?;
     built.map_err(|refusal| refusal.reason.name().to_owned())
+}
+
+fn evict(config: &Config, store: &Store) -> Result<(), String> {
+    let evicted = store.evict(config.cache_bytes, config.limits.wall);
+    evicted.map_err(|error| format!("cannot keep below the cap: {error}"))
 }
 
 fn refresh(config: &Config, target: &str) -> Result<(), String> {

@@ -1,4 +1,5 @@
-//! The service's own pages: `/`, and all below `/-/`, which can be no owner. They look, and change nothing.
+//! The service's own pages: `/`, and all below `/-/`, which can be no owner. They look; only an install script's has a target
+//! resolved, as asking for the program does.
 
 use std::io;
 

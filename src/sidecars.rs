@@ -4,12 +4,18 @@ use serde_json::{Value, json};
 
 use crate::answer::{Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar};
-use crate::build::builder::Failure;
-use crate::build::{Recipe, kept};
+use crate::build::{Recipe, failed, kept};
+use crate::request::Request;
 use crate::store::{Meta, Store};
 
 /// The answer, if the program was built, or was tried to be.
-pub fn answer(sidecar: Sidecar, recipe: &Recipe, guess: Guess, store: &Store) -> Result<Response, Refusal> {
+pub fn answer(
+    sidecar: Sidecar,
+    recipe: &Recipe,
+    guess: Guess,
+    request: &Request,
+    store: &Store,
+) -> Result<Response, Refusal> {
     let vary = match guess {
         Guess::Nothing | Guess::Version => "Accept",
         Guess::Machine => "User-Agent, Accept",
@@ -23,7 +29,10 @@ pub fn answer(sidecar: Sidecar, recipe: &Recipe, guess: Guess, store: &Store) ->
     let meta = kept(recipe, store).map(|artifact| artifact.meta);
     match (sidecar, meta) {
         (Sidecar::Sha256, Some(meta)) => Ok(text("text/plain", sums(&meta))),
-        (Sidecar::Json, Some(meta)) => Ok(text("application/json", format!("{:#}\n", all(&meta)))),
+        (Sidecar::Json, Some(meta)) => Ok(text(
+            "application/json",
+            format!("{:#}\n", all(&meta, &request.mount)),
+        )),
         (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
         (Sidecar::Log, None) => words(recipe, store).map(|words| text("text/plain", words)),
         (Sidecar::Sha256 | Sidecar::Json, None) => Err(Refusal::new(Reason::NotBuilt)),
@@ -35,9 +44,9 @@ fn sums(meta: &Meta) -> String {
     format!("{}  {}\n", meta.fingerprint.sha256, meta.description.file_name)
 }
 
-fn all(meta: &Meta) -> Value {
+fn all(meta: &Meta, mount: &str) -> Value {
     let mut all = json!(meta);
-    all["url"] = json!(meta.description.exact);
+    all["url"] = json!(format!("{mount}{}", meta.description.exact));
     all
 }
 
@@ -50,15 +59,7 @@ fn silence(meta: &Meta) -> String {
 
 /// What the compiler said of a program that it does not compile, for as long as that is remembered.
 fn words(recipe: &Recipe, store: &Store) -> Result<String, Refusal> {
-    let failure = |recipe: &Recipe| {
-        store
-            .failures()
-            .get::<Failure>(&recipe.key())
-            .map(|(failure, _)| failure.refusal)
-            .filter(|refusal| refusal.reason != Reason::OwnDirectives)
-    };
-    let refusal = failure(recipe).or_else(|| failure(&recipe.as_main_module()));
-    let refusal = refusal.ok_or_else(|| Refusal::new(Reason::NotBuilt))?;
+    let refusal = failed(recipe, store).ok_or_else(|| Refusal::new(Reason::NotBuilt))?;
     Ok(format!(
         "{}\n{}\n",
         refusal.reason.sentence(),

@@ -128,7 +128,7 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
         config,
         store: &store,
         client: None,
-        patience: None,
+        until: None,
         tell: &mut tell,
     }
     .artifact(&recipe);

@@ -47,7 +47,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
             "answer", "build", "golang", "sandbox", "store", "config", "request", "installs",
         ],
     ),
-    ("sidecars", &["asked", "answer", "build", "store"]),
+    ("sidecars", &["asked", "answer", "build", "store", "request"]),
     (
         "installs",
         &[

@@ -85,9 +85,9 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
 }
 
 /// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes tell
-/// (RFC 9110 section 9.3.2). HEAD never builds.
+/// and the build tell (RFC 9110 section 9.3.2). HEAD never builds.
 pub fn announced(description: &Description, request: &Request) -> Response {
-    built(coming(description, request), description)
+    coming(description, request).with("Accept-Ranges", "bytes")
 }
 
 /// The headers of an answer that begins before its program is there. Which recipe makes it is not known yet either.

@@ -12,4 +12,4 @@ pub mod warm;
 
 pub use compilation::Compilation;
 pub use recipe::Recipe;
-pub use wait::{Stage, Wait, kept};
+pub use wait::{Stage, Wait, failed, kept};

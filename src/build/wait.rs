@@ -39,6 +39,20 @@ pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
         .or_else(|| store.artifact(&recipe.as_main_module().key()))
 }
 
+/// Why there is no program of this recipe, or of the one that takes its place, where that is remembered.
+pub fn failed(recipe: &Recipe, store: &Store) -> Option<Refusal> {
+    let failure = |recipe: &Recipe| {
+        let failure = store.failures().get::<Failure>(&recipe.key());
+        failure.map(|(failure, _)| failure.refusal)
+    };
+    let refusal = failure(recipe)?;
+    if refusal.reason == Reason::OwnDirectives {
+        failure(&recipe.as_main_module())
+    } else {
+        Some(refusal)
+    }
+}
+
 /// Who waits for what, with what patience.
 pub struct Wait<'a> {
     /// The settings.
@@ -47,8 +61,8 @@ pub struct Wait<'a> {
     pub store: &'a Store,
     /// Who pays for a build; `None` for the operator.
     pub client: Option<&'a Client>,
-    /// How long at most; `None`: as long as a turn and a build may take.
-    pub patience: Option<Duration>,
+    /// Until when at most; `None`: as long as a turn and a build may take.
+    pub until: Option<Instant>,
     /// Told of every stage, again and again; says whether the program is wanted still.
     pub tell: &'a mut dyn FnMut(Stage) -> bool,
 }
@@ -68,7 +82,8 @@ impl Wait<'_> {
     fn one_recipe(&mut self, recipe: &Recipe) -> Result<Artifact, Refusal> {
         let key = recipe.key();
         let arrived = SystemTime::now();
-        let deadline = Instant::now() + self.patience.unwrap_or(self.config.limits.wall * 2);
+        let longest = || Instant::now() + self.config.limits.wall * 2;
+        let deadline = self.until.unwrap_or_else(longest);
         let lock = self.store.lock(&key);
         let mut tries = 0;
         loop {
@@ -87,7 +102,7 @@ impl Wait<'_> {
                 let slot = self.slot(deadline)?;
                 let argument =
                     serde_json::to_string(recipe).map_err(|e| trouble("write a recipe", &e.into()))?;
-                detached::start("builder", &argument, lock, Some(slot), &self.store.log())
+                detached::start(&["builder", &argument], lock, Some(slot), &self.store.log())
                     .map_err(|e| trouble("start a builder", &e))?;
             }
             if !self.until_free(&lock, deadline)? {

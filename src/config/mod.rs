@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::asked::GoVersion;
 
@@ -191,8 +191,10 @@ pub struct Config {
     pub allow: Vec<String>,
     /// Module path prefixes that are refused.
     pub deny: Vec<String>,
-    /// Answer by then.
+    /// Answer within this time.
     pub first_byte: Option<Duration>,
+    /// When the answer to the request at hand has to begin.
+    pub answer_by: Option<Instant>,
     /// What SIGTERM leaves to requests under way.
     pub drain: Duration,
     /// The mode of a responder's own socket.
@@ -235,6 +237,7 @@ impl Config {
             allow: list(GOX_ALLOW)?,
             deny: list(GOX_DENY)?,
             first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
+            answer_by: None,
             drain: Duration::from_secs(number(GOX_DRAIN_SECONDS, 25)?),
             socket_mode: socket_mode()?,
             sendfile: sendfile()?,
@@ -247,16 +250,25 @@ impl Config {
         self.builds.unwrap_or_else(machine::processors)
     }
 
+    /// The settings for a request that begins now: all that it waits for has one end.
+    pub fn for_request(&self) -> Config {
+        Config {
+            answer_by: self.first_byte.map(|within| Instant::now() + within),
+            ..self.clone()
+        }
+    }
+
     /// How long a request waits for what is no build: until the first byte has to be out, where it has to come in time.
     pub fn patience(&self) -> Duration {
-        self.first_byte.unwrap_or(self.limits.wall)
+        let left = |by: Instant| by.saturating_duration_since(Instant::now());
+        self.answer_by.map_or(self.limits.wall, left)
     }
 
     /// How long asking the module proxy may take, the wait for a turn included.
     pub fn lookup_patience(&self) -> Duration {
         /// In it a module of 100 MB comes at 1 MB/s.
         const LONGEST: Duration = Duration::from_secs(120);
-        self.first_byte.unwrap_or(LONGEST).min(self.limits.wall)
+        self.patience().min(LONGEST)
     }
 
     /// Whether this peer's X-Forwarded-For is believed.

@@ -73,6 +73,7 @@ fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &B
     let deadline = Instant::now() + go.config.lookup_patience();
     let _place = place(go, deadline)?;
     let meaning = resolve(go, target, deadline);
+    begin_eviction(go);
     if worth_remembering(&meaning) {
         table
             .put(key, &meaning)
@@ -111,10 +112,21 @@ fn place(go: Go<'_>, deadline: Instant) -> Result<Lock, Refusal> {
     }
 }
 
+/// What was unpacked to be looked into counts, though nothing is built.
+fn begin_eviction(go: Go<'_>) {
+    let started = go.store.time_to_evict().and_then(|lock| match lock {
+        Some(lock) => detached::start(&["evict"], lock, None, &go.store.log()),
+        None => Ok(()),
+    });
+    if let Err(error) = started {
+        log::warn!("cannot begin to evict: {error}");
+    }
+}
+
 /// One process asks; the others find it at work.
 fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey) {
     let started = Lock::try_take(&go.store.refresh(key)).and_then(|lock| match lock {
-        Some(lock) => detached::start("refresh", &target.to_string(), lock, None, &go.store.log()),
+        Some(lock) => detached::start(&["refresh", &target.to_string()], lock, None, &go.store.log()),
         None => Ok(()),
     });
     if let Err(error) = started {

@@ -300,7 +300,11 @@ impl Asking<'_> {
                 Err(refusal) => Some((below(module), Err(refusal))),
             }
         };
-        Ok(listed.iter().map(|listed| &listed.path).filter_map(inside).collect())
+        Ok(listed
+            .iter()
+            .map(|listed| &listed.path)
+            .filter_map(inside)
+            .collect())
     }
 
     /// The command that the newest version of a module is, if it is one and goes by that name.

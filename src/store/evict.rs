@@ -1,5 +1,5 @@
 //! Keeps everything under the state directory below its cap, by removing what was used longest ago. Runs in a builder that
-//! has published, never on the way to a hit. A reader keeps the file that it has open.
+//! has published, or beside who looked into modules, never on the way to a hit. A reader keeps the file that it has open.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::lock::{Lock, wait_to_be_alone};
+use super::table::age;
 use super::{Artifact, Store};
 
 /// `go` renews the time of a cache entry that it uses when that is an hour old (cmd/go/internal/cache): an entry older than
@@ -18,6 +20,15 @@ const MARK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Whoever waited for a program opens it within this time: it is not taken from under them.
 const WAITED_FOR: Duration = Duration::from_secs(60);
+
+/// Modules may take one part in so many of the cap: what was only looked at pushes out nothing that was compiled.
+const MODULES_PART: u64 = 2;
+
+/// How long an eviction waits for those who read modules.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looking through everything takes tenths of a second: once in so long is enough for those who build nothing.
+const EVICT_EVERY: Duration = Duration::from_secs(10);
 
 /// Something that can be removed as a whole.
 struct Item {
@@ -54,9 +65,13 @@ impl Store {
     pub fn evict(&self, cap: u64, spare: Duration) -> io::Result<()> {
         let artifacts = self.artifact_items()?;
         let compiled = files_below(&self.compile_cache())?;
-        let modules = bytes_below(&self.module_cache())?;
+        let mut modules = bytes_below(&self.module_cache())?;
+        if modules > cap / MODULES_PART && self.evict_modules(PATIENCE)? {
+            modules = 0;
+        }
         let toolchains = self.toolchain_items()?;
         let total = |items: &[Item]| items.iter().map(|item| item.bytes).sum::<u64>();
+        let modules = modules.min(cap / MODULES_PART);
         let mut over =
             (total(&artifacts) + total(&compiled) + total(&toolchains) + modules).saturating_sub(cap);
         let unused_for = |least: Duration| {
@@ -76,7 +91,22 @@ impl Store {
             self.discard(&item.path)?;
             over = over.saturating_sub(item.bytes);
         }
-        if over > 0 { self.evict_modules() } else { Ok(()) }
+        if over > 0 {
+            self.evict_modules(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// The lock of who evicts beside a request, if it is time again.
+    pub fn time_to_evict(&self) -> io::Result<Option<Lock>> {
+        let path = self.dir().join("locks/evict");
+        let last = fs::metadata(&path).and_then(|meta| meta.modified());
+        if last.is_ok_and(|at| age(at) < EVICT_EVERY) {
+            return Ok(None);
+        }
+        let lock = Lock::try_take(&path)?;
+        File::open(&path)?.set_modified(SystemTime::now())?;
+        Ok(lock)
     }
 
     /// Half a version of Go must never lie where a whole one is looked for: it leaves its place in one step.
@@ -91,16 +121,15 @@ impl Store {
         remove(&aside)
     }
 
-    /// Modules are downloaded again; but not while a build reads them.
-    fn evict_modules(&self) -> io::Result<()> {
-        let alone = File::create(self.modules_in_use())?;
-        if alone.try_lock().is_err() {
-            return Ok(());
-        }
+    /// Modules are downloaded again; but not while somebody reads them. Says whether they are gone.
+    fn evict_modules(&self, patience: Duration) -> io::Result<bool> {
+        let Some(_alone) = wait_to_be_alone(&self.modules_in_use(), patience)? else {
+            return Ok(false);
+        };
         for entry in fs::read_dir(self.module_cache())? {
             remove(&entry?.path())?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Held by whoever uses unpacked modules.

@@ -93,6 +93,20 @@ pub fn wait_to_take(path: &Path, patience: Duration) -> io::Result<Option<Lock>>
     }
 }
 
+/// Takes the lock from those who share it, if all give it back within `patience`.
+pub fn wait_to_be_alone(path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
+    if let Some(lock) = Lock::try_take(path)? {
+        return Ok(Some(lock));
+    }
+    let (file, (sender, receiver)) = (open(path)?, mpsc::channel());
+    thread::Builder::new().spawn(move || {
+        let alone = file.lock().map(|()| Lock(file));
+        // Without a receiver the lock is given back at once.
+        sender.send(alone).ok();
+    })?;
+    receiver.recv_timeout(patience).ok().transpose()
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)

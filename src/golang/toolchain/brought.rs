@@ -129,7 +129,7 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
             if let Some(here) = look(config, store, version) {
                 return here;
             }
-            detached::start("bring", &version.to_string(), lock, None, &store.log())
+            detached::start(&["bring", &version.to_string()], lock, None, &store.log())
                 .map_err(|e| trouble("start to bring a toolchain", &e))?;
         }
         let waiting = Waiting::begin(&lock).map_err(|e| trouble("wait for a toolchain", &e))?;
