@@ -191,6 +191,15 @@ fn commands() -> Vec<Case> {
         case("a module inside the repository")
             .get("/tester/nested-module/tool")
             .gives(tester("nested-module/tool", "v0.3.0")),
+        case("the newest major needs a newer Go")
+            .get("/tester/newest-needs-newer-go")
+            .refused("needs-newer-go"),
+        case("the newest major has no release")
+            .get("/tester/next-major-is-candidate")
+            .gives(tester("next-major-is-candidate", "v1.0.0")),
+        case("a command that became a module")
+            .get("/tester/command-became-module/cmd/tool@v1.0.0")
+            .gives(tester("command-became-module/cmd/tool", "v1.0.0")),
         case("the only command is that of a module inside")
             .get("/tester/nested-module")
             .gives(tester("nested-module/tool", "v0.3.0")),
@@ -475,7 +484,7 @@ fn failures() -> Vec<Case> {
             .body_has("1.99"),
         case("a dependency that is not there")
             .get("/tester/dependency-missing")
-            .refused_for(&["no-such-module", "proxy-failed", "does-not-compile"])
+            .refused("proxy-failed")
             .body_has("github.com/tester/nosuch"),
         case("a failure for a browser")
             .get("/tester/library")

@@ -225,12 +225,18 @@ fn head_builds_nothing() {
     for name in [
         "gox-module",
         "gox-version",
-        "gox-verify",
+        "gox-go",
+        "accept-ranges",
         "content-location",
         "content-disposition",
     ] {
         assert_eq!(head.header(name), get.header(name), "{name}");
     }
+    assert_eq!(head.header("gox-verify"), None, "the recipe is not known yet");
+    // What will never be a program is not announced as one.
+    let broken = Ask::get("/tester/does-not-compile");
+    store.ask(&broken).refused("does-not-compile");
+    store.ask(&broken.method("HEAD")).refused("does-not-compile");
 }
 
 /// M27, and the end of every network: bounded, told, and forgotten.
@@ -257,6 +263,23 @@ fn a_proxy_in_trouble() {
     store.ask(&Ask::get("/tester/hello")).program();
     let nobody = Scratch::new().set("GOX_GOPROXY", "http://127.0.0.1:1");
     nobody.ask(&Ask::get("/tester/hello")).refused("proxy-failed");
+}
+
+/// Trouble with the newest major, or with the list of majors, is no reason to serve an older one.
+#[test]
+fn a_proxy_in_trouble_with_the_newest() {
+    let proxy = Proxy::start(Manner::Serve);
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_RESOLVE_SECONDS", "0");
+    let ask = Ask::get("/tester/majors");
+    for part in ["/majors/v3/@v/list", "/majors/v3/@v/v3.0.1.zip"] {
+        proxy.change(Manner::PageFor(part, 500));
+        store.ask(&ask).refused("proxy-failed");
+    }
+    proxy.change(Manner::Serve);
+    let answer = store.ask(&ask);
+    assert_eq!(answer.header("gox-version"), Some("v3.0.1"), "{answer}");
 }
 
 #[test]

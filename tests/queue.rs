@@ -165,6 +165,26 @@ fn what_was_used_longest_ago_goes() {
     );
 }
 
+/// Modules that are only looked at keep to the cap too, and go before anything that was compiled.
+#[test]
+fn what_is_only_looked_at_goes() {
+    let store = Scratch::new().set("GOX_CACHE_BYTES", "1GiB");
+    store.ask(&hello("v1.0.0")).program();
+    store.quiet();
+    let modules = store.dir.join("cache/modules");
+    let looked_at = || fs::read_dir(&modules).unwrap().count();
+    assert!(looked_at() > 0);
+    let kept = store.artifacts();
+    let store = store.set("GOX_CACHE_BYTES", "8KiB");
+    // As if the last eviction were long ago.
+    fs::remove_file(store.dir.join("locks/evict")).unwrap();
+    let head = store.ask(&hello("v1.1.0").method("HEAD"));
+    assert_eq!(head.status, 200, "{head}");
+    store.quiet();
+    assert_eq!(looked_at(), 0);
+    assert_eq!(store.artifacts(), kept, "what somebody may be waiting for stays");
+}
+
 /// An old answer is given at once, and one process asks anew.
 #[test]
 fn a_hit_does_not_wait_for_the_proxy() {

@@ -21,7 +21,11 @@ pub(crate) enum Manner {
     Hang,
     /// A status with a page, as a proxy in trouble or a captive portal gives it.
     Page(u16),
+    /// Serves the fixtures, except for what ends so.
+    PageFor(&'static str, u16),
 }
+
+const PAGE: &[u8] = b"<!doctype html><title>Welcome to the hotel</title>\n";
 
 /// A running module proxy.
 pub(crate) struct Proxy {
@@ -114,18 +118,16 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
     let waits = |state: &mut State| match state.manner {
         Manner::Hang => true,
         Manner::Hold(end) => path.ends_with(end),
-        Manner::Serve | Manner::Page(_) => false,
+        Manner::Serve | Manner::Page(_) | Manner::PageFor(..) => false,
     };
     state = changed.wait_while(state, waits).unwrap();
     let manner = state.manner;
     drop(state);
     let file = modproxy().root.join(path.trim_start_matches('/'));
     let (status, body) = match manner {
-        Manner::Page(status) => (
-            status,
-            b"<!doctype html><title>Welcome to the hotel</title>\n".to_vec(),
-        ),
-        Manner::Serve | Manner::Hold(_) | Manner::Hang => match fs::read(file) {
+        Manner::Page(status) => (status, PAGE.to_vec()),
+        Manner::PageFor(end, status) if path.ends_with(end) => (status, PAGE.to_vec()),
+        Manner::Serve | Manner::Hold(_) | Manner::Hang | Manner::PageFor(..) => match fs::read(file) {
             Ok(body) => (200, body),
             Err(_) => (404, b"not found: no such module\n".to_vec()),
         },
