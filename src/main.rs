@@ -156,7 +156,7 @@ fn run() -> Result<(), String> {
         Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
         Mode::Evict => configured(|config| {
             leave_session();
-            evict(&config, &open(&config)?)
+            evicted(build::eviction::without_build(&config, &open(&config)?))
         }),
         Mode::Bring { version } => configured(|config| bring(&config, version)),
         Mode::Fetch { url, tree } => fetch::run(&url, &tree),
@@ -228,12 +228,11 @@ fn builder(config: &Config, recipe: &str) -> Result<(), String> {
     let built = build::builder::build(&recipe, config, &store);
     // Who waits for the program shall not wait for the cleaning too.
     give_back_locks()?;
-    evict(config, &store)?;
+    evicted(store.evict(config.cache_bytes, config.limits.wall))?;
     built.map_err(|refusal| refusal.reason.name().to_owned())
 }
 
-fn evict(config: &Config, store: &Store) -> Result<(), String> {
-    let evicted = store.evict(config.cache_bytes, config.limits.wall);
+fn evicted(evicted: std::io::Result<()>) -> Result<(), String> {
     evicted.map_err(|error| format!("cannot keep below the cap: {error}"))
 }
 

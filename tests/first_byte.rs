@@ -140,6 +140,26 @@ fn who_cannot_tell_a_cut_gets_no_beginning() {
     assert_eq!(sha256(&output.stdout), wanted(), "{output:?}");
 }
 
+/// All that a request waits for has one end: what the lookup took, the build does not get again.
+#[test]
+fn the_time_to_the_first_byte_is_given_once() {
+    const FIRST_BYTE: Duration = Duration::from_secs(8);
+    let proxy = Proxy::start(Manner::Hold("/waits-for-dependency/@v/v1.0.0.zip"));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_FIRST_BYTE_SECONDS", FIRST_BYTE.as_secs().to_string());
+    let asked = Instant::now();
+    let cgi = store.start(&Ask::get("/tester/waits-for-dependency"));
+    proxy.await_ask("/waits-for-dependency/@v/v1.0.0.zip");
+    // Time that passes is what this is about.
+    std::thread::sleep((FIRST_BYTE * 3 / 4).saturating_sub(asked.elapsed()));
+    proxy.change(Manner::Hold(LATE));
+    cgi.answer().refused("still-building");
+    let took = asked.elapsed();
+    assert!(took < FIRST_BYTE * 3 / 2, "{took:?}");
+    proxy.change(Manner::Serve);
+}
+
 fn old_http(front: &Front, path: &str) -> Answer {
     let ask = format!("GET {path}?os=linux&arch=amd64 HTTP/1.0\r\nHost: x\r\n\r\n");
     let wire = String::from_utf8(front.send(ask.as_bytes())).unwrap();

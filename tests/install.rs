@@ -234,3 +234,14 @@ fn sidecars_tell_and_never_build() {
     get("/tester/does-not-compile").refused("does-not-compile");
     assert!(get("/tester/does-not-compile.log").text().contains("cannot use"));
 }
+
+/// Asked for by TLS, which ends at a proxy, the script goes back by TLS: what it compares came the same way.
+#[test]
+fn the_script_comes_back_the_way_that_it_was_asked_for() {
+    let store = Scratch::new();
+    for (scheme, expected) in [("https", "server='https://"), ("http", "server='http://")] {
+        let ask = Ask::get("/-/install/tester/hello").header("X-Forwarded-Proto", scheme);
+        let script = store.ask(&ask).text();
+        assert!(script.contains(expected), "{script:.400}");
+    }
+}

@@ -3,6 +3,7 @@
 pub mod builder;
 pub mod check;
 pub mod compilation;
+pub mod eviction;
 pub mod main_module;
 pub mod progress;
 pub mod queue;

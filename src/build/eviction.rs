@@ -1,0 +1,21 @@
+//! Keeps the state below its cap, for who looked into modules and built nothing. A builder does it when it has published.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use super::queue;
+use crate::config::Config;
+use crate::store::Store;
+
+/// Who has looked something up has begun to build it by then, or does not.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Evicts, unless somebody builds: who does evicts at its end, and shall not be slowed down.
+pub fn without_build(config: &Config, store: &Store) -> io::Result<()> {
+    thread::sleep(SOON);
+    if queue::running(store, config.builds())? > 0 {
+        return Ok(());
+    }
+    store.evict(config.cache_bytes, config.limits.wall)
+}
