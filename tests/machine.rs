@@ -287,10 +287,16 @@ fn a_thousand_requests_leave_nothing() {
         (descriptors, children, walk(&store.dir).len())
     };
     (0..5).for_each(|_| round());
-    store.tempdirs();
+    crate::support::eventually("nothing but the front runs", crate::support::PATIENCE, || {
+        crate::support::processes::about(&store.dir).len() == 1
+    });
     let before = left();
     (0..250).for_each(|_| round());
-    crate::support::eventually("all is as before", crate::support::PATIENCE, || left() == before);
+    // What was still being closed then may be gone now; what each request left would be hundreds.
+    crate::support::eventually("no more is there than before", crate::support::PATIENCE, || {
+        let now = left();
+        now.0 <= before.0 && now.1 <= before.1 && now.2 <= before.2
+    });
 }
 
 /// S12. What makes a server unsafe is said where an operator looks.
