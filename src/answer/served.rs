@@ -84,8 +84,8 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
     }
 }
 
-/// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes tell
-/// and the build tell (RFC 9110 section 9.3.2). HEAD never builds.
+/// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes and
+/// the build tell (RFC 9110 section 9.3.2). HEAD never builds.
 pub fn announced(description: &Description, request: &Request) -> Response {
     coming(description, request).with("Accept-Ranges", "bytes")
 }

@@ -268,7 +268,7 @@ impl Config {
     pub fn lookup_patience(&self) -> Duration {
         /// In it a module of 100 MB comes at 1 MB/s.
         const LONGEST: Duration = Duration::from_secs(120);
-        self.patience().min(LONGEST)
+        self.patience().min(LONGEST).min(self.limits.wall)
     }
 
     /// Whether this peer's X-Forwarded-For is believed.

@@ -53,6 +53,7 @@ const WORDS: &[(&str, Reason)] = &[
     // Of a dependency: what is lacking today may be there tomorrow.
     (": reading http", Reason::ProxyFailed),
     (": reading file:", Reason::ProxyFailed),
+    ("Get \"http", Reason::ProxyFailed),
     ("server response:", Reason::ProxyFailed),
     ("dial tcp", Reason::ProxyFailed),
     ("connection refused", Reason::ProxyFailed),
@@ -118,7 +119,7 @@ pub fn module(words: &str, exact: bool, hidden: &[PathBuf]) -> Refusal {
         Reason::NoSuchModule
     };
     let known = reason(words).filter(|r| *r != Reason::ProxyFailed);
-    let reason = known.unwrap_or(if ABSENT.iter().any(|w| words.contains(w)) {
+    let reason = known.unwrap_or(if is_absent(words) {
         absent
     } else {
         Reason::ProxyFailed
@@ -128,8 +129,11 @@ pub fn module(words: &str, exact: bool, hidden: &[PathBuf]) -> Refusal {
 
 /// Whether these words of `go list -e` say that the module proxy is in trouble, and not that it lacks a module.
 pub fn is_trouble(words: &str) -> bool {
-    let asked = [": reading http", "Get \"http", "dial tcp", "i/o timeout"];
-    asked.iter().any(|word| words.contains(word)) && !ABSENT.iter().any(|word| words.contains(word))
+    reason(words) == Some(Reason::ProxyFailed) && !is_absent(words)
+}
+
+fn is_absent(words: &str) -> bool {
+    ABSENT.iter().any(|word| words.contains(word))
 }
 
 /// The Go that these words ask for: `requires go >= 1.27.2 (running go 1.26.8; GOTOOLCHAIN=local)`.

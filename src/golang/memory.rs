@@ -1,6 +1,7 @@
 //! Remembers what a target meant. An exact version means the same for ever; `latest` and the like hold for a while, and for
 //! a while more they are served as they were while one process asks anew, so that a hit never waits for the network.
 
+use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Resolved;
@@ -114,22 +115,22 @@ fn place(go: Go<'_>, deadline: Instant) -> Result<Lock, Refusal> {
 
 /// What was unpacked to be looked into counts, though nothing is built.
 fn begin_eviction(go: Go<'_>) {
-    let started = go.store.time_to_evict().and_then(|lock| match lock {
-        Some(lock) => detached::start(&["evict"], lock, None, &go.store.log()),
-        None => Ok(()),
-    });
-    if let Err(error) = started {
-        log::warn!("cannot begin to evict: {error}");
-    }
+    begin(go, &["evict"], go.store.time_to_evict());
 }
 
 /// One process asks; the others find it at work.
 fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey) {
-    let started = Lock::try_take(&go.store.refresh(key)).and_then(|lock| match lock {
-        Some(lock) => detached::start(&["refresh", &target.to_string()], lock, None, &go.store.log()),
+    let alone = Lock::try_take(&go.store.refresh(key));
+    begin(go, &["refresh", &target.to_string()], alone);
+}
+
+/// Starts a process that nobody waits for, if the lock is to be had.
+fn begin(go: Go<'_>, arguments: &[&str], lock: io::Result<Option<Lock>>) {
+    let started = lock.and_then(|lock| match lock {
+        Some(lock) => detached::start(arguments, lock, None, &go.store.log()),
         None => Ok(()),
     });
     if let Err(error) = started {
-        log::warn!("cannot ask anew what {target} means: {error}");
+        log::warn!("cannot begin to {}: {error}", arguments.join(" "));
     }
 }
