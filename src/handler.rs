@@ -10,7 +10,7 @@ use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, failed, kept};
-use crate::config::Config;
+use crate::config::{Config, Patience};
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
 use crate::meaning::meaning;
@@ -23,7 +23,7 @@ use crate::{service, sidecars};
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
 pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
-    respond(request, &config.for_request(), door).unwrap_or_else(|refusal| {
+    respond(request, config, door).unwrap_or_else(|refusal| {
         log::warn!("{}: {}", refusal.reason.name(), refusal.log);
         Response::refusal(&refusal, request)
     })
@@ -53,12 +53,14 @@ fn story(
         .platform(&request.user_agent)
         .map_err(|told| untold(&told, request))?;
 
-    let toolchain = brought::default(config, store, &mut brought::within(config.patience()))?;
+    let patience = Patience::of_request(config);
+    let toolchain = brought::default(config, store, &mut brought::until(patience.end()))?;
     supports(&toolchain, &platform)?;
     let go = Go {
         config,
         store,
         toolchain: &toolchain,
+        patience,
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = meaning(go, &target, &client)?;
@@ -76,7 +78,7 @@ fn story(
             config,
             store,
             client: Some(&client),
-            until: config.answer_by.filter(|_| !door.begins_in_time()),
+            until: patience.answer_by().filter(|_| !door.begins_in_time()),
             tell: &mut |_| {
                 door.waits(&Beginning::new(
                     &recipe.description(),

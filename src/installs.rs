@@ -4,7 +4,7 @@ use crate::answer::install::{Installed, Shell};
 use crate::answer::refusal::trouble;
 use crate::answer::{Refusal, Response};
 use crate::asked::Target;
-use crate::config::Config;
+use crate::config::{Config, Patience};
 use crate::golang::command::Go;
 use crate::golang::toolchain::brought;
 use crate::meaning::meaning;
@@ -33,11 +33,13 @@ pub fn script(request: &Request, config: &Config) -> Option<Result<Response, Ref
 fn install(path: &[u8], shell: Shell, request: &Request, config: &Config) -> Result<Response, Refusal> {
     let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    let toolchain = brought::default(config, &store, &mut brought::within(config.patience()))?;
+    let patience = Patience::of_request(config);
+    let toolchain = brought::default(config, &store, &mut brought::until(patience.end()))?;
     let go = Go {
         config,
         store: &store,
         toolchain: &toolchain,
+        patience,
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = meaning(go, &target, &client)?;

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use clap::{Parser, Subcommand};
 use gox_server::asked::{GoVersion, Target};
 use gox_server::build::{self, Recipe};
-use gox_server::config::{self, Config, SETTINGS, Setting};
+use gox_server::config::{self, Config, Patience, SETTINGS, Setting};
 use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
@@ -245,6 +245,7 @@ fn refresh(config: &Config, target: &str) -> Result<(), String> {
         config,
         store: &store,
         toolchain: &toolchain,
+        patience: Patience::of_operator(config),
     };
     memory::refresh(go, &target).map_err(|refusal| refusal.log)
 }

@@ -13,7 +13,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{GoVersion, Platform, Target, Wish};
 use crate::build::{Recipe, Stage, Wait, progress, warm};
-use crate::config::Config;
+use crate::config::{Config, Patience};
 use crate::golang::command::{Go, supports};
 use crate::golang::memory;
 use crate::golang::toolchain::{brought, versions};
@@ -45,6 +45,7 @@ pub fn warm(config: &Config, typed: &[String], version: Option<GoVersion>) -> Re
         config,
         store: &store,
         toolchain: &default,
+        patience: Patience::of_operator(config),
     };
     let version = versions::choose(go, version, None)?;
     let toolchain = brought::of_version(&default, config, &store, &version, &mut coming)?;
@@ -113,6 +114,7 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
         config,
         store: &store,
         toolchain: &toolchain,
+        patience: Patience::of_operator(config),
     };
     bar.set_message(format!("asking for {target}"));
     let resolved = memory::meaning(go, &target, &|| Ok(()))?;

@@ -484,7 +484,7 @@ fn failures() -> Vec<Case> {
             .body_has("1.99"),
         case("a dependency that is not there")
             .get("/tester/dependency-missing")
-            .refused("proxy-failed")
+            .refused("missing-dependency")
             .body_has("github.com/tester/nosuch"),
         case("a failure for a browser")
             .get("/tester/library")
@@ -547,7 +547,7 @@ fn hostile() -> Vec<Case> {
         ]),
         case("M19: addresses inside the house")
             .get("/tester/vanity-dependency-internal-url")
-            .refused_for(&["no-such-module", "proxy-failed", "does-not-compile"]),
+            .refused_for(&["no-such-module", "missing-dependency", "does-not-compile"]),
         case("M22: escapes in the compiler's words")
             .get("/tester/line-directive-escapes")
             .refused("does-not-compile"),
@@ -571,7 +571,7 @@ fn hostile() -> Vec<Case> {
             .body_has("inner.go:3"),
         case("M27: a listed version without a zip")
             .get("/tester/zip-missing")
-            .refused_for(&["proxy-failed", "no-such-version", "no-such-module"]),
+            .refused_for(&["missing-dependency", "no-such-version", "no-such-module"]),
         case("M27: a proxy that speaks HTML")
             .get("/tester/proxy-speaks-html@v1.0.0")
             .refused("proxy-failed")

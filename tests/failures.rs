@@ -59,6 +59,7 @@ fn provoke(reason: &str) -> Answer {
         }
         "internal" => with("GOX_BUILDS", "many", "/tester/hello"),
         "proxy-failed" => with("GOX_GOPROXY", "http://127.0.0.1:1", "/tester/hello"),
+        "missing-dependency" => plain("/tester/dependency-missing"),
         "checksum-mismatch" => {
             let archive = &archives()["sumdb-lies"];
             let key = archive.lines().find(|line| line.starts_with("lying.example+"));

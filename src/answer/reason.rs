@@ -74,6 +74,7 @@ reasons! {
     NotForThisPlatform "not-for-this-platform" 422 kept 0 "The program does not support this platform." "Try another platform.";
     OwnDirectives "replace-directives" 422 kept 0 "Its go.mod has replace or exclude directives, which go install refuses." "Try another version.";
     OtherPath "declares-another-path" 422 kept 0 "The module says that its name is another." "Ask for it by that name.";
+    MissingDependency "missing-dependency" 422 passes 0 "The program needs modules that the module proxy has not got." "Try an earlier version, as in /OWNER/REPO@v1.2.3, or ask again another day.";
     TooManyBuilds "too-many-builds" 429 passes 600 "You have asked for many new programs." "Wait a while; what is built already is served at once.";
     Internal "internal" 500 passes 0 "Something went wrong here." "Try again; if it stays so, tell the operator.";
     ProxyFailed "proxy-failed" 502 passes 30 "The module proxy did not answer as it should." "Try again in a minute.";

@@ -10,7 +10,7 @@ use super::recipe::Kind;
 use super::{Compilation, Recipe, main_module};
 use crate::answer::Refusal;
 use crate::answer::refusal::trouble;
-use crate::config::Config;
+use crate::config::{Config, Patience};
 use crate::golang::Toolchain;
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::brought;
@@ -66,13 +66,14 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
 
 fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
     let key = recipe.key();
+    let patience = Patience::of_operator(config);
     let default = Toolchain::find(config, store)?;
     let toolchain = brought::of_version(
         &default,
         config,
         store,
         &recipe.go,
-        &mut brought::within(config.limits.wall),
+        &mut brought::until(patience.end()),
     )?;
     supports(&toolchain, &recipe.platform)?;
     for used in [&default, &toolchain] {
@@ -84,6 +85,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         config,
         store,
         toolchain: &toolchain,
+        patience,
     };
     let work = Work::begin(store, key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
     let _modules = store

@@ -7,11 +7,12 @@ use std::env;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::asked::GoVersion;
 
 pub use network::Network;
+pub use patience::Patience;
 pub use read::BadSetting;
 use read::{
     GIB, KIB, MIB, bad, bytes, bytes_if_set, count, list, networks, number, number_if_set, seconds, text,
@@ -20,6 +21,7 @@ use read::{
 
 mod machine;
 mod network;
+mod patience;
 mod read;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
@@ -193,8 +195,6 @@ pub struct Config {
     pub deny: Vec<String>,
     /// Answer within this time.
     pub first_byte: Option<Duration>,
-    /// When the answer to the request at hand has to begin.
-    pub answer_by: Option<Instant>,
     /// What SIGTERM leaves to requests under way.
     pub drain: Duration,
     /// The mode of a responder's own socket.
@@ -237,7 +237,6 @@ impl Config {
             allow: list(GOX_ALLOW)?,
             deny: list(GOX_DENY)?,
             first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
-            answer_by: None,
             drain: Duration::from_secs(number(GOX_DRAIN_SECONDS, 25)?),
             socket_mode: socket_mode()?,
             sendfile: sendfile()?,
@@ -248,27 +247,6 @@ impl Config {
     /// Builds at once.
     pub fn builds(&self) -> usize {
         self.builds.unwrap_or_else(machine::processors)
-    }
-
-    /// The settings for a request that begins now: all that it waits for has one end.
-    pub fn for_request(&self) -> Config {
-        Config {
-            answer_by: self.first_byte.map(|within| Instant::now() + within),
-            ..self.clone()
-        }
-    }
-
-    /// How long a request waits for what is no build: until the first byte has to be out, where it has to come in time.
-    pub fn patience(&self) -> Duration {
-        let left = |by: Instant| by.saturating_duration_since(Instant::now());
-        self.answer_by.map_or(self.limits.wall, left)
-    }
-
-    /// How long asking the module proxy may take, the wait for a turn included.
-    pub fn lookup_patience(&self) -> Duration {
-        /// In it a module of 100 MB comes at 1 MB/s.
-        const LONGEST: Duration = Duration::from_secs(120);
-        self.patience().min(LONGEST).min(self.limits.wall)
     }
 
     /// Whether this peer's X-Forwarded-For is believed.

@@ -74,21 +74,23 @@ pub fn join(above: &str, below: &str) -> String {
     }
 }
 
-/// The last element of a module's path, past a major version.
-pub fn last_name(module: &str) -> &str {
-    let path = without_major(module);
+/// The last element of a module's or package's path, past a major version: what `go install` calls a program.
+pub fn last_name(path: &str) -> &str {
+    let path = without_major(path);
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn without_major(module: &str) -> &str {
-    let is_major = |last: &str| {
-        last.strip_prefix('v')
-            .is_some_and(|n| n.parse::<u64>().is_ok_and(|n| n > 1))
-    };
-    match module.rsplit_once('/') {
-        Some((path, last)) if is_major(last) => path,
-        _ => module,
+fn without_major(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some((above, last)) if is_major(last) => above,
+        _ => path,
     }
+}
+
+/// Whether it is v2, v3, v10, and not v0, v05 or v1 (cmd/go/internal/load, isVersionElement).
+fn is_major(element: &str) -> bool {
+    let number = element.strip_prefix('v').unwrap_or_default();
+    number.bytes().all(|b| b.is_ascii_digit()) && !matches!(number, "" | "1") && !number.starts_with('0')
 }
 
 #[cfg(test)]
@@ -126,6 +128,7 @@ mod tests {
             ("a.b/c", 3, Some("a.b/c/v3"), "c"),
             ("a.b/c/v2", 3, None, "c"),
             ("a.b/c/v1", 3, Some("a.b/c/v1/v3"), "v1"),
+            ("a.b/c/v02", 1, Some("a.b/c/v02"), "v02"),
             ("gopkg.in/x.v2", 3, None, "x.v2"),
         ] {
             let candidate = Candidate {

@@ -12,7 +12,7 @@ use super::growth::Growth;
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Family, Platform};
-use crate::config::{BuildLimits, Config, SandboxPolicy};
+use crate::config::{BuildLimits, Config, Patience, SandboxPolicy};
 use crate::sandbox::cell::{Cell, Inmate};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::process::{Bounds, Ended, Outcome, run};
@@ -48,6 +48,8 @@ pub struct Go<'a> {
     pub store: &'a Store,
     /// Which Go.
     pub toolchain: &'a Toolchain,
+    /// How long it may ask the module proxy.
+    pub patience: Patience,
 }
 
 impl Go<'_> {

@@ -19,6 +19,13 @@ const ABSENT: &[&str] = &[
     "no matching versions",
 ];
 
+/// What Go says of its progress; not why it ended.
+const PROGRESS: &[&str] = &[
+    "go: downloading ",
+    "go: finding module for package ",
+    "go: found ",
+];
+
 /// Words, and what they mean, the first that fits.
 const WORDS: &[(&str, Reason)] = &[
     // gox-server's own words, in place of a `go` or a tool that it did not start.
@@ -64,7 +71,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("relocation target", Reason::DoesNotCompile),
     ("invalid reference to", Reason::DoesNotCompile),
     ("duplicated definition of symbol", Reason::DoesNotCompile),
-    ("leaves the package", Reason::DoesNotCompile),
+    ("leaves the module", Reason::DoesNotCompile),
 ];
 
 /// Why a build in `work` failed. `hidden` are directories of this machine, which no client gets to see.
@@ -91,7 +98,30 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
         }
         Some(_) | None => reason,
     };
-    refusal(reason, &words, hidden)
+    match missing(&words) {
+        Some(modules) if reason == Reason::ProxyFailed => Refusal::new(Reason::MissingDependency)
+            .detail(modules.join("\n"))
+            .log(words.into_owned()),
+        Some(_) | None => refusal(reason, &words, hidden),
+    }
+}
+
+/// The modules that the proxy has not got, each with what it says, unless it is in trouble with one of them:
+/// `main.go:3:8: a.b/c@v1.0.0: reading https://proxy/a.b/c/@v/v1.0.0.zip: 404 Not Found`.
+fn missing(words: &str) -> Option<Vec<String>> {
+    let mut modules = Vec::new();
+    let read = words.lines().filter_map(|line| line.split_once(": reading "));
+    for (before, said) in read {
+        if !is_absent(said) {
+            return None;
+        }
+        let module = before.rsplit(' ').next().unwrap_or(before);
+        let said = said.rsplit(": ").next().unwrap_or(said);
+        modules.push(format!("{module}: {said}"));
+    }
+    modules.sort();
+    modules.dedup();
+    (!modules.is_empty()).then_some(modules)
 }
 
 /// Whether a line of a program is complained of, `FILE:LINE`. Only that is the program's own fault, and so for ever.
@@ -171,7 +201,7 @@ fn refusal(reason: Reason, words: &str, hidden: &[PathBuf]) -> Refusal {
     }
     let shown: Vec<_> = text
         .lines()
-        .filter(|line| !line.starts_with("go: downloading "))
+        .filter(|line| !PROGRESS.iter().any(|words| line.starts_with(words)))
         .collect();
     Refusal::new(reason)
         .detail(shown.join("\n"))
@@ -190,6 +220,18 @@ mod tests {
             Some("1.27.2")
         );
         assert_eq!(needed_go("requires go >= 1.27-/x (running"), None);
+    }
+
+    #[test]
+    fn modules_that_the_proxy_has_not_got_are_named_once() {
+        let lacks = "../m/a.go:2:1: a.b/c@v1.0.0: reading https://p/a.b/c/@v/v1.0.0.zip: 403 Forbidden\n\tserver response: no\n";
+        let finds = "go: finding module for package a.b/d\na/b imports\n\ta.b/d: module a.b/d: reading https://p/a.b/d/@v/list: 404 Not Found\n";
+        let named = ["a.b/c@v1.0.0: 403 Forbidden", "a.b/d: 404 Not Found"].map(str::to_owned);
+        assert_eq!(missing(&[lacks, lacks, finds].concat()), Some(named.to_vec()));
+        let trouble =
+            "a.go:1:1: a.b/e@v1.0.0: reading https://p/a.b/e/@v/v1.0.0.zip: 500 Internal Server Error\n";
+        assert_eq!(missing(&[lacks, trouble].concat()), None);
+        assert_eq!(missing("a.go:1:1: undefined: x"), None);
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn lasts(target: &Target, meaning: &Meaning) -> bool {
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
     allowed()?;
-    let deadline = Instant::now() + go.config.lookup_patience();
+    let deadline = go.patience.lookup_end();
     let _place = place(go, deadline)?;
     let meaning = resolve(go, target, deadline);
     begin_eviction(go);

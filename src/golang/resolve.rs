@@ -70,13 +70,13 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolve
         return resolved;
     };
     let version = versions::choose(go, None, Some(needs))?;
-    let mut wanted = brought::within(go.config.patience());
+    let mut wanted = brought::until(go.patience.end());
     let toolchain = brought::of_version(go.toolchain, go.config, go.store, &version, &mut wanted)?;
     let newer = Go {
         toolchain: &toolchain,
         ..go
     };
-    resolve_with(newer, target, Instant::now() + go.config.lookup_patience())
+    resolve_with(newer, target, go.patience.lookup_end())
 }
 
 fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::candidate::last_name;
 use crate::asked::GoVersion;
 
 /// One package of one exact version: what `go install` is given.
@@ -35,17 +36,8 @@ impl Resolved {
         format!("module {}\n", self.module)
     }
 
-    /// The last element of the package, past a major version: what `go install` calls the program.
+    /// What `go install` calls the program.
     pub fn name(&self) -> &str {
-        let mut elements = self.package.rsplit('/');
-        let last = elements.next().unwrap_or_default();
-        let major = last
-            .strip_prefix('v')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        if major {
-            elements.next().unwrap_or(last)
-        } else {
-            last
-        }
+        last_name(&self.package)
     }
 }

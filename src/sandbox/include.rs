@@ -1,26 +1,31 @@
 //! Go's assembler opens whatever an `#include` names, and quotes it in its errors. So a package's assembler files may
-//! include only what lies beside or below them, or what Go's own headers are called; this holds on every kernel.
+//! include only what lies in their own module, or what Go's own headers are called; this holds on every kernel.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// An `#include` that is not the package's.
+/// An `#include` that is not the module's.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: an #include leaves the package")]
+#[error("{file}: an #include leaves the module")]
 pub struct Leaves {
     file: String,
 }
 
-/// Checks these files of the package in `directory`, and all that they include from it.
-pub fn stays_within<'a>(directory: &Path, files: impl Iterator<Item = &'a Path>) -> Result<(), Leaves> {
+/// Checks these files of the package in `directory`, and all that they include. Returns what they include from elsewhere
+/// in `module`, the tree around it.
+pub fn stays_within<'a>(
+    directory: &Path,
+    module: &Path,
+    files: impl Iterator<Item = &'a Path>,
+) -> Result<Vec<PathBuf>, Leaves> {
     let mut seen = HashSet::new();
     let mut open: Vec<PathBuf> = files.map(|file| directory.join(file)).collect();
     while let Some(file) = open.pop() {
         // What cannot be read here cannot be read by the assembler either; it says so better.
         let Ok(text) = fs::read(&file) else { continue };
         for path in includes(&String::from_utf8_lossy(&text)) {
-            let Some(name) = plain_name(&path) else {
+            let Some(included) = included(directory, module, &path) else {
                 let file = file
                     .file_name()
                     .unwrap_or_default()
@@ -28,21 +33,37 @@ pub fn stays_within<'a>(directory: &Path, files: impl Iterator<Item = &'a Path>)
                     .into_owned();
                 return Err(Leaves { file });
             };
-            let included = directory.join(name);
             if seen.insert(included.clone()) {
                 open.push(included);
             }
         }
     }
-    Ok(())
+    Ok(seen
+        .into_iter()
+        .filter(|file| !file.starts_with(directory))
+        .collect())
 }
 
-/// The path of an include's quoted string, if it needs no unquoting and leads nowhere but down.
+/// The file that an include's quoted string names: however deep below the package, or up and down again within the module.
+/// The assembler looks for it from the package's directory, whatever file includes it, and then in directories of Go's own:
+/// so what lies above has to be there.
+fn included(directory: &Path, module: &Path, quoted: &str) -> Option<PathBuf> {
+    let mut base = directory;
+    let mut name = plain_name(quoted)?;
+    while let Some(below) = name.strip_prefix("../") {
+        base = base.parent().filter(|above| above.starts_with(module))?;
+        name = below;
+    }
+    let down = name.split('/').all(|element| !matches!(element, "" | "." | ".."));
+    let file = base.join(name);
+    (down && (base == directory || file.is_file())).then_some(file)
+}
+
+/// What an include's quoted string holds, if it needs no unquoting.
 fn plain_name(quoted: &str) -> Option<&str> {
     let name = quoted.strip_prefix('"')?.strip_suffix('"')?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-+/".contains(&b);
-    let down = name.split('/').all(|element| !matches!(element, "" | "." | ".."));
-    (down && name.bytes().all(plain)).then_some(name)
+    name.bytes().all(plain).then_some(name)
 }
 
 /// What each `#include` names. A `#` counts wherever it stands, in comments and strings too: the lexer's idea of those
@@ -78,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_leads_out_of_the_package_is_seen() {
+    fn what_leads_out_of_the_module_is_seen() {
         for (text, leaves) in [
             ("#include \"textflag.h\"\n", false),
             ("  #  include   \"sub/asm.h\" // why\n", false),
@@ -92,17 +113,30 @@ mod tests {
             ("DATA x, \"/*\"\n#include \"/etc/passwd\"\n\"*/\"\n", true),
             ("TEXT x; #include \"/etc/passwd\"\n", true),
         ] {
-            let found = includes(text).iter().any(|path| plain_name(path).is_none());
+            let package = Path::new("/m@v1/p");
+            let found = includes(text)
+                .iter()
+                .any(|path| included(package, Path::new("/m@v1"), path).is_none());
             assert_eq!(found, leaves, "{text:?}");
         }
     }
 
     #[test]
-    fn a_header_of_the_package_is_read_too() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("a.s"), "#include \"b.h\"\n").unwrap();
-        fs::write(dir.path().join("b.h"), "#include \"/etc/passwd\"\n").unwrap();
-        let error = stays_within(dir.path(), [Path::new("a.s")].into_iter()).unwrap_err();
-        assert_eq!(error.to_string(), "b.h: an #include leaves the package");
+    fn what_is_included_is_read_too() {
+        let module = tempfile::tempdir().unwrap();
+        let package = module.path().join("p");
+        fs::create_dir(&package).unwrap();
+        fs::write(package.join("a.s"), "#include \"b.h\"\n").unwrap();
+        fs::write(package.join("b.h"), "#include \"../c.h\"\n").unwrap();
+        let checked = || stays_within(&package, module.path(), [Path::new("a.s")].into_iter());
+        assert!(checked().is_err(), "what lies above has to be there");
+        let above = module.path().join("c.h");
+        fs::write(&above, "// nothing\n").unwrap();
+        assert_eq!(checked().unwrap(), vec![above.clone()]);
+        fs::write(&above, "#include \"../../secret\"\n").unwrap();
+        assert_eq!(
+            checked().unwrap_err().to_string(),
+            "c.h: an #include leaves the module"
+        );
     }
 }

@@ -47,7 +47,7 @@ pub enum Refused {
         /// What `-o` names.
         path: String,
     },
-    /// An assembler file includes what is not its package's.
+    /// An assembler file includes what is not its module's.
     #[error(transparent)]
     Include(#[from] include::Leaves),
     /// The arguments are not what `go` passes.
@@ -78,8 +78,8 @@ pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> 
     enter(&cell, &mut command)
 }
 
-/// The cell of one tool: reads GOROOT, its package's directory and the archives it is told to import; writes the
-/// directory of its own output.
+/// The cell of one tool: reads GOROOT, its package's directory, what assembler files include from their module, and the
+/// archives it is told to import; writes the directory of its own output.
 pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<Cell, Refused> {
     let name = tool_name(tool);
     if !["compile", "asm", "link"].contains(&name) || !Path::new(tool).starts_with(&around.goroot) {
@@ -103,10 +103,8 @@ pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<C
     let mut read = Vec::new();
     if let Some(sources) = value("-trimpath").and_then(|rules| source_directory(rules, own)) {
         if name == "asm" && !sources.starts_with(&around.goroot) {
-            include::stays_within(
-                &sources,
-                arguments.iter().filter(|a| a.ends_with(".s")).map(Path::new),
-            )?;
+            let files = arguments.iter().filter(|a| a.ends_with(".s")).map(Path::new);
+            read.extend(include::stays_within(&sources, module(around, &sources), files)?);
         }
         read.push(sources);
     }
@@ -162,6 +160,20 @@ fn source_directory(rules: &str, own: &Path) -> Option<PathBuf> {
         .filter(|dir| dir.is_absolute())
         .find(|dir| !own.starts_with(dir))
         .map(Path::to_owned)
+}
+
+/// The tree in which a package lies: a module in the module cache, whose version follows the only `@` in the path of a
+/// package (golang.org/x/mod/module, CheckImportPath), or a tree in the build's own directory.
+fn module<'a>(around: &Surroundings, package: &'a Path) -> &'a Path {
+    let is_root = |dir: &&Path| {
+        if package.starts_with(&around.modules) {
+            dir.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().contains(&b'@'))
+        } else {
+            dir.parent() == Some(&around.work)
+        }
+    };
+    package.ancestors().find(is_root).unwrap_or(package)
 }
 
 /// The archives of an import configuration: lines `packagefile IMPORTPATH=FILE`.

@@ -1,5 +1,6 @@
 //! Small things to remember, in a number of files that is bounded whatever anybody asks for: each name has one place, and
-//! what is put there displaces what was. A name that was displaced is asked again; nothing is ever wrong.
+//! what is put there displaces what was. A name that was displaced is asked again; nothing is ever wrong. What another version of
+//! gox-server has put there is not believed: it may have failed where this one does not.
 
 use std::fs;
 use std::io;
@@ -15,6 +16,9 @@ use super::file::replace;
 /// Three digits of a key: 4096 places, of a kilobyte or two each.
 const DIGITS: usize = 3;
 
+/// Who remembers.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Remembered things of one kind.
 #[derive(Debug)]
 pub struct Table {
@@ -22,8 +26,9 @@ pub struct Table {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry<K, T> {
-    key: K,
+struct Entry<W, T> {
+    by: W,
+    key: W,
     value: T,
 }
 
@@ -39,12 +44,13 @@ impl Table {
         let at = fs::metadata(&place).ok()?.modified().ok()?;
         // What cannot be read, or is another's, is not there.
         let entry: Entry<String, T> = serde_json::from_slice(&fs::read(&place).ok()?).ok()?;
-        (entry.key == key.as_str()).then_some((entry.value, at))
+        (entry.by == VERSION && entry.key == key.as_str()).then_some((entry.value, at))
     }
 
     /// Puts a value under this key.
     pub fn put(&self, key: &BuildKey, value: &impl Serialize) -> io::Result<()> {
         let bytes = serde_json::to_vec(&Entry {
+            by: VERSION,
             key: key.as_str(),
             value,
         })?;
@@ -73,6 +79,18 @@ mod tests {
         let hour = Duration::from_secs(3600);
         assert!((hour..2 * hour).contains(&age(SystemTime::now() - hour)));
         assert_eq!(age(SystemTime::now() + hour), Duration::MAX);
+    }
+
+    #[test]
+    fn what_another_version_remembers_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = Table::new(dir.path().to_owned());
+        let key = KeyMaker::default().finish();
+        table.put(&key, &1).unwrap();
+        let file = place(dir.path(), &key);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace(VERSION, "0.0.1")).unwrap();
+        assert_eq!(table.get::<u32>(&key), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{Toolchain, is_proxy, named_proxies, pins, tree};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
-use crate::config::Config;
+use crate::config::{Config, Patience};
 use crate::golang::command::{Go, driver_cell};
 use crate::golang::downloaded::Downloaded;
 use crate::golang::work::Work;
@@ -142,6 +142,7 @@ fn by_go(
         config,
         store,
         toolchain: &toolchain,
+        patience: Patience::of_operator(config),
     };
     let module = format!("{MODULE}@{}", module_version(version));
     let arguments = ["mod", "download", "-json", "--", &module].map(str::to_owned);

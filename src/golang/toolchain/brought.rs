@@ -30,10 +30,9 @@ const NOTICE_EVERY: Duration = Duration::from_millis(100);
 /// Told again and again how far it is: the directory that fills. Says whether the Go is wanted still.
 pub type Tell<'a> = &'a mut dyn FnMut(&Path) -> bool;
 
-/// Wants it for so long.
-pub fn within(patience: Duration) -> impl FnMut(&Path) -> bool {
-    let deadline = Instant::now() + patience;
-    move |_| Instant::now() < deadline
+/// Wants it until then.
+pub fn until(end: Instant) -> impl FnMut(&Path) -> bool {
+    move |_| Instant::now() < end
 }
 
 /// This machine's architecture, as Go calls it.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -129,11 +129,7 @@ fn ask(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
     let name = format!("versions-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to ask in", &e))?;
     let arguments = ["list", "-m", "-e", "-versions", "-json=Versions", "--", MODULE];
-    let outcome = go.run(
-        work.path(),
-        &arguments,
-        Instant::now() + go.config.lookup_patience(),
-    )?;
+    let outcome = go.run(work.path(), &arguments, go.patience.lookup_end())?;
     let listed: Listed = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     let ending = format!(".linux-{}", arch());
     let ours = listed.versions.iter().filter_map(|version| {
