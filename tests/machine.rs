@@ -227,6 +227,29 @@ fn nobody_else_writes_to_the_store() {
     }
 }
 
+/// Somebody empties the state directory, or a part of it, while it is used.
+#[test]
+fn a_directory_that_somebody_took_away_is_made_again() {
+    let store = Scratch::new();
+    right(&store.ask(&hello()));
+    store.quiet();
+    let entries = fs::read_dir(&store.dir).unwrap().flatten();
+    let folders: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    assert!(folders.len() > 9, "{folders:?}");
+    for (number, folder) in folders.iter().filter(|path| !path.ends_with("cache")).enumerate() {
+        fs::remove_dir_all(folder).unwrap();
+        // Each a key of its own: a hit would write nothing.
+        let ask = Ask::get(&format!("/tester/hello?tags=t{number}"));
+        store.ask(&ask).program();
+        let ask = Ask::get(&format!("/tester/does-not-compile?tags=t{number}"));
+        store.ask(&ask).refused("does-not-compile");
+        store.quiet();
+    }
+}
+
 /// S9. A link at a name that can be foretold: whoever could plant it would have the builder write elsewhere.
 #[test]
 fn a_planted_link_is_not_followed() {

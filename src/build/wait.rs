@@ -70,6 +70,9 @@ pub struct Wait<'a> {
 impl Wait<'_> {
     /// The program of this recipe, or, where `go install` refuses the module, of the other.
     pub fn artifact(&mut self, recipe: &Recipe) -> Result<Artifact, Refusal> {
+        self.store
+            .complete()
+            .map_err(|e| trouble("make the state directory", &e))?;
         self.one_recipe(recipe).or_else(|refusal| {
             if refusal.reason != Reason::OwnDirectives {
                 return Err(refusal);

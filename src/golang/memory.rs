@@ -70,6 +70,9 @@ fn lasts(target: &Target, meaning: &Meaning) -> bool {
 }
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
+    go.store
+        .complete()
+        .map_err(|e| trouble("make the state directory", &e))?;
     allowed()?;
     let deadline = go.patience.lookup_end();
     let _place = place(go, deadline)?;

@@ -35,11 +35,15 @@ pub struct Store {
 impl Store {
     /// Opens, and makes where needed, the directory.
     pub fn open(dir: &Path) -> io::Result<Store> {
-        const LAST: &str = "cache/modules";
-        // They are made in this order: where the last one is, all are.
-        if dir.join(LAST).is_dir() {
-            return Ok(Store { dir: dir.to_owned() });
+        let store = Store { dir: dir.to_owned() };
+        if !store.module_cache().is_dir() {
+            store.complete()?;
         }
+        Ok(store)
+    }
+
+    /// Makes the directories that are not there: somebody may have emptied one. For who is about to write; a hit has no time.
+    pub fn complete(&self) -> io::Result<()> {
         for below in [
             "artifacts",
             "failures",
@@ -54,16 +58,17 @@ impl Store {
             "work",
             "go",
             "cache/compile",
-            LAST,
+            // The last: where it is, all were made once.
+            "cache/modules",
         ] {
             // Programs are for everybody, and a web server that sends them itself is another user. All else is ours.
             let mode = if below == "artifacts" { FOR_ALL } else { 0o700 };
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(mode)
-                .create(dir.join(below))?;
+                .create(self.dir.join(below))?;
         }
-        Ok(Store { dir: dir.to_owned() })
+        Ok(())
     }
 
     /// The program of this key, if it is here.

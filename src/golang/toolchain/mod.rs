@@ -99,7 +99,10 @@ impl Toolchain {
         let toolchain = ask(go, config)?;
         let bytes =
             serde_json::to_vec(&toolchain).map_err(|e| trouble("write what is known of go", &e.into()))?;
-        replace(&remembered, &bytes).map_err(|e| trouble("remember the toolchain", &e))?;
+        store
+            .complete()
+            .and_then(|()| replace(&remembered, &bytes))
+            .map_err(|e| trouble("remember the toolchain", &e))?;
         Ok(toolchain)
     }
 
