@@ -71,6 +71,11 @@ fn the_line_makes_the_same_bytes() {
             "before-modules",
             "/tester/before-modules?os=linux&arch=amd64",
         ),
+        (
+            "go-install",
+            "asm-include-code",
+            "/tester/asm-include-code?os=linux&arch=amd64",
+        ),
     ] {
         let answer = store.ask(&Ask::get(path));
         answer.program();
@@ -81,6 +86,13 @@ fn the_line_makes_the_same_bytes() {
         assert_eq!(
             line.contains("github.com/tester/imported v1.1.0"),
             name == "before-modules",
+            "{line}"
+        );
+        // Of all these only one holds a path of this machine, and says which.
+        let modules = store.dir.join("cache/modules");
+        assert_eq!(
+            line.contains(modules.to_str().unwrap()),
+            name == "asm-include-code",
             "{line}"
         );
     }

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::check;
+use super::check::{check, holds};
 use super::recipe::Kind;
 use super::{Compilation, Recipe, main_module};
 use crate::answer::Refusal;
 use crate::answer::refusal::trouble;
 use crate::config::{Config, Patience};
 use crate::golang::Toolchain;
-use crate::golang::command::{Go, supports};
+use crate::golang::command::{Go, supports, verify_in};
 use crate::golang::toolchain::brought;
 use crate::golang::work::{Work, sweep};
 use crate::sandbox::process::Bounds;
@@ -115,6 +115,10 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     let mut description = recipe.description();
     if let Some(needs) = &needs {
         description.verify = recipe.verify_with(&needs.go_mod);
+    }
+    let modules = store.module_cache();
+    if holds(&program.path, &modules).map_err(|e| trouble("read the program", &e))? {
+        description.verify = verify_in(&modules, &description.verify);
     }
     let meta = Meta {
         description,

@@ -1,8 +1,10 @@
 //! Looks at a program before anybody can be served it: that it is one regular file, of the right kind, not too large.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use memchr::memmem;
 
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
@@ -44,6 +46,24 @@ pub fn check(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<Checked,
     Ok(Checked { path, fingerprint })
 }
 
+/// Whether the program holds the path of this directory. `-trimpath` leaves it there where assembler is included from another
+/// directory than the package's (cmd/asm of Go 1.26; go-ethereum's programs do).
+pub fn holds(program: &Path, directory: &Path) -> io::Result<bool> {
+    const CHUNK: usize = 1 << 20;
+    let path = memmem::Finder::new(directory.as_os_str().as_encoded_bytes());
+    let mut file = File::open(program)?;
+    let mut bytes = Vec::with_capacity(2 * CHUNK);
+    while file.by_ref().take(CHUNK as u64).read_to_end(&mut bytes)? > 0 {
+        if path.find(&bytes).is_some() {
+            return Ok(true);
+        }
+        // The path may begin in this chunk and end in the next.
+        let kept = bytes.len().min(path.needle().len());
+        bytes.drain(..bytes.len() - kept);
+    }
+    Ok(false)
+}
+
 /// The program lies in `bin`, or in a directory of its platform below that. A link or a second file is not ours.
 fn only_file(bin: &Path) -> Result<PathBuf, Refusal> {
     let mut files = Vec::new();
@@ -72,6 +92,19 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn a_path_is_found_wherever_it_stands() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = Path::new("/var/cache/modules");
+        for before in [0, 1, (1 << 20) - 9, 1 << 20, (3 << 20) - 1] {
+            let text = [&vec![b'/'; before][..], b"/var/cache/modules/a.b"].concat();
+            fs::write(file.path(), &text).unwrap();
+            assert!(holds(file.path(), path).unwrap(), "{before}");
+            fs::write(file.path(), &text[..text.len() - 5]).unwrap();
+            assert!(!holds(file.path(), path).unwrap(), "{before}");
+        }
+    }
 
     /// M30: what a build may leave is one regular file that begins as a program does, and nothing beside it.
     #[test]

@@ -10,6 +10,7 @@ use url::Url;
 use super::Toolchain;
 use super::growth::Growth;
 use crate::answer::refusal::trouble;
+use crate::answer::script::quote;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Family, Platform};
 use crate::config::{BuildLimits, Config, Patience, SandboxPolicy};
@@ -274,6 +275,13 @@ pub fn verify_variables(go: &str, platform: &Platform) -> String {
         .map(|(name, value)| format!(" {name}={value}"))
         .collect::<String>();
     format!("CGO_ENABLED=0{words} GOTOOLCHAIN={go}")
+}
+
+/// The line, for a program that holds the path of the module cache in which it was made. What is compiled already may hold
+/// another.
+pub fn verify_in(modules: &Path, line: &str) -> String {
+    let modules = quote(&modules.display().to_string());
+    format!("export GOMODCACHE={modules} GOCACHE=$(mktemp -d) && {line}")
 }
 
 /// Flags as a shell reads them.

@@ -1,5 +1,6 @@
 //! Go's assembler opens whatever an `#include` names, and quotes it in its errors. So a package's assembler files may
-//! include only what lies in their own module, or what Go's own headers are called; this holds on every kernel.
+//! include only what lies in their own module, as cloudflare/circl's do, or what Go's own headers are called; this holds on
+//! every kernel.
 
 use std::collections::HashSet;
 use std::fs;

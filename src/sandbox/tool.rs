@@ -162,18 +162,18 @@ fn source_directory(rules: &str, own: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The tree in which a package lies: a module in the module cache, whose version follows the only `@` in the path of a
-/// package (golang.org/x/mod/module, CheckImportPath), or a tree in the build's own directory.
+/// The root of the module in the module cache that a package is of: its version follows the only `@` in the path of a package
+/// (golang.org/x/mod/module, CheckImportPath). A package of a copy stays within itself: no other has the copy's path, which
+/// may get into the program.
 fn module<'a>(around: &Surroundings, package: &'a Path) -> &'a Path {
-    let is_root = |dir: &&Path| {
-        if package.starts_with(&around.modules) {
-            dir.file_name()
-                .is_some_and(|name| name.as_encoded_bytes().contains(&b'@'))
-        } else {
-            dir.parent() == Some(&around.work)
-        }
+    let has_version = |dir: &&Path| {
+        dir.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().contains(&b'@'))
     };
-    package.ancestors().find(is_root).unwrap_or(package)
+    let mut above = package
+        .ancestors()
+        .take_while(|dir| dir.starts_with(&around.modules));
+    above.find(has_version).unwrap_or(package)
 }
 
 /// The archives of an import configuration: lines `packagefile IMPORTPATH=FILE`.
