@@ -4,6 +4,7 @@ use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::front::Front;
 use crate::support::scratch::Scratch;
+use crate::support::web_server::WebServer;
 use crate::support::{plain, sha256};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -243,5 +244,21 @@ fn the_script_comes_back_the_way_that_it_was_asked_for() {
         let ask = Ask::get("/-/install/tester/hello").header("X-Forwarded-Proto", scheme);
         let script = store.ask(&ask).text();
         assert!(script.contains(expected), "{script:.400}");
+    }
+}
+
+/// The same where TLS ends at the web server, which says so.
+#[test]
+fn the_script_comes_back_by_tls_that_ends_at_nginx() {
+    let store = Scratch::new();
+    let responder = store.responder();
+    let nginx = WebServer::nginx_by_tls(&store, &responder.socket);
+    for mount in &nginx.mounts {
+        let server = format!("https://{}{}", mount.address, mount.prefix);
+        let mut curl = Command::new("curl");
+        curl.args(["-fsS", "--insecure", &format!("{server}/-/install/tester/hello")]);
+        let output = curl.output().unwrap();
+        let script = String::from_utf8_lossy(&output.stdout);
+        assert!(script.contains(&format!("server='{server}'")), "{output:?}");
     }
 }

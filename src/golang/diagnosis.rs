@@ -40,6 +40,10 @@ const WORDS: &[(&str, Reason)] = &[
     ("declares its path as", Reason::OtherPath),
     ("requires go >=", Reason::NeedsNewerGo),
     ("is not a main package", Reason::NoCommand),
+    (
+        "function main is undeclared in the main package",
+        Reason::NoCommand,
+    ),
     ("but does not contain package", Reason::NoSuchPackage),
     (
         "build constraints exclude all Go files",

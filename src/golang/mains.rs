@@ -50,9 +50,11 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
     }
 }
 
-/// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`.
+/// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`. One without a function
+/// `main` holds tests, and does not link.
 pub fn is_command(dir: &Path) -> bool {
-    go_files(dir).any(|text| package_name(&text) == Some("main") && !is_ignored(&text))
+    go_files(dir)
+        .any(|text| package_name(&text) == Some("main") && !is_ignored(&text) && may_have_main(&text))
 }
 
 /// Whether a file of the package imports "C", for which cgo, and so a C compiler, is needed.
@@ -164,6 +166,18 @@ fn package_name(text: &str) -> Option<&str> {
     }
 }
 
+/// Whether a function `main` is declared in what was read of a file, or may be in what was not.
+fn may_have_main(text: &str) -> bool {
+    let is_main = |rest: &str| {
+        let name = rest.trim_start();
+        name.len() < rest.len()
+            && name
+                .strip_prefix("main")
+                .is_some_and(|rest| rest.trim_start().starts_with('('))
+    };
+    text.len() as u64 >= BEGINNING || text.split("func").skip(1).any(is_main)
+}
+
 fn is_ignored(text: &str) -> bool {
     let head = text
         .lines()
@@ -203,7 +217,8 @@ mod tests {
 
     #[test]
     fn the_obvious_command_is_chosen() {
-        let (main, library) = ("// c\n/* d */ package main\n", "package x\n");
+        let main = "// c\n/* d */ package main\n\nfunc main() {}\n";
+        let library = "package x\n";
         for (dirs, expected) in [
             (vec![("", main), ("cmd/a", main)], Choice::Command(String::new())),
             (
@@ -231,7 +246,25 @@ mod tests {
                 ],
                 Choice::None,
             ),
-            (vec![("gen", "//go:build ignore\n\npackage main\n")], Choice::None),
+            (
+                vec![("gen", "//go:build ignore\n\npackage main\nfunc main() {}\n")],
+                Choice::None,
+            ),
+            (
+                vec![("integration", "package main\n\nfunc mainly() {}\n")],
+                Choice::None,
+            ),
+            (
+                vec![("odd", "package main; func\tmain ( ) {}\n")],
+                Choice::Command("odd".into()),
+            ),
+            (
+                vec![(
+                    "large",
+                    &format!("package main\n{}", " ".repeat(BEGINNING as usize)),
+                )],
+                Choice::Command("large".into()),
+            ),
         ] {
             assert_eq!(choose(module(&dirs).path(), &["repo"]), expected, "{dirs:?}");
         }

@@ -123,7 +123,27 @@ const CHANGES: [(&str, &str); 10] = [
 impl WebServer {
     /// nginx before this responder, which has to be told that nginx sends programs.
     pub(crate) fn nginx(store: &Scratch, responder: &Path) -> WebServer {
+        WebServer::nginx_listening(store, responder, folder(), "")
+    }
+
+    /// The same, where TLS ends at nginx, with a certificate of its own.
+    pub(crate) fn nginx_by_tls(store: &Scratch, responder: &Path) -> WebServer {
         let folder = folder();
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args(
+                "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -out tls.pem -keyout tls.key"
+                    .split(' '),
+            )
+            .current_dir(folder.path());
+        let made = openssl.output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let how = " ssl; ssl_certificate DIR/tls.pem; ssl_certificate_key DIR/tls.key";
+        let how = in_folder(how, &folder);
+        WebServer::nginx_listening(store, responder, folder, &how)
+    }
+
+    fn nginx_listening(store: &Scratch, responder: &Path, folder: TempDir, how: &str) -> WebServer {
         let mounts = mounts(&NGINX);
         let mut changes = vec![
             ("/run/gox-server.sock".to_owned(), text(responder)),
@@ -140,7 +160,7 @@ impl WebServer {
         for ((_, host, _), mount) in NGINX.iter().zip(&mounts) {
             let (named, bound) = (
                 format!("listen 80;\n        server_name {host};"),
-                format!("listen {};", mount.address),
+                format!("listen {}{how};", mount.address),
             );
             changes.push((named, bound));
         }
