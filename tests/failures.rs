@@ -49,6 +49,7 @@ fn provoke(reason: &str) -> Answer {
         "does-not-compile" => plain("/tester/does-not-compile"),
         "needs-cgo" => plain("/tester/needs-cgo"),
         "needs-newer-go" => plain("/tester/needs-newer-go"),
+        "needs-tags" => plain("/tester/only-with-tags"),
         "not-for-this-platform" => plain("/tester/windows-only"),
         "replace-directives" => plain("/tester/replace-outside"),
         "declares-another-path" => plain("/tester/declares-twice"),

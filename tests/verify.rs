@@ -57,6 +57,11 @@ fn the_line_makes_the_same_bytes() {
             "/tester/needs-tag?os=linux&arch=amd64&tags=evil",
         ),
         (
+            "go-install",
+            "only-with-tags",
+            "/tester/only-with-tags?os=linux&arch=amd64&tags=ours",
+        ),
+        (
             "main-module",
             "exclude-directive",
             "/tester/exclude-directive?os=linux&arch=amd64",

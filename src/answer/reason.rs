@@ -71,6 +71,7 @@ reasons! {
     DoesNotCompile "does-not-compile" 422 kept 0 "The program does not compile." "Try another version.";
     NeedsCgo "needs-cgo" 422 kept 0 "The program needs a C compiler, which is never used here." "Build it yourself with CGO_ENABLED=1.";
     NeedsNewerGo "needs-newer-go" 422 passes 0 "The program needs a newer Go than this server has." "Try an older version of it.";
+    NeedsTags "needs-tags" 422 kept 0 "The program is built with tags or experiments of Go that only its author sets." "Name its tags, as in ?tags=TAG; GOEXPERIMENT is never set here.";
     NotForThisPlatform "not-for-this-platform" 422 kept 0 "The program does not support this platform." "Try another platform.";
     OwnDirectives "replace-directives" 422 kept 0 "Its go.mod has replace or exclude directives, which go install refuses." "Try another version.";
     OtherPath "declares-another-path" 422 kept 0 "The module says that its name is another." "Ask for it by that name.";

@@ -97,9 +97,7 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
         }),
     };
     let reason = match excluded(&words) {
-        Some(dir) if reason == Reason::NotForThisPlatform && mains::imports_c(&work.join(dir)) => {
-            Reason::NeedsCgo
-        }
+        Some(dir) if reason == Reason::NotForThisPlatform => why_excluded(&work.join(dir)),
         Some(_) | None => reason,
     };
     match missing(&words) {
@@ -137,6 +135,17 @@ fn names_a_line(words: &str) -> bool {
             .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     digit_follows(".go:") || digit_follows(".s:")
+}
+
+/// Why none of a package's files is built.
+fn why_excluded(package: &Path) -> Reason {
+    if mains::imports_c(package) {
+        Reason::NeedsCgo
+    } else if mains::needs_tags(package) {
+        Reason::NeedsTags
+    } else {
+        Reason::NotForThisPlatform
+    }
 }
 
 /// The directory, as seen from where `go` ran, of a package all of whose files are left out.

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::constraint::builds_without_tags;
+
 /// Directories that hold no program for others: Go's own rules, and what examples are called.
 pub const NOT_COUNTED: &[&str] = &["internal", "testdata", "examples", "example", "vendor"];
 
@@ -57,12 +59,22 @@ pub fn is_command(dir: &Path) -> bool {
         .any(|text| package_name(&text) == Some("main") && !is_ignored(&text) && may_have_main(&text))
 }
 
+/// Whether it is a command for others: one that nobody has to name tags for.
+fn is_program(dir: &Path) -> bool {
+    is_command(dir) && go_files(dir).any(|text| may_have_main(&text) && builds_without_tags(&text))
+}
+
 /// Whether a file of the package imports "C", for which cgo, and so a C compiler, is needed.
 pub fn imports_c(dir: &Path) -> bool {
     go_files(dir).any(|text| {
         text.lines()
             .any(|line| line.trim().trim_start_matches("import ").trim() == "\"C\"")
     })
+}
+
+/// Whether no file of the package is built without tags, on any platform.
+pub fn needs_tags(dir: &Path) -> bool {
+    !go_files(dir).any(|text| builds_without_tags(&text))
 }
 
 /// Whether the module states nowhere what it needs, and needs other modules: it is from before go.mod. Nobody's `go install`
@@ -109,7 +121,7 @@ fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
         } else {
             format!("{below}/{name}")
         };
-        if is_command(&root.join(&dir)) {
+        if is_program(&root.join(&dir)) {
             found.push(dir.clone());
         }
         if depth < MAX_DEPTH {
@@ -249,6 +261,14 @@ mod tests {
             (
                 vec![("gen", "//go:build ignore\n\npackage main\nfunc main() {}\n")],
                 Choice::None,
+            ),
+            (
+                vec![("gen", "//go:build generate\n\npackage main\nfunc main() {}\n")],
+                Choice::None,
+            ),
+            (
+                vec![("", "//go:build ours\n\npackage main\nfunc main() {}\n")],
+                Choice::Command(String::new()),
             ),
             (
                 vec![("integration", "package main\n\nfunc mainly() {}\n")],

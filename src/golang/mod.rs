@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod candidate;
 pub mod command;
+mod constraint;
 pub mod diagnosis;
 pub mod downloaded;
 pub mod growth;

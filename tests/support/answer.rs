@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 35] = [
+pub(crate) const REASONS: [(&str, u16); 36] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -25,6 +25,7 @@ pub(crate) const REASONS: [(&str, u16); 35] = [
     ("does-not-compile", 422),
     ("needs-cgo", 422),
     ("needs-newer-go", 422),
+    ("needs-tags", 422),
     ("not-for-this-platform", 422),
     ("replace-directives", 422),
     ("declares-another-path", 422),
