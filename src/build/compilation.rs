@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::progress;
+use super::{main_module, progress};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
@@ -116,7 +116,9 @@ impl<'a> Compilation<'a> {
         let done = if outcome.ended == Ended::Exited(0) {
             Ok(())
         } else {
-            let (cpu_limit, hidden) = (self.go.cpu_limit(), self.go.hidden());
+            let mut hidden = vec![self.work.join(main_module::COPY)];
+            hidden.extend(self.go.hidden());
+            let cpu_limit = self.go.cpu_limit();
             Err(diagnosis::build(&outcome, cpu_limit, self.work, &hidden))
         };
         Ok((done, damaged))

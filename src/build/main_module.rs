@@ -15,7 +15,7 @@ use crate::golang::resolve::module_directory;
 use crate::store::artifact::Needs;
 
 /// Where in a build's directory the copy is.
-const COPY: &str = "module";
+pub(super) const COPY: &str = "module";
 
 /// What `go` found that the module needs: the newest of today.
 pub fn needs(work: &Path) -> Result<Needs, Refusal> {

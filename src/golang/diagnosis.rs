@@ -37,6 +37,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("replace directives", Reason::OwnDirectives),
     ("exclude directives", Reason::OwnDirectives),
     ("replacement directory", Reason::OwnDirectives),
+    ("(replaced by ./", Reason::OwnDirectives),
     ("declares its path as", Reason::OtherPath),
     ("requires go >=", Reason::NeedsNewerGo),
     ("is not a main package", Reason::NoCommand),

@@ -28,7 +28,7 @@ pub enum Choice {
 
 /// The command that is meant by the module alone: its root; else the only one; else the one named like the repository.
 pub fn choose(module: &Path, names: &[&str]) -> Choice {
-    if is_command(module) {
+    if is_program(module) {
         return Choice::Command(String::new());
     }
     let mut found = Vec::new();
@@ -39,6 +39,8 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
         .filter(|dir| names.contains(&last(dir).as_str()))
         .collect();
     match (found.as_slice(), named.as_slice()) {
+        // Who knows its tags names them.
+        ([], _) if is_command(module) => Choice::Command(String::new()),
         ([], _) => Choice::None,
         ([only], _) => Choice::Command(only.clone()),
         (_, [one]) => Choice::Command((*one).clone()),
@@ -269,6 +271,13 @@ mod tests {
             (
                 vec![("", "//go:build ours\n\npackage main\nfunc main() {}\n")],
                 Choice::Command(String::new()),
+            ),
+            (
+                vec![
+                    ("", "//go:build ours\n\npackage main\nfunc main() {}\n"),
+                    ("cmd/repo", main),
+                ],
+                Choice::Command("cmd/repo".into()),
             ),
             (
                 vec![("integration", "package main\n\nfunc mainly() {}\n")],
