@@ -147,7 +147,8 @@ fn what_a_machine_may_lack() {
         "ulimit -n 16",
         "ulimit -n 6",
         "mount -t tmpfs none /proc",
-        "mount -t tmpfs -o ro none /tmp; mount -t tmpfs -o ro none /var/tmp",
+        // Not hidden, for the program may lie there.
+        "for t in /tmp /var/tmp; do mount --bind $t $t; mount -o remount,bind,ro $t; done",
         "mount -t tmpfs none /etc",
         "mount -t tmpfs none /dev",
         "ulimit -v 900000",
