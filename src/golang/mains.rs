@@ -40,7 +40,7 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
         .collect();
     match (found.as_slice(), named.as_slice()) {
         // Who knows its tags names them.
-        ([], _) if is_command(module) => Choice::Command(String::new()),
+        ([], _) if is_command(module) && needs_tags(module) => Choice::Command(String::new()),
         ([], _) => Choice::None,
         ([only], _) => Choice::Command(only.clone()),
         (_, [one]) => Choice::Command((*one).clone()),
@@ -297,5 +297,11 @@ mod tests {
         ] {
             assert_eq!(choose(module(&dirs).path(), &["repo"]), expected, "{dirs:?}");
         }
+    }
+    #[test]
+    fn a_library_with_a_generator_beside_it_is_no_command() {
+        let root = module(&[("", "//go:build generate\n\npackage main\nfunc main() {}\n")]);
+        fs::write(root.path().join("lib.go"), "package lib\n").unwrap();
+        assert_eq!(choose(root.path(), &["repo"]), Choice::None);
     }
 }
