@@ -57,13 +57,16 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
 /// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`. One without a function
 /// `main` holds tests, and does not link.
 pub fn is_command(dir: &Path) -> bool {
-    go_files(dir)
-        .any(|text| package_name(&text) == Some("main") && !is_ignored(&text) && may_have_main(&text))
+    go_files(dir).any(|text| begins_a_command(&text))
+}
+
+fn begins_a_command(text: &str) -> bool {
+    package_name(text) == Some("main") && !is_ignored(text) && may_have_main(text)
 }
 
 /// Whether it is a command for others: one that nobody has to name tags for.
 fn is_program(dir: &Path) -> bool {
-    is_command(dir) && go_files(dir).any(|text| may_have_main(&text) && builds_without_tags(&text))
+    go_files(dir).any(|text| begins_a_command(&text) && builds_without_tags(&text))
 }
 
 /// Whether a file of the package imports "C", for which cgo, and so a C compiler, is needed.
@@ -301,7 +304,7 @@ mod tests {
     #[test]
     fn a_library_with_a_generator_beside_it_is_no_command() {
         let root = module(&[("", "//go:build generate\n\npackage main\nfunc main() {}\n")]);
-        fs::write(root.path().join("lib.go"), "package lib\n").unwrap();
+        fs::write(root.path().join("lib.go"), "// func main() {}\npackage lib\n").unwrap();
         assert_eq!(choose(root.path(), &["repo"]), Choice::None);
     }
 }
