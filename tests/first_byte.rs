@@ -190,22 +190,42 @@ fn router(front: SocketAddr) -> SocketAddr {
         std::thread::spawn(move || io::copy(&mut from_client, &mut to_server));
         let mut patience = FIRST;
         let mut bytes = vec![0; 1 << 16];
-        loop {
-            server.set_read_timeout(Some(patience)).unwrap();
-            match server.read(&mut bytes) {
-                Ok(0) | Err(_) => break,
+        let ended = loop {
+            match read_within(&mut server, &mut bytes, patience) {
+                Ok(0) => break "the front closed".to_owned(),
                 Ok(read) => {
-                    if client.write_all(&bytes[..read]).is_err() {
-                        break;
+                    if let Err(error) = client.write_all(&bytes[..read]) {
+                        break format!("the client is gone: {error}");
                     }
                 }
+                Err(error) => break format!("{error}, after a patience of {patience:?}"),
             }
             patience = NEXT;
-        }
+        };
+        // Seen if the test fails.
+        println!("the router ends: {ended}");
         client.shutdown(Shutdown::Both).ok();
         server.shutdown(Shutdown::Both).ok();
     });
     address
+}
+
+/// Reads what comes within `patience`, counted second by second: a virtual machine may be stopped and go on much later, and
+/// then the one who cuts must not wake before the one who writes.
+fn read_within(server: &mut TcpStream, bytes: &mut [u8], patience: Duration) -> io::Result<usize> {
+    server.set_read_timeout(Some(Duration::from_secs(1)))?;
+    for _ in 0..patience.as_secs() {
+        match server.read(bytes) {
+            // A read with a timeout is interrupted by a stop, without any handler (signal(7)).
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) => {}
+            done => return done,
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// The one-liner through that router, with the setting that the image has, and a build that takes 70 seconds.
