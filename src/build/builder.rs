@@ -91,7 +91,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     let _modules = store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;
-    let compilation = Compilation::prepare(go, work.path())?;
+    let compilation = Compilation::prepare(go, work.path(), recipe.cache())?;
     let mut command = compilation.command(&recipe.platform, &arguments(recipe, &compilation))?;
     if recipe.needs_a_copy() {
         let deadline = begun + config.limits.wall;

@@ -19,6 +19,17 @@ use crate::sandbox::tool::Surroundings;
 /// Damaged outputs, then a damaged index, and a run that finds neither.
 const TRIES: usize = 3;
 
+/// Whose compile cache a run reads and fills.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// That of all runs, as long as tools are confined.
+    OfAll,
+    /// The run's own. Go names an output for the package's own files and its module's path and version. What assembler files
+    /// include from elsewhere in the module has no part in that name, and neither has the module that a `replace` puts in its
+    /// place, nor which version a main module is: so what a copy of a module compiles is nobody else's.
+    Own,
+}
+
 /// What such a run stands on.
 pub struct Compilation<'a> {
     go: Go<'a>,
@@ -30,13 +41,12 @@ pub struct Compilation<'a> {
 
 impl<'a> Compilation<'a> {
     /// Tries the cells, and lays out what the tools need to know.
-    pub fn prepare(go: Go<'a>, work: &'a Path) -> Result<Compilation<'a>, Refusal> {
+    pub fn prepare(go: Go<'a>, work: &'a Path, cache: Cache) -> Result<Compilation<'a>, Refusal> {
         let confined = tools_are_confined(go.config, work)?;
         // Where tools are not confined, what one build compiles is nobody else's.
-        let cache = if confined {
-            go.store.compile_cache()
-        } else {
-            work.join("cache")
+        let cache = match cache {
+            Cache::OfAll if confined => go.store.compile_cache(),
+            Cache::OfAll | Cache::Own => work.join("cache"),
         };
         fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
         if let Some(warmed) = &go.config.warmed {

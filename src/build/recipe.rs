@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::compilation::Cache;
 use crate::answer::script::quote;
 use crate::asked::{Guess, Platform, Wish};
 use crate::golang::Resolved;
@@ -104,6 +105,14 @@ impl Recipe {
     /// Whether the module is built from a copy of its tree.
     pub fn needs_a_copy(&self) -> bool {
         self.kind != Kind::GoInstall
+    }
+
+    /// Whose compile cache it may use.
+    pub fn cache(&self) -> Cache {
+        match self.kind {
+            Kind::GoInstall => Cache::OfAll,
+            Kind::MainModule | Kind::BeforeModules => Cache::Own,
+        }
     }
 
     /// What it leaves open by itself: which versions a module from before go.mod needs is told anew on another day.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Compilation;
+use super::compilation::Cache;
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
@@ -32,7 +33,7 @@ pub fn warm(go: Go<'_>, platform: &Platform, tell: &mut dyn FnMut(&Path)) -> Res
     supports(go.toolchain, platform)?;
     let name = format!("warm-{}", nix::unistd::gettid());
     let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to warm in", &e))?;
-    let compilation = Compilation::prepare(go, work.path())?;
+    let compilation = Compilation::prepare(go, work.path(), Cache::OfAll)?;
     if !compilation.shares_cache() {
         return Err(Refusal::new(Reason::NoSandbox).log(
             "tools are not confined here, so each build has a cache of its own: there is none to warm",
