@@ -504,7 +504,10 @@ fn failures() -> Vec<Case> {
 
 fn hostile() -> Vec<Case> {
     const BAD_ZIP: &[&str] = &["proxy-failed", "does-not-compile", "checksum-mismatch"];
-    let asm = ["passwd", "environ", "parent", "dev-zero", "stdin", "escaped"].map(|name| {
+    let asm = [
+        "passwd", "environ", "parent", "dev-zero", "stdin", "escaped", "macro",
+    ]
+    .map(|name| {
         case("M1: the assembler reads nothing outside the package")
             .get(&format!("/tester/asm-include-{name}"))
             .refused("does-not-compile")

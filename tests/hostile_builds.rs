@@ -108,18 +108,17 @@ fn an_include_reads_no_file_of_the_machine() {
 /// What a fork is made of stays in the program that asks for the fork.
 #[test]
 fn a_fork_has_no_part_in_what_others_get() {
-    let path = |name: &str| Ask::get(&format!("/tester/{name}?os=linux&arch=amd64"));
-    let genuine = "asm-include-replaced";
     let store = Scratch::new();
-    let forked = store.ask(&path("asm-include-replaces"));
+    let ask = |path| store.ask(&Ask::get(path));
+    let forked = ask("/tester/asm-include-replaces?os=linux&arch=amd64");
     assert_eq!(forked.header("gox-recipe"), Some("main-module"), "{forked}");
-    let answer = store.ask(&path(genuine));
+    let genuine = ask("/tester/asm-include-replaced?os=linux&arch=amd64");
     assert_eq!(
-        answer.sha256(),
-        plain::install(&tester(genuine, "v1.0.0").wanted).sha256,
-        "{answer}"
+        genuine.sha256(),
+        plain::install(&tester("asm-include-replaced", "v1.0.0").wanted).sha256,
+        "{genuine}"
     );
-    assert_ne!(forked.sha256(), answer.sha256());
+    assert_ne!(forked.sha256(), genuine.sha256());
 }
 
 /// M2. PATH leads nowhere; and in its cell the linker finds no room for another linker's input, and starts no process.

@@ -64,10 +64,11 @@ fn without_landlock_two_builds_share_no_cache() {
 /// M1 and M2 without Landlock: the assembler's files are read before it starts, and PATH leads nowhere.
 #[test]
 fn without_landlock_the_known_leaks_stay_closed() {
-    let store = Scratch::cold().set("GOX_BUILDS", "2");
+    let store = Scratch::cold().set("GOX_BUILDS", "3");
     without(LANDLOCK, || {
         let running = [
             ("asm-include-escaped", "does-not-compile"),
+            ("asm-include-macro", "does-not-compile"),
             ("syso-text", "needs-cgo"),
         ]
         .map(|(name, reason)| (store.start(&Ask::get(&format!("/tester/{name}"))), reason));

@@ -7,7 +7,7 @@ use super::Config;
 /// In it a module of 100 MB comes at 1 MB/s.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(120);
 
-/// All that one request waits for has one end.
+/// Where an answer has to begin in time, all that its request waits for has one end.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     answer_by: Option<Instant>,

@@ -281,7 +281,7 @@ pub fn verify_variables(go: &str, platform: &Platform) -> String {
 /// another.
 pub fn verify_in(modules: &Path, line: &str) -> String {
     let modules = quote(&modules.display().to_string());
-    format!("export GOMODCACHE={modules} GOCACHE=$(mktemp -d) && {line}")
+    format!("(export GOMODCACHE={modules} GOCACHE=\"$(mktemp -d)\" && {line})")
 }
 
 /// Flags as a shell reads them.

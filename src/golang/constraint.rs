@@ -9,6 +9,24 @@ const PLATFORMS: &str = "aix android darwin dragonfly freebsd hurd illumos ios j
     wasip1 windows zos 386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le \
     ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm";
 
+/// internal/buildcfg, ParseGOEXPERIMENT: on by default in some Go from 1.21 to 1.27, on some platform.
+const BASELINE: &[&str] = &[
+    "regabiwrappers",
+    "regabiargs",
+    "coverageredesign",
+    "allocheaders",
+    "exectracer2",
+    "aliastypeparams",
+    "swissmap",
+    "spinbitmutex",
+    "synchashtriemap",
+    "dwarf5",
+    "randomizedheapbase64",
+    "greenteagc",
+    "jsonv2",
+    "sizespecializedmalloc",
+];
+
 /// Whether this Go file, whose beginning is `text`, is built on any platform without tags.
 pub(super) fn builds_without_tags(text: &str) -> bool {
     let head = || {
@@ -48,12 +66,16 @@ impl Truth {
     };
 
     fn of_tag(tag: &str) -> Truth {
-        // `amd64.v3` is an architecture's feature. Experiments, `goexperiment.jsonv2`, are never set here.
+        // `amd64.v3` is an architecture's feature. Experiments, `goexperiment.arenas`, are never set here, but for those that a
+        // Go has switched on by itself.
         let name = tag.split('.').next().unwrap_or(tag);
         let is_platform = PLATFORMS.split_whitespace().any(|known| known == name);
+        let is_baseline = tag
+            .strip_prefix("goexperiment.")
+            .is_some_and(|experiment| BASELINE.contains(&experiment));
         match tag {
             "gc" => Truth::ALWAYS,
-            _ if is_platform || tag == "unix" || tag.starts_with("go1.") => Truth::DEPENDS,
+            _ if is_baseline || is_platform || tag == "unix" || tag.starts_with("go1.") => Truth::DEPENDS,
             _ => Truth::NEVER,
         }
     }
@@ -158,7 +180,9 @@ mod tests {
             ("//go:build linux || tools", true),
             ("//go:build linux && cgo", false),
             ("//go:build go1.21 && amd64.v3", true),
-            ("//go:build goexperiment.jsonv2", false),
+            ("//go:build goexperiment.arenas", false),
+            // Go 1.27 has it on.
+            ("//go:build goexperiment.jsonv2", true),
             ("//go:build !(unix || windows) && mage", false),
             ("//go:build gc && !purego", true),
             ("//go:build linux &&", true),

@@ -76,7 +76,9 @@ const WORDS: &[(&str, Reason)] = &[
     ("relocation target", Reason::DoesNotCompile),
     ("invalid reference to", Reason::DoesNotCompile),
     ("duplicated definition of symbol", Reason::DoesNotCompile),
-    ("leaves the module", Reason::DoesNotCompile),
+    (": an #include leaves its ", Reason::DoesNotCompile),
+    (": '#' must be first item on line", Reason::DoesNotCompile),
+    (": cannot be read: ", Reason::DoesNotCompile),
 ];
 
 /// Why a build in `work` failed. `hidden` are directories of this machine, which no client gets to see.

@@ -4,13 +4,21 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// An `#include` that is not the module's.
+/// Why an assembler file, or what it includes, is not let near the assembler.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: an #include leaves the module")]
-pub struct Leaves {
-    file: String,
+pub enum Included {
+    /// A file, and what it leaves.
+    #[error("{0}: an #include leaves {1}")]
+    Leaves(String, &'static str),
+    /// As the assembler says it of a `#` that is in the file.
+    #[error("{0}: '#' must be first item on line")]
+    Hash(String),
+    /// It is there, and cannot be looked at.
+    #[error("{0}: cannot be read: {1}")]
+    Unreadable(String, io::Error),
 }
 
 /// Checks these files of the package in `directory`, and all that they include. Returns what they include from elsewhere
@@ -19,21 +27,33 @@ pub fn stays_within<'a>(
     directory: &Path,
     module: &Path,
     files: impl Iterator<Item = &'a Path>,
-) -> Result<Vec<PathBuf>, Leaves> {
+) -> Result<Vec<PathBuf>, Included> {
+    let within = if module == directory {
+        "its package"
+    } else {
+        "its module"
+    };
     let mut seen = HashSet::new();
     let mut open: Vec<PathBuf> = files.map(|file| directory.join(file)).collect();
     while let Some(file) = open.pop() {
-        // What cannot be read here cannot be read by the assembler either; it says so better.
-        let Ok(text) = fs::read(&file) else { continue };
-        for path in includes(&String::from_utf8_lossy(&text)) {
-            let Some(included) = included(directory, module, &path) else {
-                let file = file
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                return Err(Leaves { file });
-            };
+        let name = || {
+            let name = file.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
+        let text = match fs::read(&file) {
+            Ok(text) => text,
+            // The assembler says it better.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => continue,
+            // What is too large to be read here may not be so there.
+            Err(error) => return Err(Included::Unreadable(name(), error)),
+        };
+        let text = String::from_utf8_lossy(&text);
+        if has_hidden_hash(&text) {
+            return Err(Included::Hash(name()));
+        }
+        for path in includes(&text) {
+            let included =
+                included(directory, module, &path).ok_or_else(|| Included::Leaves(name(), within))?;
             if seen.insert(included.clone()) {
                 open.push(included);
             }
@@ -71,7 +91,53 @@ fn plain_name(quoted: &str) -> Option<&str> {
 /// is not relied on, and an include too many here is only a refusal.
 fn includes(text: &str) -> Vec<String> {
     let directive = |rest: &str| skip_space(rest).strip_prefix("include").map(operand);
-    text.split('#').skip(1).filter_map(directive).collect()
+    text.match_indices('#')
+        .filter_map(|(at, _)| directive(&text[at + 1..]))
+        .collect()
+}
+
+/// Whether a `#` stands elsewhere than first on its line: as a macro's text or argument it would begin a directive that is
+/// in no file. Comments and literals are those of text/scanner, which the assembler reads by.
+fn has_hidden_hash(text: &str) -> bool {
+    let mut is_first = true;
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let after = &rest[next.len_utf8()..];
+        rest = match next {
+            '/' if after.starts_with('/') => after.find('\n').map_or("", |end| &after[end..]),
+            '/' if after.starts_with('*') => after[1..].split_once("*/").map_or("", |(_, rest)| rest),
+            '\n' => {
+                is_first = true;
+                after
+            }
+            '\t' | '\r' | ' ' => after,
+            '#' if !is_first => return true,
+            '"' | '\'' => {
+                is_first = false;
+                past_literal(next, after)
+            }
+            _ => {
+                is_first = false;
+                after
+            }
+        };
+    }
+    false
+}
+
+/// What follows a literal of which the quote is read. It ends with its line at the latest, escaped or not.
+fn past_literal(quote: char, body: &str) -> &str {
+    let mut is_escaped = false;
+    for (at, next) in body.char_indices() {
+        match next {
+            '\n' => return &body[at..],
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            _ if next == quote => return &body[at + 1..],
+            _ => {}
+        }
+    }
+    ""
 }
 
 /// The quoted string, or what stands in its place.
@@ -113,12 +179,30 @@ mod tests {
             ("#include `/etc/passwd`\n", true),
             ("DATA x, \"/*\"\n#include \"/etc/passwd\"\n\"*/\"\n", true),
             ("TEXT x; #include \"/etc/passwd\"\n", true),
+            ("#/*#*/include \"/etc/passwd\"\n", true),
         ] {
             let package = Path::new("/m@v1/p");
             let found = includes(text)
                 .iter()
                 .any(|path| included(package, Path::new("/m@v1"), path).is_none());
             assert_eq!(found, leaves, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_macro_begins_a_directive() {
+        for (text, hidden) in [
+            ("#define H #\nH include \"/etc/passwd\"\n", true),
+            ("#define H(i) # i\nH(include) \"/etc/passwd\"\n", true),
+            ("#define X(h) h\nX(#) include \"/etc/passwd\"\n", true),
+            ("#define H \\\n\tA #\n", true),
+            ("DATA x, \"\\\"\" #\n", true),
+            ("DATA x, \"open\n\"/*\" #\n", true),
+            ("DATA x, \"\\\n#define Y\n", false),
+            ("// issue #1\r #2\n/* #3\n x #4 */ #ifdef X // #5\n", false),
+            ("DATA x, \"#\" /* # */\nCMPB R0, $'#'\n\t#endif\n", false),
+        ] {
+            assert_eq!(has_hidden_hash(text), hidden, "{text:?}");
         }
     }
 
@@ -137,7 +221,7 @@ mod tests {
         fs::write(&above, "#include \"../../secret\"\n").unwrap();
         assert_eq!(
             checked().unwrap_err().to_string(),
-            "c.h: an #include leaves the module"
+            "c.h: an #include leaves its module"
         );
     }
 }

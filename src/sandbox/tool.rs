@@ -49,7 +49,7 @@ pub enum Refused {
     },
     /// An assembler file includes what is not its module's.
     #[error(transparent)]
-    Include(#[from] include::Leaves),
+    Include(#[from] include::Included),
     /// The arguments are not what `go` passes.
     #[error("{0}")]
     Unreadable(String),
