@@ -20,7 +20,7 @@ use crate::sandbox::tool::Surroundings;
 const TRIES: usize = 3;
 
 /// Whose compile cache a run reads and fills.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Cache {
     /// That of all runs, as long as tools are confined.
     OfAll,
@@ -82,7 +82,7 @@ impl<'a> Compilation<'a> {
 
     /// Whether what it compiles is there for all.
     pub fn shares_cache(&self) -> bool {
-        self.around.must_hold
+        self.around.cache == self.go.store.compile_cache()
     }
 
     /// Runs `go`, a command of [`Self::command`], to its end. What a damaged compile cache may have had its part in is not

@@ -109,9 +109,10 @@ impl Recipe {
 
     /// Whose compile cache it may use.
     pub fn cache(&self) -> Cache {
-        match self.kind {
-            Kind::GoInstall => Cache::OfAll,
-            Kind::MainModule | Kind::BeforeModules => Cache::Own,
+        if self.needs_a_copy() {
+            Cache::Own
+        } else {
+            Cache::OfAll
         }
     }
 

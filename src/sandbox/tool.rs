@@ -47,7 +47,7 @@ pub enum Refused {
         /// What `-o` names.
         path: String,
     },
-    /// An assembler file includes what is not its module's.
+    /// An assembler file is not let near the assembler.
     #[error(transparent)]
     Include(#[from] include::Included),
     /// The arguments are not what `go` passes.
