@@ -198,7 +198,7 @@ fn layers(store: &Store) -> io::Result<BothLayers> {
 
 fn cache([_, (_, tool)]: &BothLayers) -> &'static str {
     if tool.guard_caches() {
-        "one compile cache for all builds"
+        "builds share one compile cache; of a copy of a module, each has its own"
     } else {
         "each build has a compile cache of its own, and compiles everything anew"
     }

@@ -478,6 +478,15 @@ fn failures() -> Vec<Case> {
         case("M4: a module that needs C")
             .get("/tester/needs-cgo")
             .refused("needs-cgo"),
+        case("a program behind the tag cgo, and its helper")
+            .get("/tester/root-behind-cgo")
+            .refused("needs-cgo"),
+        case("the helper by its name")
+            .get("/tester/root-behind-cgo/cmd/helper")
+            .gives(tester("root-behind-cgo/cmd/helper", "v1.0.0").of("github.com/tester/root-behind-cgo")),
+        case("the only command, behind the tag cgo")
+            .get("/tester/command-behind-cgo")
+            .refused("needs-cgo"),
         case("M7: a module that needs a Go of tomorrow")
             .get("/tester/needs-newer-go")
             .refused("needs-newer-go")

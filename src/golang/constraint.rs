@@ -1,5 +1,7 @@
-//! Build constraints (go/build/constraint): whether a file can be part of a build for which nobody names tags. What needs one of its
-//! author's own, such as `generate`, is no program for others.
+//! Build constraints (go/build/constraint): what a file needs of who builds it. What needs a tag of its author's own, such as
+//! `generate`, is no program for others.
+
+use super::header::Header;
 
 /// Longer than any that a person writes; a parser that calls itself stays shallow.
 const LONGEST: usize = 1000;
@@ -27,21 +29,69 @@ const BASELINE: &[&str] = &[
     "sizespecializedmalloc",
 ];
 
-/// Whether this Go file, whose beginning is `text`, is built on any platform without tags.
-pub(super) fn builds_without_tags(text: &str) -> bool {
-    let head = || {
-        text.lines()
-            .map(str::trim)
-            .take_while(|line| !line.starts_with("package "))
-    };
-    let constraint = match head().find_map(|line| line.strip_prefix("//go:build ")) {
-        Some(expression) => Parser::parse(expression),
-        None => head()
-            .filter_map(|line| line.strip_prefix("//")?.trim_start().strip_prefix("+build "))
-            .map(plus_build)
-            .fold(Truth::ALWAYS, Truth::and),
-    };
-    constraint.can_hold
+/// What a file needs to be built on some platform: what stands lower needs less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing that `go install` alone lacks.
+    Nothing,
+    /// A C compiler.
+    Cgo,
+    /// Tags that are its author's own.
+    Tags,
+    /// The tag `ignore`, by convention nobody's.
+    Ignored,
+}
+
+impl Needs {
+    /// What its beginning says.
+    pub(super) fn of_file(header: &Header<'_>) -> Self {
+        let grades = [Needs::Nothing, Needs::Cgo, Needs::Tags];
+        let enough = |needs: &Needs| needs.truth_of(header).can_hold;
+        grades.into_iter().find(enough).unwrap_or(Needs::Ignored)
+    }
+
+    fn truth_of(self, header: &Header<'_>) -> Truth {
+        match header.go_build.as_slice() {
+            [] => header
+                .plus_build
+                .iter()
+                .map(|words| self.plus_build(words))
+                .fold(Truth::ALWAYS, Truth::and),
+            [expression] => Parser::parse(self, expression),
+            // Two are left to `go`, which says what is wrong.
+            _ => Truth::DEPENDS,
+        }
+    }
+
+    /// A line from before Go 1.17: words of which one, commas between what all, has to hold.
+    fn plus_build(self, line: &str) -> Truth {
+        let tag = |tag: &str| match tag.strip_prefix('!') {
+            Some(tag) => self.tag(tag).not(),
+            None => self.tag(tag),
+        };
+        let all = |word: &str| word.split(',').map(tag).fold(Truth::ALWAYS, Truth::and);
+        line.split_whitespace().map(all).fold(Truth::NEVER, Truth::or)
+    }
+
+    /// What is known of a tag where this is to be had.
+    fn tag(self, tag: &str) -> Truth {
+        // `amd64.v3` is an architecture's feature. Experiments, `goexperiment.arenas`, are never set here, but for those that a
+        // Go has switched on by itself.
+        let name = tag.split('.').next().unwrap_or(tag);
+        let is_platform = PLATFORMS.split_whitespace().any(|known| known == name);
+        let is_baseline = tag
+            .strip_prefix("goexperiment.")
+            .is_some_and(|experiment| BASELINE.contains(&experiment));
+        match tag {
+            "gc" => Truth::ALWAYS,
+            "ignore" => Truth::NEVER,
+            "cgo" if self >= Needs::Cgo => Truth::DEPENDS,
+            "cgo" => Truth::NEVER,
+            _ if is_baseline || is_platform || tag == "unix" || tag.starts_with("go1.") => Truth::DEPENDS,
+            _ if self >= Needs::Tags => Truth::DEPENDS,
+            _ => Truth::NEVER,
+        }
+    }
 }
 
 /// What is known of an expression over all platforms. Two tags are taken to have nothing to do with each other.
@@ -65,21 +115,6 @@ impl Truth {
         can_fail: true,
     };
 
-    fn of_tag(tag: &str) -> Truth {
-        // `amd64.v3` is an architecture's feature. Experiments, `goexperiment.arenas`, are never set here, but for those that a
-        // Go has switched on by itself.
-        let name = tag.split('.').next().unwrap_or(tag);
-        let is_platform = PLATFORMS.split_whitespace().any(|known| known == name);
-        let is_baseline = tag
-            .strip_prefix("goexperiment.")
-            .is_some_and(|experiment| BASELINE.contains(&experiment));
-        match tag {
-            "gc" => Truth::ALWAYS,
-            _ if is_baseline || is_platform || tag == "unix" || tag.starts_with("go1.") => Truth::DEPENDS,
-            _ => Truth::NEVER,
-        }
-    }
-
     fn and(self, other: Truth) -> Truth {
         Truth {
             can_hold: self.can_hold && other.can_hold,
@@ -99,26 +134,16 @@ impl Truth {
     }
 }
 
-/// A line from before Go 1.17: words of which one, commas between what all, has to hold.
-fn plus_build(line: &str) -> Truth {
-    let tag = |tag: &str| match tag.strip_prefix('!') {
-        Some(tag) => Truth::of_tag(tag).not(),
-        None => Truth::of_tag(tag),
-    };
-    let all = |word: &str| word.split(',').map(tag).fold(Truth::ALWAYS, Truth::and);
-    line.split_whitespace().map(all).fold(Truth::NEVER, Truth::or)
-}
-
-/// The rest of a `//go:build` expression.
-struct Parser<'a>(&'a str);
+/// The rest of a `//go:build` expression, and what is to be had.
+struct Parser<'a>(Needs, &'a str);
 
 impl Parser<'_> {
     /// What cannot be read is left to `go`, which says what is wrong.
-    fn parse(expression: &str) -> Truth {
-        let mut parser = Parser(expression);
+    fn parse(has: Needs, expression: &str) -> Truth {
+        let mut parser = Parser(has, expression);
         let read = Some(()).filter(|()| expression.len() <= LONGEST);
         read.and_then(|()| parser.any_of())
-            .filter(|_| parser.0.trim().is_empty())
+            .filter(|_| parser.1.trim().is_empty())
             .unwrap_or(Truth::DEPENDS)
     }
 
@@ -146,17 +171,17 @@ impl Parser<'_> {
             let truth = self.any_of()?;
             return self.takes(")").then_some(truth);
         }
-        let rest = self.0.trim_start();
+        let rest = self.1.trim_start();
         let is_tag = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
         let end = rest.find(|c| !is_tag(c)).unwrap_or(rest.len());
         let (tag, rest) = rest.split_at(end);
-        self.0 = rest;
-        (!tag.is_empty()).then(|| Truth::of_tag(tag))
+        self.1 = rest;
+        (!tag.is_empty()).then(|| self.0.tag(tag))
     }
 
     fn takes(&mut self, word: &str) -> bool {
-        let rest = self.0.trim_start().strip_prefix(word);
-        self.0 = rest.unwrap_or(self.0);
+        let rest = self.1.trim_start().strip_prefix(word);
+        self.1 = rest.unwrap_or(self.1);
         rest.is_some()
     }
 }
@@ -164,40 +189,44 @@ impl Parser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Needs::{Cgo, Ignored, Nothing, Tags};
 
     #[test]
-    fn what_only_its_author_builds() {
+    fn what_a_file_needs() {
         let deep = format!("//go:build {}linux{}", "(".repeat(400), ")".repeat(400));
         let deeper = format!("//go:build {}", "!(".repeat(100_000));
-        for (head, builds) in [
-            ("", true),
-            ("//go:build linux", true),
-            ("//go:build !windows && (amd64 || arm64)", true),
-            ("//go:build ignore", false),
-            ("//go:build generate", false),
-            ("//go:build !cgo && upgrade && ignore", false),
-            ("//go:build !generate", true),
-            ("//go:build linux || tools", true),
-            ("//go:build linux && cgo", false),
-            ("//go:build go1.21 && amd64.v3", true),
-            ("//go:build goexperiment.arenas", false),
+        for (head, needs) in [
+            ("", Nothing),
+            ("//go:build linux", Nothing),
+            ("//go:build !windows && (amd64 || arm64)", Nothing),
+            ("//go:build ignore", Ignored),
+            ("//go:build generate", Tags),
+            ("//go:build !cgo && upgrade && ignore", Ignored),
+            ("//go:build !generate", Nothing),
+            ("//go:build linux || tools", Nothing),
+            ("//go:build linux && cgo", Cgo),
+            ("//go:build cgo && mage", Tags),
+            ("//go:build !cgo", Nothing),
+            ("//go:build go1.21 && amd64.v3", Nothing),
+            ("//go:build goexperiment.arenas", Tags),
             // Go 1.27 has it on.
-            ("//go:build goexperiment.jsonv2", true),
-            ("//go:build !(unix || windows) && mage", false),
-            ("//go:build gc && !purego", true),
-            ("//go:build linux &&", true),
-            ("//go:build linux windows", true),
-            (&deep, true),
-            (&deeper, true),
-            ("// +build ignore", false),
-            ("//+build linux darwin\n// +build !tools", true),
-            ("// +build linux,tools", false),
-            ("// +build linux tools", true),
-            ("// +build linux\n// +build tools", false),
-            ("//go:build linux\n// +build tools", true),
+            ("//go:build goexperiment.jsonv2", Nothing),
+            ("//go:build !(unix || windows) && mage", Tags),
+            ("//go:build gc && !purego", Nothing),
+            ("//go:build linux &&", Nothing),
+            ("//go:build linux windows", Nothing),
+            (&deep, Nothing),
+            (&deeper, Nothing),
+            ("// +build ignore", Ignored),
+            ("// +build cgo", Cgo),
+            ("//+build linux darwin\n// +build !tools", Nothing),
+            ("// +build linux,tools", Tags),
+            ("// +build linux tools", Nothing),
+            ("// +build linux\n// +build tools", Tags),
+            ("//go:build linux\n// +build tools", Nothing),
         ] {
-            let text = format!("// (c)\n\n{head}\n\npackage main\n//go:build ignore\n");
-            assert_eq!(builds_without_tags(&text), builds, "{head:.60}");
+            let text = format!("// (c)\n\n{head}\n\npackage main\n");
+            assert_eq!(Needs::of_file(&Header::read(&text)), needs, "{head:.60}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Turns Go's own words into a reason. The words, with real examples of each, are Go 1.26's; what is not known is `Internal`
 //! or `DoesNotCompile`, never a guessed 404.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use super::constraint::Needs;
 use super::mains;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
@@ -18,6 +19,10 @@ const ABSENT: &[&str] = &[
     "unknown revision",
     "no matching versions",
 ];
+
+/// What says that nobody knows whether a module is there: no answer, or none of the checksum database's
+/// (`a.b/c@v1.0.0: verifying module: a.b/c@v1.0.0: reading https://sum.golang.org/lookup/…: 404 Not Found`).
+const TROUBLE: &[&str] = &[": verifying ", "Get \"http", "dial tcp", "i/o timeout"];
 
 /// What Go says of its progress; not why it ended.
 const PROGRESS: &[&str] = &[
@@ -78,7 +83,6 @@ const WORDS: &[(&str, Reason)] = &[
     ("duplicated definition of symbol", Reason::DoesNotCompile),
     (": an #include leaves its ", Reason::DoesNotCompile),
     (": '#' must be first item on line", Reason::DoesNotCompile),
-    (": cannot be read: ", Reason::DoesNotCompile),
 ];
 
 /// Why a build in `work` failed. `hidden` are directories of this machine, which no client gets to see.
@@ -99,7 +103,7 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
             Reason::Internal
         }),
     };
-    let reason = match excluded(&words) {
+    let reason = match excluded(&words, hidden) {
         Some(dir) if reason == Reason::NotForThisPlatform => why_excluded(&work.join(dir)),
         Some(_) | None => reason,
     };
@@ -111,9 +115,13 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
     }
 }
 
-/// The modules that the proxy has not got, each with what it says, unless it is in trouble with one of them:
-/// `main.go:3:8: a.b/c@v1.0.0: reading https://proxy/a.b/c/@v/v1.0.0.zip: 404 Not Found`.
+/// The modules that the proxy has not got, each with what it says, unless it is in trouble with one of them, or the checksum
+/// database is: `main.go:3:8: a.b/c@v1.0.0: reading https://proxy/a.b/c/@v/v1.0.0.zip: 404 Not Found`.
 fn missing(words: &str) -> Option<Vec<String>> {
+    let in_trouble = |line: &str| TROUBLE.iter().any(|word| line.contains(word));
+    if words.lines().any(in_trouble) {
+        return None;
+    }
     let mut modules = Vec::new();
     let read = words.lines().filter_map(|line| line.split_once(": reading "));
     for (before, said) in read {
@@ -142,19 +150,22 @@ fn names_a_line(words: &str) -> bool {
 
 /// Why none of a package's files is built.
 fn why_excluded(package: &Path) -> Reason {
-    if mains::imports_c(package) {
-        Reason::NeedsCgo
-    } else if mains::needs_tags(package) {
-        Reason::NeedsTags
-    } else {
-        Reason::NotForThisPlatform
+    match mains::needs(package) {
+        _ if mains::imports_c(package) => Reason::NeedsCgo,
+        Some(Needs::Cgo) => Reason::NeedsCgo,
+        Some(Needs::Tags | Needs::Ignored) => Reason::NeedsTags,
+        Some(Needs::Nothing) | None => Reason::NotForThisPlatform,
     }
 }
 
-/// The directory, as seen from where `go` ran, of a package all of whose files are left out.
-fn excluded(words: &str) -> Option<&str> {
+/// The directory, as seen from where `go` ran, of a package all of whose files are left out: below that, or one of `known`.
+/// What else these words may name is not looked at.
+fn excluded<'a>(words: &'a str, known: &[PathBuf]) -> Option<&'a Path> {
     let (_, rest) = words.split_once("build constraints exclude all Go files in ")?;
-    rest.lines().next()
+    let dir = Path::new(rest.lines().next()?);
+    let below = known.iter().find_map(|known| dir.strip_prefix(known).ok());
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    below.unwrap_or(dir).components().all(is_plain).then_some(dir)
 }
 
 /// Why a module could not be had: the words of `go list` or `go mod download`.
@@ -247,7 +258,27 @@ mod tests {
         let trouble =
             "a.go:1:1: a.b/e@v1.0.0: reading https://p/a.b/e/@v/v1.0.0.zip: 500 Internal Server Error\n";
         assert_eq!(missing(&[lacks, trouble].concat()), None);
+        let unverified = "a.go:1:1: a.b/e@v1.0.0: verifying module: a.b/e@v1.0.0: reading https://s/lookup/a.b/e@v1.0.0: 404 Not Found\n";
+        assert_eq!(missing(&[lacks, unverified].concat()), None);
+        let silent = "a.go:1:1: a.b/e@v1.0.0: Get \"https://p/a.b/e/@v/v1.0.0.zip\": dial tcp: i/o timeout\n";
+        assert_eq!(missing(&[lacks, silent].concat()), None);
         assert_eq!(missing("a.go:1:1: undefined: x"), None);
+    }
+
+    #[test]
+    fn only_a_directory_of_a_build_is_looked_into() {
+        let known = ["../../cache/modules", "/go"].map(PathBuf::from);
+        for (dir, looked_into) in [
+            ("copy/a", true),
+            ("../../cache/modules/a.b/c@v1.0.0", true),
+            ("/go/src/runtime/cgo", true),
+            ("../../cache/modules/../../../etc", false),
+            ("../secret", false),
+            ("/etc", false),
+        ] {
+            let words = format!("package a: build constraints exclude all Go files in {dir}\n");
+            assert_eq!(excluded(&words, &known).is_some(), looked_into, "{dir}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::constraint::builds_without_tags;
+use super::constraint::Needs;
+use super::header::Header;
 
 /// Directories that hold no program for others: Go's own rules, and what examples are called.
 pub const NOT_COUNTED: &[&str] = &["internal", "testdata", "examples", "example", "vendor"];
@@ -40,7 +41,7 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
         .collect();
     match (found.as_slice(), named.as_slice()) {
         // Who knows its tags names them.
-        ([], _) if is_command(module) && needs_tags(module) => Choice::Command(String::new()),
+        ([], _) if is_command(module) && needs(module) == Some(Needs::Tags) => Choice::Command(String::new()),
         ([], _) => Choice::None,
         ([only], _) => Choice::Command(only.clone()),
         (_, [one]) => Choice::Command((*one).clone()),
@@ -57,16 +58,30 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
 /// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`. One without a function
 /// `main` holds tests, and does not link.
 pub fn is_command(dir: &Path) -> bool {
-    go_files(dir).any(|text| begins_a_command(&text))
+    command_needs(dir).is_some_and(|needs| needs <= Needs::Tags)
 }
 
-fn begins_a_command(text: &str) -> bool {
-    package_name(text) == Some("main") && !is_ignored(text) && may_have_main(text)
-}
-
-/// Whether it is a command for others: one that nobody has to name tags for.
+/// Whether it is a command for others: one that nobody has to name tags for. One that is behind `cgo` is what is meant,
+/// though it cannot be had here.
 fn is_program(dir: &Path) -> bool {
-    go_files(dir).any(|text| begins_a_command(&text) && builds_without_tags(&text))
+    command_needs(dir).is_some_and(|needs| needs <= Needs::Cgo)
+}
+
+/// What the command in this directory needs, if there is one.
+fn command_needs(dir: &Path) -> Option<Needs> {
+    let needs = |text: String| {
+        let header = Header::read(&text);
+        let begins_a_command = header.package == Some("main") && may_have_main(&text);
+        begins_a_command.then(|| Needs::of_file(&header))
+    };
+    go_files(dir).filter_map(needs).min()
+}
+
+/// What the package needs, if there is one.
+pub fn needs(dir: &Path) -> Option<Needs> {
+    go_files(dir)
+        .map(|text| Needs::of_file(&Header::read(&text)))
+        .min()
 }
 
 /// Whether a file of the package imports "C", for which cgo, and so a C compiler, is needed.
@@ -75,11 +90,6 @@ pub fn imports_c(dir: &Path) -> bool {
         text.lines()
             .any(|line| line.trim().trim_start_matches("import ").trim() == "\"C\"")
     })
-}
-
-/// Whether no file of the package is built without tags, on any platform.
-pub fn needs_tags(dir: &Path) -> bool {
-    !go_files(dir).any(|text| builds_without_tags(&text))
 }
 
 /// Whether the module states nowhere what it needs, and needs other modules: it is from before go.mod. Nobody's `go install`
@@ -167,22 +177,6 @@ fn beginning(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The name in the package clause, which only comments may precede (Go specification, "Source file organization").
-fn package_name(text: &str) -> Option<&str> {
-    let mut rest = text.trim_start_matches('\u{FEFF}');
-    loop {
-        rest = rest.trim_start();
-        if let Some(comment) = rest.strip_prefix("//") {
-            rest = comment.split_once('\n')?.1;
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            rest = comment.split_once("*/")?.1;
-        } else {
-            let name = rest.strip_prefix("package")?.trim_start();
-            return name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next();
-        }
-    }
-}
-
 /// Whether a function `main` is declared in what was read of a file, or may be in what was not.
 fn may_have_main(text: &str) -> bool {
     let is_main = |rest: &str| {
@@ -193,15 +187,6 @@ fn may_have_main(text: &str) -> bool {
                 .is_some_and(|rest| rest.trim_start().starts_with('('))
     };
     text.len() as u64 >= BEGINNING || text.split("func").skip(1).any(is_main)
-}
-
-fn is_ignored(text: &str) -> bool {
-    let head = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("package "));
-    head.into_iter()
-        .any(|line| line == "//go:build ignore" || line == "// +build ignore")
 }
 
 #[cfg(test)]
@@ -274,6 +259,17 @@ mod tests {
             (
                 vec![("", "//go:build ours\n\npackage main\nfunc main() {}\n")],
                 Choice::Command(String::new()),
+            ),
+            (
+                vec![
+                    ("", "//go:build cgo\n\npackage main\nfunc main() {}\n"),
+                    ("cmd/helper", main),
+                ],
+                Choice::Command(String::new()),
+            ),
+            (
+                vec![("cmd/repo", "//go:build cgo\n\npackage main\nfunc main() {}\n")],
+                Choice::Command("cmd/repo".into()),
             ),
             (
                 vec![

@@ -7,6 +7,7 @@ mod constraint;
 pub mod diagnosis;
 pub mod downloaded;
 pub mod growth;
+mod header;
 pub mod mains;
 pub mod memory;
 pub mod mentioned;

@@ -123,6 +123,9 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
         {
             return Err(refusal);
         }
+        store
+            .complete()
+            .map_err(|e| trouble("make the state directory", &e))?;
         if let Some(lock) = Lock::try_take(&lock).map_err(|e| trouble("lock a toolchain", &e))? {
             // Between the look and the lock another may have finished.
             if let Some(here) = look(config, store, version) {
