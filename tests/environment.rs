@@ -193,6 +193,22 @@ fn a_setting_that_cannot_be_used() {
     assert!(!output.status.success() && said.contains("GOX_BUILDS"), "{said}");
 }
 
+/// A program is searched for this path: it has to be the one that Go makes of it.
+#[test]
+fn the_state_directory_is_named_plainly() {
+    let store = Scratch::new();
+    let odd = format!("/.{}//.", store.dir.display());
+    let store = store.set("GOX_DIR", odd);
+    store.ask(&Ask::get("/tester/hello")).program();
+    let climbs = store.dir.join("../here");
+    let answer = store.set("GOX_DIR", &climbs).ask(&Ask::get("/tester/hello"));
+    answer.refused("internal");
+    assert!(
+        answer.log.contains("GOX_DIR") && answer.log.contains("without .."),
+        "{answer}"
+    );
+}
+
 /// What a client sends can never become a setting.
 #[test]
 fn a_header_is_no_setting() {

@@ -243,6 +243,9 @@ fn a_machine_without_go_brings_its_own() {
     let store = Scratch::new()
         .set("GOX_GO", "own")
         .set("GOX_GOPROXY", format!("{},{}", modproxy().url(), real_proxy()));
+    // Somebody has emptied the state directory, not knowing what its folders are for.
+    ask(&store, "/-/status");
+    fs::remove_dir(store.dir.join("go")).unwrap();
     // Whoever asks, it is fetched once.
     let url = "/tester/hello@v1.0.0?os=linux&arch=amd64&go=1.26.8";
     let asks: Vec<_> = (0..3).map(|_| store.start(&Ask::get(url))).collect();

@@ -6,7 +6,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::asked::GoVersion;
@@ -310,20 +310,22 @@ fn listen() -> Result<SocketAddr, BadSetting> {
 }
 
 fn state_dir() -> Result<PathBuf, BadSetting> {
-    const WANTED: &str = "an absolute path is wanted";
+    const WANTED: &str = "an absolute path without .. is wanted";
     if let Some(dir) = text(GOX_DIR)? {
-        return if dir.starts_with('/') {
-            Ok(dir.into())
-        } else {
-            Err(bad(GOX_DIR, dir, WANTED))
-        };
+        return plain_path(Path::new(&dir)).ok_or_else(|| bad(GOX_DIR, dir, WANTED));
     }
     // A relative XDG path is invalid and to be ignored (XDG Base Directory Specification).
-    let below = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let below = |name: &str| env::var_os(name).and_then(|dir| plain_path(Path::new(&dir)));
     Ok(below("XDG_CACHE_HOME")
         .or_else(|| below("HOME").map(|home| home.join(".cache")))
         .unwrap_or_else(|| "/var/cache".into())
         .join("gox-server"))
+}
+
+/// An absolute path as everybody writes it who names a file below, without `//` and `/./`: programs are searched for it.
+fn plain_path(path: &Path) -> Option<PathBuf> {
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    (path.is_absolute() && !climbs).then(|| path.components().collect())
 }
 
 fn build_limits() -> Result<BuildLimits, BadSetting> {
