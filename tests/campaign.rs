@@ -3,7 +3,7 @@
 //!
 //! `make campaign` asks for 300 builds; CAMPAIGN=N for N (40 by default); CAMPAIGN_SEED repeats one, as far as a machine can.
 
-use crate::machine::{READ_ONLY, machine, outputs, small_disk};
+use crate::machine::{DATED, READ_ONLY, machine, outputs, small_disk};
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
@@ -83,15 +83,7 @@ fn jump(store: &Scratch, dice: &mut Dice) {
         0 => SystemTime::now() + days,
         _ => SystemTime::now() - days,
     };
-    for folder in [
-        "resolutions",
-        "failures",
-        "clients",
-        "counters",
-        "queue",
-        "locks",
-        "slots",
-    ] {
+    for folder in DATED {
         for path in walk(&store.dir.join(folder)) {
             // Gone meanwhile.
             File::open(path).and_then(|file| file.set_modified(then)).ok();

@@ -167,6 +167,17 @@ fn what_a_machine_may_lack() {
     }
 }
 
+/// Folders of a store in which a file's age means something.
+pub(crate) const DATED: [&str; 7] = [
+    "resolutions",
+    "failures",
+    "clients",
+    "counters",
+    "queue",
+    "locks",
+    "slots",
+];
+
 /// All that remembers when it was made, made older or younger by days: what a clock looks like that has jumped.
 #[test]
 fn a_clock_that_jumps() {
@@ -178,15 +189,7 @@ fn a_clock_that_jumps() {
         store
             .ask(&Ask::get("/tester/does-not-compile"))
             .refused("does-not-compile");
-        for folder in [
-            "resolutions",
-            "failures",
-            "clients",
-            "counters",
-            "queue",
-            "locks",
-            "slots",
-        ] {
+        for folder in DATED {
             for path in walk(&store.dir.join(folder)) {
                 File::open(path).unwrap().set_modified(now).unwrap();
             }
