@@ -178,7 +178,9 @@ pub fn user_agent(bytes: &[u8]) {
         }
         Err(untold) => {
             harmless(&untold.to_string());
-            harmless(&untold.hint());
+            for completed in Wish::default().completed(&untold) {
+                plain(&completed.to_string());
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ fn story(
     let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
     let platform = wish
         .platform(&request.user_agent)
-        .map_err(|told| untold(&told, request))?;
+        .map_err(|told| untold(&told, &wish, request))?;
 
     let patience = Patience::of_request(config);
     let toolchain = brought::default(config, store, &mut brought::until(patience.end()))?;

@@ -1,7 +1,7 @@
 //! What was asked for and cannot be understood, as a refusal that says what to type.
 
 use crate::answer::{Reason, Refusal};
-use crate::asked::{BadTarget, BadWish, Untold};
+use crate::asked::{BadTarget, BadWish, Untold, Wish};
 use crate::config::Config;
 use crate::request::Request;
 
@@ -25,13 +25,14 @@ pub fn bad_query(bad: &BadWish) -> Refusal {
     Refusal::new(reason).detail(bad.to_string()).instead([bad.hint()])
 }
 
-/// The platform cannot be told: what to type is one line that can be pasted.
-pub fn untold(untold: &Untold, request: &Request) -> Refusal {
-    let reason = if matches!(untold, Untold::NotSupported(_)) {
-        Reason::UnknownPlatform
-    } else {
-        Reason::PlatformUntold
-    };
+/// The platform cannot be told: what to type is one line that can be pasted; for a browser, which has no uname, an address
+/// for each machine that it may run on.
+pub fn untold(untold: &Untold, wish: &Wish, request: &Request) -> Refusal {
+    if let Untold::NotSupported(unknown) = untold {
+        return Refusal::new(Reason::UnknownPlatform)
+            .detail(unknown.to_string())
+            .instead([unknown.hint()]);
+    }
     let path = String::from_utf8_lossy(&request.path);
     let host = request.plain_host();
     let name = path
@@ -41,18 +42,20 @@ pub fn untold(untold: &Untold, request: &Request) -> Refusal {
         .split('@')
         .next()
         .unwrap_or_default();
+    let asked = wish.to_string();
     let url = format!("{host}{}{path}", request.mount);
-    let by_name = format!("curl -A \"$(uname -sm)\" {url} > {name}");
-    // For a browser, which has no uname: one address for each machine that it may run on.
-    let candidates = match untold {
-        Untold::Ambiguous { candidates, .. } => candidates.as_slice(),
-        Untold::NoPlatform | Untold::UnknownMachine { .. } | Untold::NotSupported(_) => &[],
+    let url = if asked.is_empty() {
+        url
+    } else {
+        format!("'{url}?{asked}'")
     };
-    let addresses = candidates
-        .iter()
-        .map(|platform| format!("{url}?{}", platform.query()));
-    Refusal::new(reason)
-        .detail(format!("{untold}; {}", untold.hint()))
+    let by_name = format!("curl -A \"$(uname {})\" {url} > {name}", untold.options());
+    let addresses = wish
+        .completed(untold)
+        .into_iter()
+        .map(|wish| format!("{path}?{wish}"));
+    Refusal::new(Reason::PlatformUntold)
+        .detail(untold.to_string())
         .instead([by_name].into_iter().chain(addresses))
 }
 

@@ -46,7 +46,13 @@ fn sums(meta: &Meta) -> String {
 
 fn all(meta: &Meta, mount: &str) -> Value {
     let mut all = json!(meta);
-    all["url"] = json!(format!("{mount}{}", meta.description.exact));
+    if let Value::Object(all) = &mut all {
+        all.remove("exact");
+        all.insert(
+            "url".to_owned(),
+            json!(format!("{mount}{}", meta.description.exact)),
+        );
+    }
     all
 }
 

@@ -503,6 +503,16 @@ fn failures() -> Vec<Case> {
             .get("/tester/library")
             .accept("application/problem+json")
             .refused("no-command"),
+        case("a list for a browser is one of links, for what was asked for")
+            .get("/tester/several-commands?os=linux&arch=arm64")
+            .accept(BROWSER)
+            .refused("several-commands")
+            .body_has("href=\"/tester/several-commands/cmd/one?os=linux&amp;arch=arm64\""),
+        case("a machine that is not told, and what else was asked for")
+            .get("/tester/hello?strip=1")
+            .from("Linux unknown")
+            .refused("platform-untold")
+            .body_has("/tester/hello?os=linux&arch=ARCH&strip=1"),
         case("a list for a program")
             .get("/tester/several-commands")
             .accept("application/json")

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::refusal::is_address;
 use super::{Reason, Refusal};
 
 const STYLE: &str = "
@@ -72,13 +73,19 @@ pub fn failure(refusal: &Refusal, mount: &str) -> String {
             @if !refusal.detail.is_empty() { pre { (refusal.detail) } }
             p { (refusal.reason.advice()) }
             @if !refusal.instead.is_empty() {
-                pre { @for line in &refusal.instead { (line) "\n" } }
+                pre { @for line in &refusal.instead { (instead(line)) "\n" } }
             }
             footer { small {
                 (refusal.reason.status()) " " a href=(reason(refusal.reason, mount)) { (refusal.reason.name()) }
             } }
         },
     )
+}
+
+fn instead(line: &str) -> Markup {
+    html! {
+        @if is_address(line) { a href=(line) { (line) } } @else { (line) }
+    }
 }
 
 /// Where a reason is told of, where the service is mounted at `mount`.

@@ -56,7 +56,7 @@ reasons! {
     SeveralCommands "several-commands" 300 passes 0 "This repository holds several programs." "Ask for one of these:";
     BadPath "bad-path" 400 passes 0 "This is not the path of a program." "Type /OWNER/REPO, such as /junegunn/fzf.";
     BadVersion "bad-version" 400 passes 0 "This is not a version." "Type @latest, @v1.2.3, @v1, a branch or a commit.";
-    BadQuery "bad-query" 400 passes 0 "The part behind the ? cannot be understood." "The keys are os, arch, go, tags and strip.";
+    BadQuery "bad-query" 400 passes 0 "The part behind the ? cannot be understood." "The keys are os, arch, arm, go, tags and strip.";
     PlatformUntold "platform-untold" 400 passes 0 "Your machine cannot be told from this request." "Say what it is:";
     UnknownPlatform "unknown-platform" 400 passes 0 "There is no Go for this platform." "The list is at /-/platforms.";
     Denied "denied" 403 passes 0 "This server's operator does not serve this module." "Ask another server, or run your own.";
@@ -68,7 +68,7 @@ reasons! {
     NoSuchPage "no-such-page" 404 passes 0 "There is no such page." "The first page is /.";
     MethodNotAllowed "method-not-allowed" 405 passes 0 "Only GET and HEAD are understood." "Ask with GET.";
     TooLarge "too-large" 413 kept 0 "The program is larger than this server serves." "Try ?strip=1, or run your own server.";
-    DoesNotCompile "does-not-compile" 422 kept 0 "The program does not compile." "Try another version.";
+    DoesNotCompile "does-not-compile" 422 kept 0 "The program does not compile." "Try another version, or another platform.";
     NeedsCgo "needs-cgo" 422 kept 0 "The program needs a C compiler, which is never used here." "Build it yourself with CGO_ENABLED=1.";
     NeedsNewerGo "needs-newer-go" 422 passes 0 "The program needs a newer Go than this server has." "Try an older version of it.";
     NeedsTags "needs-tags" 422 kept 0 "The program is built with tags or experiments of Go that only its author sets." "Name its tags, as in ?tags=TAG; GOEXPERIMENT is never set here.";

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
+use crate::request::Request;
 
 /// A failure, with two texts for two readers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -11,7 +12,8 @@ pub struct Refusal {
     pub reason: Reason,
     /// What is particular, for the client: the compiler's words, what was typed. Free of paths of this machine.
     pub detail: String,
-    /// What to type instead, one a line, when there is something better than the reason's own advice.
+    /// What to type instead, one a line, when there is something better than the reason's own advice. What begins with a slash
+    /// is an address of this service.
     pub instead: Vec<String>,
     /// For the log only: errno, paths, exit status.
     #[serde(skip)]
@@ -45,6 +47,25 @@ impl Refusal {
         }
     }
 
+    /// With its addresses as this client types them: where the service is mounted, and for the platform that was asked for.
+    pub fn addressed(&self, request: &Request) -> Refusal {
+        let query = Some(request.query.as_str()).filter(|query| query.bytes().all(|b| b.is_ascii_graphic()));
+        let address = |line: &String| {
+            let query = query.filter(|query| !query.is_empty() && !line.contains('?'));
+            let query = query.map_or(String::new(), |query| format!("?{query}"));
+            format!("{}{line}{query}", request.mount)
+        };
+        let lines = self.instead.iter();
+        let lines = lines.map(|line| {
+            if is_address(line) {
+                address(line)
+            } else {
+                line.clone()
+            }
+        });
+        self.clone().instead(lines)
+    }
+
     /// Adds what only the operator may read.
     pub fn log(self, log: impl Into<String>) -> Refusal {
         Refusal {
@@ -52,6 +73,11 @@ impl Refusal {
             ..self
         }
     }
+}
+
+/// Whether a line is to be followed, and not words about what to type.
+pub fn is_address(line: &str) -> bool {
+    line.starts_with('/')
 }
 
 /// The operator's trouble: `cannot VERB OBJECT: CAUSE`.

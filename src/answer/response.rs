@@ -114,6 +114,7 @@ impl Response {
 
     /// A failure, as whoever asked likes it.
     pub fn refusal(refusal: &Refusal, request: &Request) -> Response {
+        let refusal = &refusal.addressed(request);
         let status = refusal.reason.status();
         let mount = &request.mount;
         let response = match Reader::of(&request.accept) {

@@ -349,20 +349,11 @@ pub enum BadTarget {
 }
 
 impl BadTarget {
-    /// What to type instead, when there is a sensible answer.
+    /// What to type instead, when something better is known than what every path looks like: an address, or how to change it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            BadTarget::Empty
-            | BadTarget::Relative
-            | BadTarget::MissingRepo(_)
-            | BadTarget::EmptyElement
-            | BadTarget::PercentSign
-            | BadTarget::BadByte(_)
-            | BadTarget::DotElement
-            | BadTarget::PastedUrl { instead: None } => Some("type /OWNER/REPO, as in /junegunn/fzf".to_owned()),
-            BadTarget::PastedUrl { instead: Some(instead) } | BadTarget::TrailingSlash { instead } => {
-                Some(format!("type {instead}"))
-            }
+            BadTarget::PastedUrl { instead } => instead.clone(),
+            BadTarget::TrailingSlash { instead } => Some(instead.clone()),
             BadTarget::VersionInside => Some(
                 "put the version last, as in /OWNER/REPO/cmd/NAME@v1.2.3; name a branch that has a slash by its commit"
                     .to_owned(),
@@ -374,7 +365,14 @@ impl BadTarget {
             BadTarget::GitSuffix { name } => Some(format!("leave .git out: {name}")),
             BadTarget::Wildcard(_) => Some("name one program, as in /OWNER/REPO/cmd/NAME".to_owned()),
             BadTarget::BadVersion(bad) => Some(bad.hint()),
-            BadTarget::TooLong(_)
+            BadTarget::Empty
+            | BadTarget::Relative
+            | BadTarget::MissingRepo(_)
+            | BadTarget::EmptyElement
+            | BadTarget::PercentSign
+            | BadTarget::BadByte(_)
+            | BadTarget::DotElement
+            | BadTarget::TooLong(_)
             | BadTarget::TooDeep(_)
             | BadTarget::BadOwner(_)
             | BadTarget::BadRepo(_)

@@ -353,25 +353,15 @@ pub enum Untold {
 }
 
 impl Untold {
-    /// What to type instead.
-    pub fn hint(&self) -> String {
+    /// The options of a `uname` that tells it.
+    pub fn options(&self) -> &'static str {
         match self {
-            Untold::NoPlatform => {
-                r#"type curl -A "$(uname -sm)", or add ?os=linux&arch=amd64 to the address"#.to_owned()
-            }
-            Untold::UnknownMachine { os } => {
-                // NetBSD says the port with -m, and the processor with -p alone.
-                let options = if *os == "netbsd" { "-smp" } else { "-sm" };
-                format!(r#"type curl -A "$(uname {options})", or add ?os={os}&arch=ARCH to the address"#)
-            }
-            Untold::Ambiguous { candidates, .. } => {
-                let queries: Vec<_> = candidates
-                    .iter()
-                    .map(|platform| format!("?{}", platform.query()))
-                    .collect();
-                format!("add {} to the address", queries.join(" or "))
-            }
-            Untold::NotSupported(unknown) => unknown.hint(),
+            // NetBSD says the port with -m, and the processor with -p alone.
+            Untold::UnknownMachine { os: "netbsd" } => "-smp",
+            Untold::NoPlatform
+            | Untold::UnknownMachine { .. }
+            | Untold::Ambiguous { .. }
+            | Untold::NotSupported(_) => "-sm",
         }
     }
 }

@@ -72,6 +72,25 @@ impl Wish {
             (None, None) => user_agent::platform(user_agent),
         }
     }
+
+    /// This wish with a platform that may be meant where none is told, the likeliest first. `ARCH` is for the person to fill in.
+    pub fn completed(&self, untold: &Untold) -> Vec<Wish> {
+        let platforms = match untold {
+            Untold::NoPlatform => vec![("linux", "amd64".to_owned())],
+            Untold::UnknownMachine { os } => vec![(*os, "ARCH".to_owned())],
+            Untold::Ambiguous { candidates, .. } => candidates
+                .iter()
+                .map(|platform| (platform.os(), platform.machine().to_string()))
+                .collect(),
+            Untold::NotSupported(_) => Vec::new(),
+        };
+        let completed = |(os, arch): (&str, String)| Wish {
+            os: self.os.clone().or(Some(os.to_owned())),
+            arch: self.arch.clone().or(Some(arch)),
+            ..self.clone()
+        };
+        platforms.into_iter().map(completed).collect()
+    }
 }
 
 /// The canonical query: keys in one order, nothing that goes without saying, no encoding since no value needs any.
@@ -199,8 +218,7 @@ impl BadWish {
     pub fn hint(&self) -> String {
         match self {
             BadWish::TooLong(_) | BadWish::UnknownKey(_) => {
-                "the keys are os, arch, arm, go, tags and strip; a version follows the path, as in /OWNER/REPO@v1.2.3"
-                    .to_owned()
+                "a version follows the path, as in /OWNER/REPO@v1.2.3".to_owned()
             }
             BadWish::Repeated(key) => format!("say {key} once"),
             BadWish::Platform(unknown) => unknown.hint(),
@@ -227,6 +245,27 @@ mod tests {
         assert_eq!(parsed(""), Wish::default());
         assert_eq!(parsed("&&"), Wish::default());
         assert_eq!(Wish::default().to_string(), "");
+    }
+
+    #[test]
+    fn what_is_missing_is_put_in_beside_what_was_asked() {
+        for (query, user_agent, completed) in [
+            ("strip=1", "curl/8.5.0", vec!["os=linux&arch=amd64&strip=1"]),
+            ("arch=arm64", "curl/8.5.0", vec!["os=linux&arch=arm64"]),
+            ("", "Linux unknown", vec!["os=linux&arch=ARCH"]),
+            ("os=windows", "Linux unknown", vec!["os=windows&arch=ARCH"]),
+            (
+                "tags=a",
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15",
+                vec!["os=darwin&arch=arm64&tags=a", "os=darwin&arch=amd64&tags=a"],
+            ),
+            ("", "FreeBSD riscv64", vec![]),
+        ] {
+            let wish = parsed(query);
+            let untold = wish.platform(user_agent).expect_err(user_agent);
+            let queries: Vec<_> = wish.completed(&untold).iter().map(Wish::to_string).collect();
+            assert_eq!(queries, completed, "{query} {user_agent}");
+        }
     }
 
     #[test]

@@ -405,10 +405,11 @@ impl Mount {
             }
         }
         if let Ok(text) = str::from_utf8(&answer.body) {
-            answer.body = text
-                .replace(&format!("127.0.0.1{}/", self.prefix), "127.0.0.1/")
-                .replace(&format!("\"{}/-/", self.prefix), "\"/-/")
-                .into_bytes();
+            let at_root = |text: String, before: &str| {
+                text.replace(&format!("{before}{}/", self.prefix), &format!("{before}/"))
+            };
+            let begins = ["127.0.0.1", "\"", " ", ">"];
+            answer.body = begins.into_iter().fold(text.to_owned(), at_root).into_bytes();
         }
     }
 }

@@ -400,8 +400,8 @@ fn github_written_out_is_the_same_target() {
 #[test]
 fn hints_say_what_to_type() {
     for (path, hint) in [
-        ("/https://github.com/junegunn/fzf", "type /junegunn/fzf"),
-        ("/o/r/", "type /o/r"),
+        ("/https://github.com/junegunn/fzf", "/junegunn/fzf"),
+        ("/o/r/", "/o/r"),
         ("/o/r.git", "leave .git out: r"),
         ("/GitHub.com/o/r", "write the host in lower case, github.com"),
         ("/o/r@", "leave the @ out for the newest release"),
