@@ -1,7 +1,7 @@
 # Everything that is done to this project, by name. `make run` and `make test` need Rust and Go, and nothing else.
 
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox zsh shellcheck
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox zsh shellcheck chromium chromium-driver
 
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60

@@ -30,6 +30,9 @@ pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refus
         "/robots.txt" => Some(Ok(
             text("User-agent: *\nDisallow: /\n").with("Cache-Control", PAGE)
         )),
+        // A browser asks for it beside any page.
+        "/favicon.ico" => Some(Ok(Response::text(200, "image/svg+xml", page::ICON.to_owned())
+            .with("Cache-Control", "max-age=86400"))),
         "/-/health" => Some(Ok(text("ok\n").with("Cache-Control", "no-store"))),
         "/-/status" => Some(status(config)),
         "/-/metrics" => Some(metrics(config)),

@@ -765,6 +765,9 @@ fn pages() -> Vec<Case> {
             .get("/")
             .page("text/plain")
             .body_has("curl"),
+        case("the icon that browsers ask for")
+            .get("/favicon.ico")
+            .page("image/svg+xml"),
         case("no robots")
             .get("/robots.txt")
             .page("text/plain")

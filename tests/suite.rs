@@ -56,6 +56,8 @@ mod layers;
 mod hostile_builds;
 // The scripts that install a program, and what is told beside it.
 mod install;
+// A person with a browser.
+mod browser;
 // Many at once.
 mod load;
 // Every failure, and what a person reads.

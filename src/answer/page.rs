@@ -5,6 +5,9 @@ use maud::{DOCTYPE, Markup, html};
 use super::refusal::is_address;
 use super::{Reason, Refusal};
 
+/// Something arrives. The colour is Go's.
+pub const ICON: &str = include_str!("icon.svg");
+
 const STYLE: &str = "
 :root{color-scheme:light dark}
 body{font:18px/1.6 system-ui,sans-serif;max-width:44rem;margin:12vh auto;padding:0 1.5rem}
