@@ -23,6 +23,7 @@ pub fn start(arguments: &[&str], lock: Lock, other: Option<Lock>, log: &Path) ->
         .stderr(Stdio::from(log))
         .spawn()?;
     // Whoever started a process has to take note of its end, if it lives so long.
-    thread::spawn(move || child.wait());
+    // Without a thread for that its number stays taken until this process ends: the build is no worse for it.
+    thread::Builder::new().spawn(move || child.wait()).ok();
     Ok(())
 }

@@ -503,6 +503,10 @@ fn failures() -> Vec<Case> {
             .get("/tester/library")
             .accept("application/problem+json")
             .refused("no-command"),
+        case("a list for a version is one of that version")
+            .get("/tester/several-commands@v1.0.0")
+            .refused("several-commands")
+            .body_has("/tester/several-commands/cmd/one@v1.0.0"),
         case("a list for a browser is one of links, for what was asked for")
             .get("/tester/several-commands?os=linux&arch=arm64")
             .accept(BROWSER)
@@ -558,6 +562,9 @@ fn hostile() -> Vec<Case> {
         case("M5: pragmas that only cgo may write")
             .get("/tester/cgo-pragmas")
             .refused("does-not-compile"),
+        case("M8: replacements by folders of the server")
+            .get("/tester/replace-escaped")
+            .refused("replace-directives"),
         case("M8: replacements by folders of the server")
             .get("/tester/replace-outside")
             .refused("replace-directives")

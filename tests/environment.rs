@@ -188,9 +188,24 @@ fn a_setting_that_cannot_be_used() {
         answer.log.contains("GOX_BUILDS") && !answer.text().contains("many"),
         "{answer}"
     );
-    let output = store.command().env("GOX_LISTEN", "127.0.0.1:0").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("GOX_BUILDS"), "{said}");
+    let store = Scratch::cold();
+    for (name, value) in [
+        ("GOX_BUILDS", "many"),
+        ("GOX_MEMORY_BYTES", "iB"),
+        ("GOX_BUILD_SECONDS", "18446744073709551615"),
+    ] {
+        let output = store
+            .command()
+            .env("GOX_LISTEN", "127.0.0.1:0")
+            .env(name, value)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && said.contains(name),
+            "{output:?}"
+        );
+    }
 }
 
 /// A program is searched for this path: it has to be the one that Go makes of it.

@@ -19,12 +19,12 @@ impl Part {
         else {
             return Part::Whole;
         };
-        match (first.parse::<u64>().ok(), last.parse::<u64>().ok()) {
-            (Some(first), _) if first >= size && (last.is_empty() || last.parse::<u64>().is_ok()) => {
-                Part::Outside
-            }
+        match (position(first), position(last)) {
+            (Some(first), Some(last)) if last < first => Part::Whole,
+            (Some(first), Some(_)) if first >= size => Part::Outside,
+            (Some(first), None) if first >= size && last.is_empty() => Part::Outside,
             (Some(first), None) if last.is_empty() => Part::Bytes(first, size - first),
-            (Some(first), Some(last)) if last >= first => Part::Bytes(first, last.min(size - 1) - first + 1),
+            (Some(first), Some(last)) => Part::Bytes(first, last.min(size - 1) - first + 1),
             (None, Some(0)) if first.is_empty() => Part::Outside,
             (None, Some(suffix)) if first.is_empty() && size > 0 => {
                 Part::Bytes(size.saturating_sub(suffix), suffix.min(size))
@@ -32,6 +32,12 @@ impl Part {
             _ => Part::Whole,
         }
     }
+}
+
+/// Digits and nothing else: a number in Rust may have a sign.
+fn position(text: &str) -> Option<u64> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| is_plain)
 }
 
 /// Whether it asks for the rest, as who was cut off does.
@@ -59,6 +65,10 @@ mod tests {
             ("bytes=100-", "outside"),
             ("bytes=-0", "outside"),
             ("bytes=9-0", "whole"),
+            ("bytes=200-100", "whole"),
+            ("bytes=200-300", "outside"),
+            ("bytes=200-x", "whole"),
+            ("bytes=+0-+9", "whole"),
             ("bytes=0-1,5-6", "whole"),
             ("lines=0-1", "whole"),
             ("bytes=x-", "whole"),

@@ -148,7 +148,9 @@ fn named(response: Response, description: &Description) -> Response {
 
 fn modified(description: &Description) -> Option<SystemTime> {
     let time = description.module_time;
-    (time > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(time))
+    let time = (time > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(time));
+    // An author's clock may be ahead (RFC 9110 section 8.8.2.1: not later than Date).
+    time.filter(|time| *time <= SystemTime::now())
 }
 
 /// Of what is sent, coding and all (RFC 9530 section 3).

@@ -11,6 +11,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::golang::Resolved;
 use crate::golang::command::Go;
+use crate::golang::module_files::replacing_directories;
 use crate::golang::resolve::module_directory;
 use crate::store::artifact::Needs;
 
@@ -39,9 +40,8 @@ pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> 
         fs::write(copy.join("go.mod"), resolved.first_go_mod())
             .map_err(|e| trouble("give the module a go.mod", &e))?;
     }
-    let text =
-        fs::read_to_string(copy.join("go.mod")).map_err(|e| trouble("read the module's go.mod", &e))?;
-    match leading_out(&text) {
+    let replacements = replacing_directories(go, work, &copy.join("go.mod"), deadline)?;
+    match replacements.into_iter().find(|path| leads_out(Path::new(path))) {
         None => Ok(copy),
         Some(path) => {
             Err(Refusal::new(Reason::OwnDirectives).detail(format!("a replace directive leads to {path}")))
@@ -49,24 +49,10 @@ pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> 
     }
 }
 
-/// The first replacement by a directory that is not the module's own (Go modules reference, "replace directive").
-fn leading_out(go_mod: &str) -> Option<&str> {
-    let code = go_mod
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default());
-    let replacements = code
-        .filter_map(|line| line.split_once("=>"))
-        .map(|(_, to)| to.trim());
-    replacements
-        .filter_map(|to| to.split_whitespace().next())
-        .map(|path| path.trim_matches(['"', '`']))
-        // A path of a directory is told from a module's by how it begins.
-        .filter(|path| path.starts_with(['/', '.']))
-        .find(|path| {
-            Path::new(path)
-                .components()
-                .any(|c| matches!(c, Component::RootDir | Component::ParentDir))
-        })
+/// Whether a directory may not be the module's own.
+fn leads_out(path: &Path) -> bool {
+    path.components()
+        .any(|c| matches!(c, Component::RootDir | Component::ParentDir))
 }
 
 /// A module's tree has regular files and directories only (golang.org/x/mod/zip); all else is left out.
@@ -84,23 +70,4 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::leading_out;
-
-    #[test]
-    fn a_replacement_stays_in_the_module() {
-        for (line, out) in [
-            ("replace a.b/c => a.b/d v1.0.0", None),
-            ("replace a.b/c => ./fork", None),
-            ("\ta.b/c v1.0.0 => ./fork/c // ../no", None),
-            ("replace a.b/c => ../fork", Some("../fork")),
-            ("replace a.b/c => ./x/../../fork", Some("./x/../../fork")),
-            ("replace a.b/c => \"/etc\"", Some("/etc")),
-        ] {
-            assert_eq!(leading_out(line), out, "{line}");
-        }
-    }
 }

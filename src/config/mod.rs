@@ -233,11 +233,11 @@ impl Config {
                 GOX_SANDBOX,
                 &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
             )?,
-            resolve: Duration::from_secs(number(GOX_RESOLVE_SECONDS, 60)?),
+            resolve: seconds(GOX_RESOLVE_SECONDS)?.unwrap_or(Duration::from_secs(60)),
             allow: list(GOX_ALLOW)?,
             deny: list(GOX_DENY)?,
             first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
-            drain: Duration::from_secs(number(GOX_DRAIN_SECONDS, 25)?),
+            drain: seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
             socket_mode: socket_mode()?,
             sendfile: sendfile()?,
             log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
@@ -330,7 +330,7 @@ fn plain_path(path: &Path) -> Option<PathBuf> {
 
 fn build_limits() -> Result<BuildLimits, BadSetting> {
     Ok(BuildLimits {
-        wall: Duration::from_secs(number(GOX_BUILD_SECONDS, 900)?),
+        wall: seconds(GOX_BUILD_SECONDS)?.unwrap_or(Duration::from_secs(900)),
         cpu_seconds: number(GOX_CPU_SECONDS, 900)?,
         memory_bytes: bytes_if_set(GOX_MEMORY_BYTES)?,
         // The largest file of an honest build is a module zip's content, which Go itself caps at 500 MiB.

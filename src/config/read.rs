@@ -44,9 +44,10 @@ pub(super) fn number_if_set(name: &'static str) -> Result<Option<u64>, BadSettin
 
 pub(super) fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
     let Some(value) = text(name)? else { return Ok(None) };
+    // A century, which no clock overflows.
     value
-        .parse()
-        .map(|s| Some(Duration::from_secs(s)))
+        .parse::<u32>()
+        .map(|s| Some(Duration::from_secs(s.into())))
         .map_err(|_| bad(name, value, "whole seconds are wanted"))
 }
 
@@ -56,15 +57,12 @@ pub(super) fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting>
 
 pub(super) fn bytes_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
     let Some(value) = text(name)? else { return Ok(None) };
-    let (digits, unit) = match value
-        .trim_end_matches("iB")
-        .split_at_checked(value.trim_end_matches("iB").len() - 1)
-    {
-        Some((digits, "K")) => (digits, KIB),
-        Some((digits, "M")) => (digits, MIB),
-        Some((digits, "G")) => (digits, GIB),
-        Some(_) | None => (value.as_str(), 1),
-    };
+    let short = value.trim_end_matches("iB");
+    let with_unit = |(letter, unit)| short.strip_suffix(letter).map(|digits| (digits, unit));
+    let (digits, unit) = [('K', KIB), ('M', MIB), ('G', GIB)]
+        .into_iter()
+        .find_map(with_unit)
+        .unwrap_or((value.as_str(), 1));
     let number = digits
         .trim()
         .parse::<u64>()

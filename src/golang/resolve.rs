@@ -256,7 +256,10 @@ impl Asking<'_> {
         let mut dirs: Vec<String> = commands.into_iter().chain(inside).collect();
         // What is for others stands there, as a rule.
         dirs.sort_by_key(|dir| !dir.starts_with("cmd/"));
-        Err(Refusal::new(Reason::SeveralCommands).instead(dirs.iter().map(|dir| format!("/{typed}/{dir}"))))
+        let named = Some(self.target.version()).filter(|version| **version != Version::Latest);
+        let version = named.map_or(String::new(), |version| format!("@{}", version.query()));
+        let addresses = dirs.iter().map(|dir| format!("/{typed}/{dir}{version}"));
+        Err(Refusal::new(Reason::SeveralCommands).instead(addresses))
     }
 
     /// Which command of the candidate is meant; its directory is relative to the module's root if it is one, to what was typed

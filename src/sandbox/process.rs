@@ -76,9 +76,9 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         group.child.stdout.take(),
         bounds.stdout_bytes,
         Some(events.clone()),
-    );
-    let stderr = drain(group.child.stderr.take(), bounds.stderr_bytes, None);
-    notice_exit(group.pid(), events);
+    )?;
+    let stderr = drain(group.child.stderr.take(), bounds.stderr_bytes, None)?;
+    notice_exit(group.pid(), events)?;
 
     let ended = loop {
         let left = bounds.deadline.saturating_duration_since(Instant::now());
@@ -161,12 +161,13 @@ impl Drop for Group {
 }
 
 /// Waits without reaping, so that the group can be killed while its number is still its own.
-fn notice_exit(pid: Pid, events: Sender<Event>) {
-    thread::spawn(move || {
+fn notice_exit(pid: Pid, events: Sender<Event>) -> io::Result<()> {
+    let waits = move || {
         while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
         // The receiver is gone when the command was killed for another reason.
         events.send(Event::Exited).ok();
-    });
+    };
+    thread::Builder::new().spawn(waits).map(drop)
 }
 
 /// Reads a pipe to its end on a thread of its own: a full pipe that nobody reads would stop the command for ever.
@@ -175,8 +176,8 @@ fn drain(
     pipe: Option<impl Read + Send + 'static>,
     keep: usize,
     overflow: Option<Sender<Event>>,
-) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
+) -> io::Result<thread::JoinHandle<Vec<u8>>> {
+    thread::Builder::new().spawn(move || {
         let (mut kept, mut cut) = (Vec::new(), false);
         let Some(mut pipe) = pipe else { return kept };
         let mut chunk = [0; 16 << 10];

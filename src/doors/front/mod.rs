@@ -20,12 +20,13 @@ mod tests;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
+use nix::errno::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -104,7 +105,7 @@ impl Front {
             listen: self.listen,
             source,
         };
-        let listener = TcpListener::bind(self.listen).await.map_err(cannot_listen)?;
+        let listener = bind(self.listen).await.map_err(cannot_listen)?;
         log::info!(
             "listening on http://{}",
             listener.local_addr().map_err(cannot_listen)?
@@ -143,6 +144,22 @@ impl Front {
             () = stop() => log::warn!("stopped; answers were cut by a second signal"),
         }
     }
+}
+
+/// Listens there; where the machine has no IPv6, on all its addresses of the other family.
+async fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(listen).await {
+        Err(error) if listen.ip() == Ipv6Addr::UNSPECIFIED && lacks_family(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, listen.port())).await
+        }
+        bound => bound,
+    }
+}
+
+/// No IPv6 in the kernel, or none but switched off (ipv6(7)).
+fn lacks_family(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
+        || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 /// The next connection, once there is room for one.
