@@ -40,7 +40,7 @@ fn links_lead_from_a_name_to_the_program() {
     browser.click("cmd/two");
     let wanted = tester("several-commands/cmd/two", "v1.0.0").of("github.com/tester/several-commands");
     let wanted = wanted.on("linux", "arm64").wanted;
-    let program = browser.folder.path().join("two");
+    let program = browser.below("two");
     // Until then it has another name.
     eventually("the program is downloaded", PATIENCE, || program.exists());
     assert_eq!(

@@ -150,8 +150,10 @@ fn names_a_line(words: &str) -> bool {
 
 /// Why none of a package's files is built.
 fn why_excluded(package: &Path) -> Reason {
+    if mains::imports_c(package) {
+        return Reason::NeedsCgo;
+    }
     match mains::needs(package) {
-        _ if mains::imports_c(package) => Reason::NeedsCgo,
         Some(Needs::Cgo) => Reason::NeedsCgo,
         Some(Needs::Tags | Needs::Ignored) => Reason::NeedsTags,
         Some(Needs::Nothing) | None => Reason::NotForThisPlatform,
