@@ -42,14 +42,16 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        let read = |file| fs::read(entry.path().join(file)).unwrap_or_default();
-        let arguments = read("cmdline");
+        let arguments = arguments(&entry.path());
         // A zombie has no arguments any more: it has ended, whoever is to wait for it.
         if pid == mine || arguments.is_empty() {
             continue;
         }
         let works_there = fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
-        if works_there || names(&arguments) || names(&read("environ")) {
+        if works_there
+            || names(&arguments)
+            || names(&fs::read(entry.path().join("environ")).unwrap_or_default())
+        {
             let command = String::from_utf8_lossy(&arguments)
                 .replace('\0', " ")
                 .trim_end()
@@ -58,6 +60,18 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
         }
     }
     found
+}
+
+/// What a process was started with. Within execve(2), between the old memory and the new, it has none for a moment.
+fn arguments(process: &Path) -> Vec<u8> {
+    loop {
+        let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
+        // Neither a zombie nor the kernel's own has a program.
+        if !arguments.is_empty() || fs::read_link(process.join("exe")).is_err() {
+            return arguments;
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// A field of /proc/PID/status.
