@@ -82,6 +82,7 @@ fn story(
             tell: &mut |_| {
                 door.waits(&Beginning::new(
                     &recipe.description(),
+                    recipe.resolved.notices.as_ref(),
                     request,
                     executable::head(&recipe.platform),
                 ))
@@ -92,14 +93,14 @@ fn story(
     };
     // What has begun is the program as it is.
     let coding = coding(request).filter(|_| !door.has_begun());
-    Ok(served(artifact.represented(coding), request, guess))
+    Ok(served(artifact.represented(coding), request, guess).noted(recipe.resolved.notices.as_ref()))
 }
 
 /// HEAD builds nothing: what is not there is announced, unless it is known that it will never be.
 fn head(recipe: &Recipe, request: &Request, store: &Store) -> Result<Response, Refusal> {
     match failed(recipe, store).filter(|refusal| refusal.reason.is_for_ever()) {
         Some(refusal) => Err(refusal),
-        None => Ok(announced(&recipe.description(), request)),
+        None => Ok(announced(&recipe.description(), request).noted(recipe.resolved.notices.as_ref())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::answer::{Reason, Refusal, Response};
+use crate::answer::{Notices, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar};
 use crate::build::{Recipe, failed, kept};
 use crate::request::Request;
@@ -31,7 +31,10 @@ pub fn answer(
         (Sidecar::Sha256, Some(meta)) => Ok(text("text/plain", sums(&meta))),
         (Sidecar::Json, Some(meta)) => Ok(text(
             "application/json",
-            format!("{:#}\n", all(&meta, &request.mount)),
+            format!(
+                "{:#}\n",
+                all(&meta, recipe.resolved.notices.as_ref(), &request.mount)
+            ),
         )),
         (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
         (Sidecar::Log, None) => words(recipe, store).map(|words| text("text/plain", words)),
@@ -44,9 +47,12 @@ fn sums(meta: &Meta) -> String {
     format!("{}  {}\n", meta.fingerprint.sha256, meta.description.file_name)
 }
 
-fn all(meta: &Meta, mount: &str) -> Value {
+fn all(meta: &Meta, notices: Option<&Notices>, mount: &str) -> Value {
     let mut all = json!(meta);
     if let Value::Object(all) = &mut all {
+        if let Value::Object(notices) = json!(notices) {
+            all.extend(notices);
+        }
         all.remove("exact");
         all.insert(
             "url".to_owned(),

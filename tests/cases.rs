@@ -89,7 +89,8 @@ fn versions() -> Vec<Case> {
             .gives(tester("retracted", "v1.0.0")),
         case("a retracted release, by name")
             .get("/tester/retracted@v1.1.0")
-            .gives(tester("retracted", "v1.1.0")),
+            .gives(tester("retracted", "v1.1.0"))
+            .header_has("gox-retracted", "published by mistake ?[31m"),
     ]
 }
 
@@ -269,7 +270,12 @@ fn odd_but_honest() -> Vec<Case> {
         plain("planted-files").shows("M9: a workspace and a vendor folder in the zip are ignored"),
         plain("toolchain-line-newer").shows("M7: a newer toolchain is only a wish"),
         plain("toolchain-line-run-sh").shows("M7: a toolchain that is a path runs nothing"),
-        plain("deprecated-with-escapes").shows("M21: a deprecation that writes into terminals"),
+        plain("deprecated-with-escapes")
+            .shows("M21: a deprecation that writes into terminals")
+            .header_has(
+                "gox-deprecated",
+                "use ?]0;pwned? <script>alert(1)</script> instead.",
+            ),
         plain("needs-tag")
             .shows("R15: no tag comes in from outside")
             .header("GOFLAGS", "-tags=evil"),
@@ -487,6 +493,17 @@ fn failures() -> Vec<Case> {
         case("the only command, behind the tag cgo")
             .get("/tester/command-behind-cgo")
             .refused("needs-cgo"),
+        case("a system whose programs a C compiler links")
+            .get("/tester/hello?os=ios&arch=arm64")
+            .refused("needs-cgo")
+            .body_has("ios/arm64"),
+        case("the same, asked for by HEAD")
+            .get("/tester/hello?os=android&arch=arm")
+            .method("HEAD")
+            .refused("needs-cgo"),
+        case("Android where Go links by itself")
+            .get("/tester/hello?os=android&arch=arm64")
+            .gives(tester("hello", "v1.1.0").on("android", "arm64")),
         case("M7: a module that needs a Go of tomorrow")
             .get("/tester/needs-newer-go")
             .refused("needs-newer-go")

@@ -64,6 +64,8 @@ mod load;
 mod failures;
 // The table of known attacks.
 mod catalogue;
+#[cfg(test)]
+mod notices;
 // A machine in trouble.
 mod machine;
 // Every limit, reached.

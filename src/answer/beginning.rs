@@ -1,7 +1,7 @@
 //! The beginning of an answer whose end is still being made (a router cuts what sends no byte in time).
 
 use super::response::Response;
-use super::served;
+use super::{Notices, served};
 use crate::request::Request;
 use crate::store::Description;
 
@@ -16,9 +16,14 @@ pub struct Beginning {
 
 impl Beginning {
     /// The beginning of the answer that a program of this description will be, which begins with `head`.
-    pub fn new(description: &Description, request: &Request, head: Vec<u8>) -> Beginning {
+    pub fn new(
+        description: &Description,
+        notices: Option<&Notices>,
+        request: &Request,
+        head: Vec<u8>,
+    ) -> Beginning {
         Beginning {
-            response: served::coming(description, request),
+            response: served::coming(description, request).noted(notices),
             head,
         }
     }

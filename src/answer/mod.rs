@@ -3,6 +3,7 @@
 pub mod beginning;
 mod conditions;
 pub mod install;
+mod notices;
 pub mod page;
 mod range;
 pub mod reason;
@@ -12,6 +13,7 @@ pub mod script;
 pub mod served;
 
 pub use beginning::{Audience, Beginning};
+pub use notices::Notices;
 pub use reason::Reason;
 pub use refusal::Refusal;
 pub use response::{Body, Response, Status};

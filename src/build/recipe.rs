@@ -206,6 +206,7 @@ mod tests {
                 time: 0,
                 needs: None,
                 states_no_needs: false,
+                notices: None,
             },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),

@@ -296,12 +296,19 @@ pub fn verify_flags(flags: &[String]) -> String {
     flags.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
+/// Where Go's own linker makes no programs, and a C compiler has to (internal/platform, MustLinkExternal; Go 1.26).
+const LINKED_BY_C: &[&str] = &["android/386", "android/amd64", "android/arm", "ios/arm64"];
+
 /// Whether this Go builds for this platform without a C compiler.
 pub fn supports(toolchain: &Toolchain, platform: &Platform) -> Result<(), Refusal> {
     let pair = format!("{}/{}", platform.os(), platform.arch());
-    if toolchain.platforms.contains(&pair) {
-        return Ok(());
+    if !toolchain.platforms.contains(&pair) {
+        return Err(Refusal::new(Reason::UnknownPlatform)
+            .detail(format!("{} does not build for {pair}", toolchain.version)));
     }
-    Err(Refusal::new(Reason::UnknownPlatform)
-        .detail(format!("{} does not build for {pair}", toolchain.version)))
+    if LINKED_BY_C.contains(&pair.as_str()) {
+        return Err(Refusal::new(Reason::NeedsCgo)
+            .detail(format!("Every program for {pair} is linked by a C compiler.")));
+    }
+    Ok(())
 }

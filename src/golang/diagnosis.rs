@@ -66,6 +66,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("\ngoroutine ", Reason::OutOfMemory),
     // The linker wants the host's, which is never there.
     ("cannot find runtime/cgo", Reason::NeedsCgo),
+    ("requires external (cgo) linking", Reason::NeedsCgo),
     ("file too large", Reason::TooLarge),
     // Of a dependency: what is lacking today may be there tomorrow.
     (": reading http", Reason::ProxyFailed),

@@ -21,6 +21,9 @@ const REFRESHING: Duration = Duration::from_secs(10 * 60);
 /// How long the last good answer is used while the module proxy fails.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long what an author said of an exact version is repeated before it is asked for anew, beside an answer: once a day.
+const NOTED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a target meant, or why it meant nothing.
 type Meaning = Result<Resolved, Refusal>;
 
@@ -35,7 +38,13 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
     let age = remembered.as_ref().map_or(Duration::MAX, |(_, at)| age(*at));
     let fresh = go.config.resolve;
     match remembered {
-        Some((meaning, _)) if age < fresh || lasts(target, &meaning) => meaning,
+        Some((meaning, _)) if age < fresh => meaning,
+        Some((meaning, _)) if lasts(target, &meaning) => {
+            if meaning.is_ok() && age > NOTED {
+                begin_refresh(go, target, &key);
+            }
+            meaning
+        }
         Some((Ok(resolved), _)) if age < fresh + REFRESHING => {
             begin_refresh(go, target, &key);
             Ok(resolved)
@@ -55,10 +64,21 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
     }
 }
 
-/// Asks anew what a target means, for those who were given what it meant.
+/// Asks anew what a target means, for those who were given what it meant. What lasts is kept, whatever the proxy lacks today.
 pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Refusal> {
     let key = key(target, &go.toolchain.version);
-    ask(go, target, &|| Ok(()), &go.store.resolutions(), &key).map(drop)
+    let table = go.store.resolutions();
+    let kept = table.get(&key).map(|(meaning, _): (Meaning, SystemTime)| meaning);
+    let kept = kept.filter(|meaning| meaning.is_ok() && lasts(target, meaning));
+    complete(go)?;
+    let asked = look_up(go, target);
+    let says_more = asked.as_ref().is_ok_and(|resolved| resolved.notices.is_some());
+    remember(
+        &table,
+        &key,
+        kept.as_ref().filter(|_| !says_more).unwrap_or(&asked),
+    )?;
+    asked.map(drop)
 }
 
 /// An exact version never changes, nor what it lacks; that it is not there may.
@@ -70,28 +90,39 @@ fn lasts(target: &Target, meaning: &Meaning) -> bool {
 }
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
+    complete(go)?;
+    allowed()?;
+    let meaning = look_up(go, target);
+    remember(table, key, &meaning)?;
+    meaning
+}
+
+fn complete(go: Go<'_>) -> Result<(), Refusal> {
     go.store
         .complete()
-        .map_err(|e| trouble("make the state directory", &e))?;
-    allowed()?;
+        .map_err(|e| trouble("make the state directory", &e))
+}
+
+fn look_up(go: Go<'_>, target: &Target) -> Meaning {
     let deadline = go.patience.lookup_end();
     let _place = place(go, deadline)?;
     let meaning = resolve(go, target, deadline);
     begin_eviction(go);
-    if worth_remembering(&meaning) {
-        table
-            .put(key, &meaning)
-            .map_err(|e| trouble("remember what a target means", &e))?;
-    }
     meaning
 }
 
 /// What the proxy said is remembered, good or bad; that it said nothing is not.
-fn worth_remembering(meaning: &Meaning) -> bool {
-    meaning.as_ref().map_or_else(
+fn remember(table: &Table, key: &BuildKey, meaning: &Meaning) -> Result<(), Refusal> {
+    let is_said = meaning.as_ref().map_or_else(
         |refusal| refusal.reason.is_for_ever() || matches!(refusal.reason.status(), 300 | 404),
         |_| true,
-    )
+    );
+    if !is_said {
+        return Ok(());
+    }
+    table
+        .put(key, meaning)
+        .map_err(|e| trouble("remember what a target means", &e))
 }
 
 /// One of a few places among those who ask the proxy.

@@ -12,6 +12,7 @@ pub mod mains;
 pub mod memory;
 pub mod mentioned;
 pub mod module_files;
+mod notices;
 pub mod resolve;
 pub mod resolved;
 pub mod toolchain;

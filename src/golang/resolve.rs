@@ -12,6 +12,7 @@ use super::command::Go;
 use super::downloaded::Downloaded;
 use super::mains::{self, Choice};
 use super::module_files::{directive, module_time};
+use super::notices::notices;
 use super::toolchain::{brought, versions};
 use super::work::Work;
 use super::{Resolved, diagnosis, downloaded, mentioned};
@@ -36,10 +37,11 @@ struct Listed {
     error: Option<ListError>,
 }
 
+/// Why `go list -m -e` knows nothing of a module.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ListError {
-    err: String,
+pub(super) struct ListError {
+    pub(super) err: String,
 }
 
 /// Which modules, majors and all, have versions.
@@ -241,7 +243,7 @@ impl Asking<'_> {
 
     fn command_in(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Resolved, Refusal> {
         let commands = match self.choice(candidate, &downloaded.dir)? {
-            Choice::Command(dir) => return Ok(resolved(&candidate.module, &dir, downloaded)),
+            Choice::Command(dir) => return Ok(self.resolved(&candidate.module, &dir, downloaded)),
             Choice::Several(dirs) => dirs,
             Choice::None => Vec::new(),
         };
@@ -315,25 +317,26 @@ impl Asking<'_> {
         let downloaded = self.download(module)?;
         let is_itself = directive(&downloaded.go_mod, "module").is_some_and(|declared| declared == module);
         Ok(match mains::choose(&downloaded.dir, &[last_name(module)]) {
-            Choice::Command(dir) if is_itself => Some(resolved(module, &dir, &downloaded)),
+            Choice::Command(dir) if is_itself => Some(self.resolved(module, &dir, &downloaded)),
             Choice::Command(_) | Choice::Several(_) | Choice::None => None,
         })
+    }
+
+    fn resolved(&self, module: &str, dir: &str, downloaded: &Downloaded) -> Resolved {
+        Resolved {
+            module: module.to_owned(),
+            version: downloaded.version.clone(),
+            package: join(module, dir),
+            time: module_time(&downloaded.info),
+            needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
+            states_no_needs: mains::states_no_needs(&downloaded.dir, module),
+            notices: notices(self.go, self.work, module, &downloaded.version, self.deadline),
+        }
     }
 }
 
 /// A directory below a repository's root, and what is there.
 type Inside = (String, Result<Resolved, Refusal>);
-
-fn resolved(module: &str, dir: &str, downloaded: &Downloaded) -> Resolved {
-    Resolved {
-        module: module.to_owned(),
-        version: downloaded.version.clone(),
-        package: join(module, dir),
-        time: module_time(&downloaded.info),
-        needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
-        states_no_needs: mains::states_no_needs(&downloaded.dir, module),
-    }
-}
 
 /// Where the module lies, unpacked.
 pub fn module_directory(

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::candidate::last_name;
+use crate::answer::Notices;
 use crate::asked::GoVersion;
 
 /// One package of one exact version: what `go install` is given.
@@ -21,6 +22,9 @@ pub struct Resolved {
     /// Whether it is from before go.mod, and needs modules that it names no versions of.
     #[serde(default)]
     pub states_no_needs: bool,
+    /// What its author says of it, which may change; `None` where nobody could say.
+    #[serde(default)]
+    pub notices: Option<Notices>,
 }
 
 impl Resolved {
