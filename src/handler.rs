@@ -24,7 +24,9 @@ use crate::{service, sidecars};
 /// on even if nobody waits any more.
 pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
     respond(request, config, door).unwrap_or_else(|refusal| {
-        log::warn!("{}: {}", refusal.reason.name(), refusal.log);
+        if let Some(told) = refusal.told_operator() {
+            log::warn!("{}: {told}", refusal.reason.name());
+        }
         Response::refusal(&refusal, request)
     })
 }

@@ -1,6 +1,7 @@
 //! The log, on stderr: one line per request and per build, as text or as JSON, which no stranger's text can split.
 
 use std::io::Write;
+use std::time::SystemTime;
 
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
@@ -25,9 +26,10 @@ pub fn start(format: LogFormat) {
 pub fn answered(request: &Request, response: &Response, seconds: f64) {
     let path = String::from_utf8_lossy(&request.path);
     let reason = response.header("Gox-Reason").unwrap_or("-");
+    let query = if request.query.is_empty() { "" } else { "?" };
     log::info!(
         method = request.method,
-        path = format!("{}{path}", request.mount),
+        path = format!("{}{path}{query}{}", request.mount, request.query),
         status = response.status.0,
         reason = reason,
         seconds = format!("{seconds:.3}"),
@@ -40,12 +42,14 @@ fn text(record: &Record<'_>) -> String {
     let fields = Fields::of(record);
     let level = record.level().as_str().to_lowercase();
     let pairs = fields.0.iter().map(|(name, value)| format!(" {name}={value}"));
-    one_line(&format!("{level} {}{}", record.args(), pairs.collect::<String>()))
+    let pairs = pairs.collect::<String>();
+    one_line(&format!("{} {level} {}{pairs}", now(), record.args()))
 }
 
 fn json(record: &Record<'_>) -> String {
     let mut object = serde_json::Map::new();
     let known = [
+        ("time", now()),
         ("level", record.level().to_string()),
         ("message", record.args().to_string()),
     ];
@@ -57,6 +61,11 @@ fn json(record: &Record<'_>) -> String {
             .map(|(name, value)| (name, value.into())),
     );
     serde_json::Value::Object(object).to_string()
+}
+
+/// Seconds are enough to find a line by; in UTC (RFC 3339).
+fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 /// No control character, so no second line and no moved cursor.

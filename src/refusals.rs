@@ -49,14 +49,31 @@ pub fn untold(untold: &Untold, wish: &Wish, request: &Request) -> Refusal {
     } else {
         format!("'{url}?{asked}'")
     };
-    let by_name = format!("curl -A \"$(uname {})\" {url} > {name}", untold.options());
+    let by_name = untold
+        .options()
+        .map(|options| line(&request.user_agent, options, &url, name));
     let addresses = wish
         .completed(untold)
         .into_iter()
         .map(|wish| format!("{path}?{wish}"));
     Refusal::new(Reason::PlatformUntold)
         .detail(untold.to_string())
-        .instead([by_name].into_iter().chain(addresses))
+        .instead(by_name.into_iter().chain(addresses))
+}
+
+/// What the program that asked can be told, so that its next request says more.
+fn line(user_agent: &str, options: &str, url: &str, name: &str) -> String {
+    let said = user_agent.to_ascii_lowercase();
+    let is_windows = said.contains("windows");
+    if said.contains("powershell") && is_windows {
+        format!("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\" {url} -OutFile {name}.exe")
+    } else if said.contains("powershell") {
+        format!("iwr -UserAgent \"$(uname {options})\" {url} -OutFile {name}")
+    } else if said.starts_with("wget") {
+        format!("wget -U \"$(uname {options})\" {url} -O {name}")
+    } else {
+        format!("curl -A \"$(uname {options})\" {url} > {name}")
+    }
 }
 
 impl Config {

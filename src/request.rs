@@ -37,6 +37,8 @@ pub struct Request {
     pub if_none_match: Option<String>,
     /// HTTP_IF_MODIFIED_SINCE.
     pub if_modified_since: Option<String>,
+    /// HTTP_IF_UNMODIFIED_SINCE.
+    pub if_unmodified_since: Option<String>,
     /// HTTP_RANGE.
     pub range: Option<String>,
     /// HTTP_IF_RANGE.
@@ -70,6 +72,7 @@ impl Request {
             if_match: text("HTTP_IF_MATCH"),
             if_none_match: text("HTTP_IF_NONE_MATCH"),
             if_modified_since: text("HTTP_IF_MODIFIED_SINCE"),
+            if_unmodified_since: text("HTTP_IF_UNMODIFIED_SINCE"),
             range: text("HTTP_RANGE"),
             if_range: text("HTTP_IF_RANGE"),
             protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
@@ -90,6 +93,7 @@ impl Request {
             &self.if_match,
             &self.if_none_match,
             &self.if_modified_since,
+            &self.if_unmodified_since,
         ];
         self.server.starts_with("gox-server/")
             && self.protocol == "HTTP/1.1"

@@ -7,10 +7,12 @@ use serde_json::json;
 
 use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
-use crate::answer::{Reason, Refusal, Response, page};
+use crate::answer::{Reason, Refusal, Response, page, platforms};
+use crate::asked::Platform;
 use crate::build::queue;
 use crate::config::Config;
 use crate::golang::Toolchain;
+use crate::golang::command::supports;
 use crate::golang::toolchain::brought;
 use crate::installs;
 use crate::request::Request;
@@ -36,7 +38,7 @@ pub fn page(request: &Request, config: &Config) -> Option<Result<Response, Refus
         "/-/health" => Some(Ok(text("ok\n").with("Cache-Control", "no-store"))),
         "/-/status" => Some(status(config)),
         "/-/metrics" => Some(metrics(config)),
-        "/-/platforms" => Some(platforms(config)),
+        "/-/platforms" => Some(platforms(request, config)),
         other if other.starts_with("/-/") => {
             installs::script(request, config).or(Some(Err(Refusal::new(Reason::NoSuchPage))))
         }
@@ -142,13 +144,15 @@ fn metrics(config: &Config) -> Result<Response, Refusal> {
     )
 }
 
-/// What this server's Go builds for, one a line.
-fn platforms(config: &Config) -> Result<Response, Refusal> {
+/// What this server's Go builds for.
+fn platforms(request: &Request, config: &Config) -> Result<Response, Refusal> {
     let toolchain = Toolchain::find(config, &open(config)?)?;
-    let text = toolchain
-        .platforms
-        .iter()
-        .map(|platform| format!("{platform}\n"))
-        .collect();
-    Ok(Response::text(200, "text/plain; charset=utf-8", text).with("Cache-Control", PAGE))
+    let pairs = toolchain.platforms.iter().filter_map(|pair| pair.parse().ok());
+    let pairs: Vec<Platform> = pairs.filter(|pair| supports(&toolchain, pair).is_ok()).collect();
+    let response = match Reader::of(&request.accept) {
+        Reader::Html => Response::page(200, platforms::page(&pairs)),
+        Reader::Problem => Response::text(200, "application/json", platforms::json(&pairs)),
+        Reader::Text => Response::text(200, "text/plain; charset=utf-8", platforms::text(&pairs)),
+    };
+    Ok(response.with("Vary", "Accept").with("Cache-Control", PAGE))
 }

@@ -38,7 +38,9 @@ pub fn answer(
         )),
         (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
         (Sidecar::Log, None) => words(recipe, store).map(|words| text("text/plain", words)),
-        (Sidecar::Sha256 | Sidecar::Json, None) => Err(Refusal::new(Reason::NotBuilt)),
+        (Sidecar::Sha256 | Sidecar::Json, None) => {
+            Err(failed(recipe, store).unwrap_or(Refusal::new(Reason::NotBuilt)))
+        }
     }
 }
 

@@ -102,6 +102,9 @@ fn platforms() -> Vec<Case> {
             .get("/tester/hello")
             .from(MAC)
             .gives(mac.clone()),
+        case("a level as Docker spells it")
+            .get("/tester/hello?os=linux&arch=arm/v6")
+            .gives(hello.clone().on("linux", "arm").variant("GOARM=6")),
         case("names that people use")
             .get("/tester/hello?os=macos&arch=aarch64")
             .gives(mac.clone()),
@@ -141,7 +144,24 @@ fn platforms() -> Vec<Case> {
         case("a bare wget")
             .get("/tester/hello")
             .from("Wget/1.21.3")
-            .refused("platform-untold"),
+            .refused("platform-untold")
+            .body_has("wget -U \"$(uname -sm)\""),
+        case("a bare PowerShell")
+            .get("/tester/hello")
+            .from("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.963")
+            .refused("platform-untold")
+            .body_has("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\""),
+        case("what its uname says does not tell: it is not asked for the same again")
+            .get("/tester/hello")
+            .from("Linux mips")
+            .refused("platform-untold")
+            .body_has("?os=linux&arch=mipsle")
+            .body_lacks("uname"),
+        case("what uname -sm of illumos does not tell, another does")
+            .get("/tester/hello")
+            .from("SunOS i86pc")
+            .refused("platform-untold")
+            .body_has("uname -smv"),
         case("an empty User-Agent")
             .get("/tester/hello")
             .from("")
@@ -226,8 +246,17 @@ fn commands() -> Vec<Case> {
             .get("/tester/ignored-main")
             .refused("no-command"),
         case("M28: a package that is not")
-            .get("/tester/hello/cmd/nothing")
-            .refused("no-such-package"),
+            .get("/tester/hello/cmd/nothing@v1.0.0")
+            .refused("no-such-package")
+            .body_has("  /tester/hello@v1.0.0"),
+        case("an address that was copied from GitHub")
+            .get("/tester/hello/tree/main/cmd/x")
+            .refused("no-such-package")
+            .body_has("  /tester/hello/cmd/x@main"),
+        case("a library beside a program")
+            .get("/tester/root-and-library/src")
+            .refused("no-command")
+            .body_has("  /tester/root-and-library'"),
         case("a repository that is not")
             .get("/tester/nosuch")
             .refused("no-such-module"),
@@ -629,6 +658,12 @@ fn hostile() -> Vec<Case> {
     asm.into_iter().chain(zips).chain(others).collect()
 }
 
+/// The URL that always means the same bytes.
+fn exact() -> String {
+    let go = plain::go_version();
+    format!("/tester/hello@v1.0.0?os=linux&arch=amd64&go={go}")
+}
+
 fn http() -> Vec<Case> {
     let hello = || tester("hello", "v1.0.0");
     let length = || plain::install(&hello().wanted).bytes;
@@ -690,8 +725,20 @@ fn http() -> Vec<Case> {
             .header("If-Match", "*")
             .gives(hello()),
         get("nothing since that date")
+            .get(&exact())
             .header("If-Modified-Since", HTTP_TIME)
             .bodiless(304, hello()),
+        get("a newer Go may have come since that date")
+            .header("If-Modified-Since", HTTP_TIME)
+            .gives(hello()),
+        get("not changed since that date")
+            .get(&exact())
+            .header("If-Unmodified-Since", HTTP_TIME)
+            .gives(hello()),
+        get("changed since that date")
+            .get(&exact())
+            .header("If-Unmodified-Since", "Thu, 02 Jan 2025 03:04:04 GMT")
+            .bodiless(412, hello()),
         get("a tag says more than a date")
             .header("If-None-Match", "\"other\"")
             .header("If-Modified-Since", HTTP_TIME)
@@ -701,10 +748,7 @@ fn http() -> Vec<Case> {
             .header("If-None-Match", "{etag}")
             .bodiless(304, hello()),
         case("an exact URL is for ever")
-            .get(&format!(
-                "/tester/hello@v1.0.0?os=linux&arch=amd64&go={}",
-                plain::go_version()
-            ))
+            .get(&exact())
             .gives(hello())
             .header_has("cache-control", "immutable")
             .header_has("vary", "Accept-Encoding"),
@@ -760,10 +804,7 @@ fn representations() -> Vec<Case> {
             .header("Range", "bytes=99999999999-99999999999")
             .bodiless(416, zstd()),
         case("an exact URL, compressed")
-            .get(&format!(
-                "/tester/hello@v1.0.0?os=linux&arch=amd64&go={}",
-                plain::go_version()
-            ))
+            .get(&exact())
             .header("Accept-Encoding", "gzip")
             .gives(hello().coded("gzip"))
             .header_has("cache-control", "immutable"),
@@ -806,6 +847,22 @@ fn pages() -> Vec<Case> {
             .get("/-/reasons")
             .page("text/plain")
             .body_has("does-not-compile (422)"),
+        case("what it builds for, for curl")
+            .get("/-/platforms")
+            .page("text/plain")
+            .body_has("\nlinux/arm         7 5 6\n")
+            .body_has("\nlinux/s390x\n")
+            .body_lacks("ios/arm64"),
+        case("what it builds for, for a program")
+            .get("/-/platforms")
+            .accept("application/json")
+            .page("application/json")
+            .body_has("\"os=linux&arch=amd64v3\""),
+        case("what it builds for, for a browser")
+            .get("/-/platforms")
+            .accept(BROWSER)
+            .page("text/html")
+            .body_has("?os=windows&amp;arch=arm64"),
         case("nothing else below /-/")
             .get("/-/nothing")
             .refused("no-such-page"),

@@ -44,7 +44,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     (
         "service",
         &[
-            "answer", "build", "golang", "sandbox", "store", "config", "request", "installs",
+            "asked", "answer", "build", "golang", "sandbox", "store", "config", "request", "installs",
         ],
     ),
     ("sidecars", &["asked", "answer", "build", "store", "request"]),

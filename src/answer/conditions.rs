@@ -18,9 +18,13 @@ pub(super) enum Verdict {
 impl Verdict {
     /// In the order of section 13.2.2, for GET and HEAD of what has this ETag.
     pub(super) fn on(request: &Request, etag: &str, modified: Option<SystemTime>) -> Verdict {
-        if let Some(tags) = &request.if_match
-            && !names(tags, |tag| tag == etag)
-        {
+        let date = |header: &Option<String>| httpdate::parse_http_date(header.as_deref()?).ok();
+        let is_what_the_client_has = match (&request.if_match, date(&request.if_unmodified_since)) {
+            (Some(tags), _) => names(tags, |tag| tag == etag),
+            (None, Some(date)) => modified.is_none_or(|modified| modified <= date),
+            (None, None) => true,
+        };
+        if !is_what_the_client_has {
             return Verdict::Failed;
         }
         let is_known = match (&request.if_none_match, &request.if_modified_since) {
@@ -28,7 +32,7 @@ impl Verdict {
             (Some(tags), _) => names(tags, |tag| tag.trim_start_matches("W/") == etag),
             // No later date than the one that was given: a module's time is its commit's, and what was committed before the
             // client asked may have been released since.
-            (None, Some(date)) => modified.is_some() && httpdate::parse_http_date(date).ok() == modified,
+            (None, Some(_)) => modified.is_some() && date(&request.if_modified_since) == modified,
             (None, None) => false,
         };
         if is_known {
@@ -79,6 +83,21 @@ mod tests {
                 if_match: some(if_match),
                 if_none_match: some(if_none_match),
                 if_modified_since: some(if_modified_since),
+                ..Request::default()
+            };
+            assert_eq!(Verdict::on(&request, "\"a\"", modified), expected, "{request:?}");
+        }
+        let earlier = "Fri, 13 Feb 2009 23:31:29 GMT";
+        for (if_unmodified_since, if_match, expected) in [
+            (DATE, None, Verdict::Met),
+            (LATER, None, Verdict::Met),
+            ("yesterday", None, Verdict::Met),
+            (earlier, None, Verdict::Failed),
+            (earlier, Some("\"a\""), Verdict::Met),
+        ] {
+            let request = Request {
+                if_unmodified_since: Some(if_unmodified_since.to_owned()),
+                if_match: if_match.map(str::to_owned),
                 ..Request::default()
             };
             assert_eq!(Verdict::on(&request, "\"a\"", modified), expected, "{request:?}");

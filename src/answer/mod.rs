@@ -5,6 +5,7 @@ mod conditions;
 pub mod install;
 mod notices;
 pub mod page;
+pub mod platforms;
 mod range;
 pub mod reason;
 pub mod refusal;

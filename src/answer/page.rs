@@ -19,7 +19,7 @@ code{white-space:nowrap}
 small,footer{opacity:.65} a{color:inherit}
 ";
 
-fn frame(title: &str, body: Markup) -> String {
+pub(super) fn frame(title: &str, body: Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -47,6 +47,11 @@ pub fn landing(place: &str, mount: &str) -> String {
             pre { "curl -A \"$(uname -sm)\" " (place) "/junegunn/fzf > fzf\nchmod +x fzf" }
             p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
                 code { "?os=windows&arch=arm64" } ". A program in a folder: " code { "/FiloSottile/age/cmd/age" } "." }
+            p { "To have it installed, and its SHA-256 compared:" }
+            pre { "curl " (place) "/-/install/junegunn/fzf | sh\n"
+                "irm " (place) "/-/install.ps1/junegunn/fzf | iex    # PowerShell" }
+            p { "What is known of a program, once it is built: " code { "/junegunn/fzf.sha256" } ", "
+                code { ".json" } " and " code { ".log" } "." }
             footer { small {
                 "Every answer carries the command that reproduces it, in " code { "Gox-Verify" } ". "
                 a href={ (mount) "/-/platforms" } { "All platforms" } ", "
@@ -63,6 +68,10 @@ pub fn landing_text(place: &str) -> String {
          curl -A \"$(uname -sm)\" {place}/junegunn/fzf > fzf && chmod +x fzf\n\n\
          A version: /junegunn/fzf@v0.65.2. Another platform: ?os=windows&arch=arm64.\n\
          A program in a folder: /FiloSottile/age/cmd/age.\n\n\
+         To have it installed, and its SHA-256 compared:\n\n    \
+         curl {place}/-/install/junegunn/fzf | sh\n    \
+         irm {place}/-/install.ps1/junegunn/fzf | iex    # PowerShell\n\n\
+         What is known of a program, once it is built: /junegunn/fzf.sha256, .json and .log.\n\
          All platforms: {place}/-/platforms. What can go wrong: {place}/-/reasons.\n"
     )
 }

@@ -62,8 +62,8 @@ reasons! {
     Denied "denied" 403 passes 0 "This server's operator does not serve this module." "Ask another server, or run your own.";
     NoSuchModule "no-such-module" 404 passes 0 "There is no such Go module." "Check the spelling: letter case counts.";
     NoSuchVersion "no-such-version" 404 passes 0 "The module has no such version." "Leave the version out for the newest one.";
-    NoSuchPackage "no-such-package" 404 kept 0 "The module has no such package." "Leave the package out to see what there is.";
-    NoCommand "no-command" 404 kept 0 "This is a library: there is no program in it." "Name a repository that holds a program.";
+    NoSuchPackage "no-such-package" 404 kept 0 "The module has no such package." "Leave it out to see what there is.";
+    NoCommand "no-command" 404 kept 0 "This is a library: there is no program here." "Name what holds a program.";
     NotBuilt "not-built" 404 passes 0 "Nobody has asked for this program yet, and this page builds nothing." "Ask for the program first.";
     NoSuchPage "no-such-page" 404 passes 0 "There is no such page." "The first page is /.";
     MethodNotAllowed "method-not-allowed" 405 passes 0 "Only GET and HEAD are understood." "Ask with GET.";

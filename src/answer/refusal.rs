@@ -73,6 +73,13 @@ impl Refusal {
             ..self
         }
     }
+
+    /// What the log says of it beside its name: the operator's own words, or else how the client's begin.
+    pub fn told_operator(&self) -> Option<&str> {
+        let line = self.detail.lines().next().unwrap_or_default();
+        let told = if self.log.is_empty() { line } else { &self.log };
+        (!told.is_empty()).then_some(told)
+    }
 }
 
 /// Whether a line is to be followed, and not words about what to type.

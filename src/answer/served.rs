@@ -1,6 +1,7 @@
 //! A program on its way out, as HTTP has it: representations, validators, ranges, digests (RFC 9110 sections 8, 12, 13 and 14;
 //! RFC 9530).
 
+use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
@@ -43,14 +44,14 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
         path,
     } = representation;
     let etag = format!("\"{}\"", fingerprint.sha256);
-    let modified = modified(&description);
+    let modified = modified(&description, &file, guess);
     // What 304 repeats of 200 (RFC 9110 section 15.4.5).
     let kept =
         |response| located(caching(response, guess), &description, &request.mount).with("ETag", etag.clone());
     match Verdict::on(request, &etag, modified) {
         Verdict::Met => {}
         Verdict::NotModified => return kept(respond(304, Body::Empty)),
-        Verdict::Failed => return nothing(412),
+        Verdict::Failed => return unmet(412, "What is here now is not what you have.\n"),
     }
     let may_resume = request.if_range.as_deref().is_none_or(|tag| tag == etag);
     let range = request
@@ -61,12 +62,15 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
     let (status, start, len) = match range.map(|range| Part::of(range, size)) {
         None | Some(Part::Whole) => (200, 0, size),
         Some(Part::Bytes(start, len)) => (206, start, len),
-        Some(Part::Outside) => return nothing(416).with("Content-Range", format!("bytes */{size}")),
+        Some(Part::Outside) => {
+            return unmet(416, "The program ends before that byte.\n")
+                .with("Content-Range", format!("bytes */{size}"));
+        }
     };
     let body = Body::File {
         file,
-        // A web server compares If-Match with a tag of its own, and would say 412.
-        path: request.if_match.is_none().then_some(path),
+        // A web server compares with a tag and a date of its own, and would say 412.
+        path: (request.if_match.is_none() && request.if_unmodified_since.is_none()).then_some(path),
         start,
         len,
     };
@@ -107,9 +111,9 @@ fn respond(status: u16, body: Body) -> Response {
     .with("X-Content-Type-Options", "nosniff")
 }
 
-/// A failure that the status says all of.
-fn nothing(status: u16) -> Response {
-    Response::text(status, "text/plain; charset=utf-8", String::new())
+/// A condition or range of the client's that cannot be met.
+fn unmet(status: u16, sentence: &str) -> Response {
+    Response::text(status, "text/plain; charset=utf-8", sentence.to_owned())
 }
 
 fn caching(response: Response, guess: Guess) -> Response {
@@ -146,8 +150,16 @@ fn named(response: Response, description: &Description) -> Response {
         .with("Gox-Platform", description.platform.clone())
 }
 
-fn modified(description: &Description) -> Option<SystemTime> {
-    let time = description.module_time;
+/// The version's date. Where another day may give other bytes of that date, as a newer Go makes them, it is the date of these
+/// bytes: who knows dates only, client or web server, must not take the ones for the others.
+fn modified(description: &Description, file: &File, guess: Guess) -> Option<SystemTime> {
+    let time = match guess {
+        Guess::Nothing => description.module_time,
+        Guess::Version | Guess::Machine => {
+            let made = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
+            made.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()
+        }
+    };
     let time = (time > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(time));
     // An author's clock may be ahead (RFC 9110 section 8.8.2.1: not later than Date).
     time.filter(|time| *time <= SystemTime::now())

@@ -162,9 +162,9 @@ const NAMES: &[(&str, &str, Option<&str>)] = &[
 
 impl Machine {
     /// Understands a name alone (`aarch64`, `armv6l`), or one with a level behind it (`amd64v3`, `x86_64-v3`,
-    /// `mips_softfloat`), in any case.
+    /// `mips_softfloat`, Docker's `arm/v7`), in any case.
     pub(super) fn named(typed: &str) -> Option<Machine> {
-        let typed = typed.to_ascii_lowercase().replace('-', "_");
+        let typed = typed.to_ascii_lowercase().replace(['-', '/'], "_");
         ARCHS
             .iter()
             .map(|arch| (arch.name, arch.name, None))
@@ -190,6 +190,19 @@ impl Machine {
             arch: arch.name,
             level,
         })
+    }
+
+    /// The same architecture at each of its levels, the one that goes without saying first.
+    pub(super) fn at_each_level(&self) -> Vec<Machine> {
+        let known = ARCHS.iter().find(|known| known.name == self.arch);
+        let values = known
+            .and_then(|known| known.levels.as_ref())
+            .map_or(&[][..], |levels| levels.all);
+        let others = values
+            .iter()
+            .filter_map(|value| Machine::named(&format!("{}_{value}", self.arch)));
+        let others = others.filter(|machine| !machine.is_default_level());
+        Machine::named(self.arch).into_iter().chain(others).collect()
     }
 
     /// Whether the level is the one that goes without saying.

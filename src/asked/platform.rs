@@ -97,6 +97,14 @@ impl Platform {
         self.machine.level
     }
 
+    /// The same system and architecture at each level, the one that goes without saying first.
+    pub fn at_each_level(&self) -> Vec<Platform> {
+        let machines = self.machine.at_each_level().into_iter();
+        machines
+            .map(|machine| Platform { os: self.os, machine })
+            .collect()
+    }
+
     /// Whether the level goes without saying.
     pub fn is_default_level(&self) -> bool {
         self.machine.is_default_level()
@@ -312,6 +320,22 @@ mod tests {
                 "{arch}"
             );
         }
+    }
+
+    #[test]
+    fn each_level_is_there_once_the_usual_one_first() {
+        for (pair, levels) in [
+            (
+                "linux/arm/6",
+                vec!["os=linux&arch=arm", "os=linux&arch=armv5", "os=linux&arch=armv6"],
+            ),
+            ("linux/s390x", vec!["os=linux&arch=s390x"]),
+        ] {
+            let all = pair.parse::<Platform>().unwrap().at_each_level();
+            let queries: Vec<_> = all.iter().map(Platform::query).collect();
+            assert_eq!(queries, levels, "{pair}");
+        }
+        assert_eq!(platform("linux", "arm64").at_each_level().len(), 16);
     }
 
     #[test]

@@ -37,10 +37,15 @@ impl Target {
             Some((_, behind)) if behind.contains('/') => return Err(BadTarget::VersionInside),
             Some((path, typed)) => (path, Version::parse(typed)?),
         };
-        Ok(Target {
-            elements: elements(path)?,
-            version,
-        })
+        let mut elements = elements(path);
+        // The hint keeps the version.
+        if let Err(BadTarget::TrailingSlash { instead }) = &mut elements
+            && version != Version::Latest
+        {
+            *instead += &format!("@{version}");
+        }
+        let elements = elements?;
+        Ok(Target { elements, version })
     }
 
     /// The path that Go imports the program by: `github.com/junegunn/fzf`.

@@ -353,15 +353,26 @@ pub enum Untold {
 }
 
 impl Untold {
-    /// The options of a `uname` that tells it.
-    pub fn options(&self) -> &'static str {
+    /// The options of a `uname` that tells it; `None` where none does.
+    pub fn options(&self) -> Option<&'static str> {
         match self {
-            // NetBSD says the port with -m, and the processor with -p alone.
-            Untold::UnknownMachine { os: "netbsd" } => "-smp",
+            // NetBSD says the port with -m, and the processor with -p alone; FreeBSD says arm with -m.
+            Untold::UnknownMachine { os: "netbsd" } | Untold::Ambiguous { os: "freebsd", .. } => Some("-smp"),
+            // illumos and Solaris differ in the version alone.
+            Untold::Ambiguous {
+                os: "illumos" | "solaris",
+                ..
+            } => Some("-smv"),
+            // Both ends of MIPS are called the same.
+            Untold::Ambiguous { candidates, .. }
+                if candidates.iter().all(|p| p.arch().starts_with("mips")) =>
+            {
+                None
+            }
             Untold::NoPlatform
             | Untold::UnknownMachine { .. }
             | Untold::Ambiguous { .. }
-            | Untold::NotSupported(_) => "-sm",
+            | Untold::NotSupported(_) => Some("-sm"),
         }
     }
 }

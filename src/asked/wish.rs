@@ -217,8 +217,13 @@ impl BadWish {
     /// What to type instead.
     pub fn hint(&self) -> String {
         match self {
-            BadWish::TooLong(_) | BadWish::UnknownKey(_) => {
+            BadWish::UnknownKey(key)
+                if ["version", "v", "ref", "tag", "branch"].contains(&&*key.to_string()) =>
+            {
                 "a version follows the path, as in /OWNER/REPO@v1.2.3".to_owned()
+            }
+            BadWish::TooLong(_) | BadWish::UnknownKey(_) => {
+                "type ?os=linux&arch=arm64, ?tags=TAG, ?go=1.26 or ?strip=1".to_owned()
             }
             BadWish::Repeated(key) => format!("say {key} once"),
             BadWish::Platform(unknown) => unknown.hint(),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::command::Go;
 use super::downloaded;
-use super::resolve::ListError;
+use super::list::ListError;
 use crate::answer::{Notices, Reason, Refusal};
 
 /// Who waits for a program waits so long at most for what is said of it.

@@ -5,54 +5,24 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::Deserialize;
-
 use super::candidate::{Candidate, join, last_name};
 use super::command::Go;
 use super::downloaded::Downloaded;
+use super::list::List;
 use super::mains::{self, Choice};
+use super::majors::Majors;
 use super::module_files::{directive, module_time};
 use super::notices::notices;
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{Resolved, diagnosis, downloaded, mentioned};
+use super::{Resolved, diagnosis, mentioned};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
 use crate::store::{BuildKey, KeyMaker};
 
-/// Majors that are asked for at once, in one `go list`. When the last of them exists, the next batch is asked too.
-const MAJORS_AT_ONCE: u64 = 20;
-
 /// Modules that are unpacked to find one command: each may fill the disk up to the limits of a build.
 const MAX_UNPACKED: usize = 8;
-
-/// What `go list -m -versions -json` says of a module.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Listed {
-    path: String,
-    #[serde(default)]
-    versions: Vec<String>,
-    error: Option<ListError>,
-}
-
-/// Why `go list -m -e` knows nothing of a module.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ListError {
-    pub(super) err: String,
-}
-
-/// Which modules, majors and all, have versions.
-#[derive(Default)]
-struct Majors {
-    released: BTreeSet<String>,
-    /// Those of which there are only candidates.
-    unreleased: BTreeSet<String>,
-    /// The highest that was asked for.
-    newest: u64,
-}
 
 /// The name under which a target's resolution is remembered.
 pub fn key(target: &Target, go: &str) -> BuildKey {
@@ -133,6 +103,14 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    fn list(&self) -> List<'_> {
+        List {
+            go: self.go,
+            work: self.work,
+            deadline: self.deadline,
+        }
+    }
+
     /// The modules that may be meant, the likeliest first: of the longest path that is known to be released, the newest major.
     fn candidates(&self) -> Result<Vec<Candidate>, Refusal> {
         let plain = Candidate::of(self.target);
@@ -143,7 +121,7 @@ impl Asking<'_> {
             return Ok(with_major.flatten().collect());
         }
         // No version, a branch or a commit: the newest major is meant. Which there are, the proxy is asked at once.
-        let listed = self.majors(&plain)?;
+        let listed = Majors::of(&self.list(), &plain)?;
         let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
             let with_majors = plain
                 .iter()
@@ -157,58 +135,6 @@ impl Asking<'_> {
             is_known && !listed.released.contains(&c.module)
         });
         Ok(released.into_iter().chain(rest).collect())
-    }
-
-    /// What the module proxy lists of these, in any major.
-    fn majors(&self, plain: &[Candidate]) -> Result<Majors, Refusal> {
-        let mut majors = Majors::default();
-        let mut from = 1;
-        loop {
-            let last = from + MAJORS_AT_ONCE - 1;
-            let asked: BTreeSet<String> = plain
-                .iter()
-                .flat_map(|c| (from..=last).filter_map(|major| c.at_major(major)))
-                .map(|c| c.module)
-                .collect();
-            for listed in self.listed(asked.iter().map(String::as_str).collect())? {
-                let is_release = |version: &String| !version.contains('-');
-                let place = match listed.versions.iter().any(is_release) {
-                    true => &mut majors.released,
-                    false => &mut majors.unreleased,
-                };
-                place.insert(listed.path);
-            }
-            majors.newest = last;
-            let is_last = |c: &Candidate| {
-                let module = c.at_major(last).map(|c| c.module);
-                module.is_some_and(|m| majors.released.contains(&m) || majors.unreleased.contains(&m))
-            };
-            if !plain.iter().any(is_last) {
-                return Ok(majors);
-            }
-            from = last + 1;
-        }
-    }
-
-    /// Those of these modules that have versions.
-    fn listed(&self, modules: Vec<&str>) -> Result<Vec<Listed>, Refusal> {
-        let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
-        args.extend(modules);
-        let outcome = self.go.run(self.work, &args, self.deadline)?;
-        downloaded::ended(self.go, self.work, "versions", &outcome)?;
-        let mut there = Vec::new();
-        for listed in serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>() {
-            let Ok(listed) = listed else { break };
-            match &listed.error {
-                // Else a newer major would not be there for as long as the proxy is in trouble.
-                Some(error) if diagnosis::is_trouble(&error.err) => {
-                    return Err(diagnosis::module(&error.err, false, &self.go.hidden()));
-                }
-                _ if listed.versions.is_empty() => {}
-                _ => there.push(listed),
-            }
-        }
-        Ok(there)
     }
 
     /// Downloads the candidate, follows another path that it declares once, and finds the command in it.
@@ -249,19 +175,60 @@ impl Asking<'_> {
         };
         let mut inside = self.modules_inside(candidate, downloaded)?;
         if commands.is_empty() && inside.len() <= 1 {
-            let none = || Refusal::new(Reason::NoCommand).detail(candidate.module.clone());
+            let none = || self.no_command(candidate, downloaded);
             return inside.pop().map_or_else(|| Err(none()), |(_, only)| only);
         }
-        let typed = self.target.import_path();
-        let typed = typed.strip_prefix("github.com/").unwrap_or(&typed);
         let inside = inside.into_iter().map(|(dir, _)| dir);
         let mut dirs: Vec<String> = commands.into_iter().chain(inside).collect();
         // What is for others stands there, as a rule.
         dirs.sort_by_key(|dir| !dir.starts_with("cmd/"));
-        let named = Some(self.target.version()).filter(|version| **version != Version::Latest);
-        let version = named.map_or(String::new(), |version| format!("@{}", version.query()));
-        let addresses = dirs.iter().map(|dir| format!("/{typed}/{dir}{version}"));
+        let typed = self.target.import_path();
+        let addresses = dirs.iter().map(|dir| self.address(&join(&typed, dir)));
         Err(Refusal::new(Reason::SeveralCommands).instead(addresses))
+    }
+
+    /// What is typed for a package, at the version that was asked for.
+    fn address(&self, package: &str) -> String {
+        let package = package.strip_prefix("github.com/").unwrap_or(package);
+        match self.target.version() {
+            Version::Latest => format!("/{package}"),
+            named @ (Version::Exact(_) | Version::Prefix(_) | Version::Revision(_)) => {
+                format!("/{package}@{}", named.query())
+            }
+        }
+    }
+
+    /// What was typed, up to the module's root.
+    fn typed_root(&self, candidate: &Candidate) -> Option<String> {
+        let typed = self.target.import_path();
+        let root = typed.strip_suffix(&candidate.below)?.strip_suffix('/')?;
+        Some(root.to_owned())
+    }
+
+    /// There is none where it was looked for; the module may hold some elsewhere.
+    fn no_command(&self, candidate: &Candidate, downloaded: &Downloaded) -> Refusal {
+        let names = [last_name(&candidate.module)];
+        let root = self
+            .typed_root(candidate)
+            .filter(|_| mains::choose(&downloaded.dir, &names) != Choice::None);
+        Refusal::new(Reason::NoCommand)
+            .detail(join(&candidate.module, &candidate.below))
+            .instead(root.map(|root| self.address(&root)))
+    }
+
+    /// There is no such directory; who pasted an address of GitHub's meant a branch.
+    fn no_package(&self, candidate: &Candidate) -> Refusal {
+        let parts: Vec<&str> = candidate.below.splitn(3, '/').collect();
+        let root = self.typed_root(candidate);
+        let instead = root.map(|root| match parts.as_slice() {
+            ["tree", branch, below @ ..] if *self.target.version() == Version::Latest => {
+                format!("{}@{branch}", self.address(&join(&root, &below.concat())))
+            }
+            [..] => self.address(&root),
+        });
+        Refusal::new(Reason::NoSuchPackage)
+            .detail(format!("{} has no {}", candidate.module, candidate.below))
+            .instead(instead)
     }
 
     /// Which command of the candidate is meant; its directory is relative to the module's root if it is one, to what was typed
@@ -274,8 +241,7 @@ impl Asking<'_> {
                 return Ok(Choice::Command(candidate.below.clone()));
             }
             if !place.is_dir() {
-                return Err(Refusal::new(Reason::NoSuchPackage)
-                    .detail(format!("{} has no {}", candidate.module, candidate.below)));
+                return Err(self.no_package(candidate));
             }
         }
         Ok(match mains::choose(&place, &names) {
@@ -296,7 +262,7 @@ impl Asking<'_> {
             return Ok(Vec::new());
         }
         let modules: Vec<String> = dirs.iter().map(|dir| join(root, dir)).collect();
-        let listed = self.listed(modules.iter().map(String::as_str).collect())?;
+        let listed = self.list().of(modules.iter().map(String::as_str))?;
         let inside = |module: &String| {
             let below = |path: &str| path[root.len() + 1..].to_owned();
             match self.module_inside(module) {

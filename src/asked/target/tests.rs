@@ -138,6 +138,12 @@ fn every_refusal_names_its_reason() {
                 instead: instead("/o/r"),
             },
         ),
+        (
+            "/o/r/@v1",
+            BadTarget::TrailingSlash {
+                instead: instead("/o/r@v1"),
+            },
+        ),
         // R2, R3
         ("/o/r%2f..%2f..%2fetc", BadTarget::PercentSign),
         ("/%2e%2e/r", BadTarget::PercentSign),

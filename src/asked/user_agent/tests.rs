@@ -66,11 +66,15 @@ fn what_is_long_is_read_in_whole_words() {
 }
 
 #[test]
-fn netbsd_is_asked_for_its_processor() {
+fn a_uname_is_asked_for_what_it_can_tell() {
     for (user_agent, options) in [
-        ("curl/8.5.0", "-sm"),
-        ("Linux unknown", "-sm"),
-        ("NetBSD evbarm", "-smp"),
+        ("curl/8.5.0", Some("-sm")),
+        ("Linux unknown", Some("-sm")),
+        ("NetBSD evbarm", Some("-smp")),
+        ("FreeBSD arm", Some("-smp")),
+        ("SunOS i86pc", Some("-smv")),
+        ("Linux mips", None),
+        ("Linux mips64", None),
     ] {
         assert_eq!(platform(user_agent).expect_err(user_agent).options(), options);
     }
