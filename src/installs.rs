@@ -2,36 +2,58 @@
 
 use crate::answer::install::{Installed, Shell};
 use crate::answer::refusal::trouble;
-use crate::answer::{Refusal, Response};
-use crate::asked::Target;
+use crate::answer::{Notices, Refusal, Response};
+use crate::asked::{Platform, Target, Wish};
 use crate::config::{Config, Patience};
+use crate::golang::Resolved;
 use crate::golang::command::Go;
 use crate::golang::toolchain::brought;
 use crate::meaning::meaning;
-use crate::refusals::bad_path;
+use crate::refusals::{bad_path, bad_query};
 use crate::request::Request;
 use crate::store::Store;
 use crate::store::budget::Client;
 
-/// The path behind it is a target's.
-const PREFIXES: [(&[u8], Shell); 2] = [
-    (b"/-/install.ps1/", Shell::PowerShell),
-    (b"/-/install/", Shell::Posix),
-];
-
 /// The script of this path, if the path is one's.
 pub fn script(request: &Request, config: &Config) -> Option<Result<Response, Refusal>> {
-    PREFIXES.iter().find_map(|(prefix, shell)| {
-        // The slash before the owner is the target's.
-        let behind = request.path.strip_prefix(&prefix[..prefix.len() - 1])?;
-        behind
-            .starts_with(b"/")
-            .then(|| install(behind, *shell, request, config))
-    })
+    let (shell, path) = Shell::of(&request.path)?;
+    // What to type instead is to be installed too.
+    Some(install(shell, path, request, config).map_err(|refusal| refusal.below(shell.place())))
 }
 
-fn install(path: &[u8], shell: Shell, request: &Request, config: &Config) -> Result<Response, Refusal> {
+fn install(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Result<Response, Refusal> {
     let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
+    let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
+    if let (Some(os), Some(arch)) = (&wish.os, &wish.arch) {
+        Platform::new(os, arch).map_err(|bad| bad_query(&bad.into()))?;
+    }
+    let resolved = resolved(&target, request, config)?;
+    let query = wish.to_string();
+    let typed = match query.as_str() {
+        "" => target.to_string(),
+        query => format!("{target}?{query}"),
+    };
+    let file = wish.os.map(|os| Platform::executable_on(&os, resolved.name()));
+    let notices = resolved
+        .notices
+        .as_ref()
+        .map(Notices::sentences)
+        .unwrap_or_default();
+    let text = shell.script(&Installed {
+        server: &request.address(),
+        target: &typed,
+        exact: &resolved.path(),
+        query: &query,
+        file: file.as_deref().unwrap_or_default(),
+        name: resolved.name(),
+        version: &resolved.version,
+        notices: &notices,
+    });
+    let response = Response::text(200, "text/plain; charset=utf-8", text);
+    Ok(response.with("Cache-Control", "no-store"))
+}
+
+fn resolved(target: &Target, request: &Request, config: &Config) -> Result<Resolved, Refusal> {
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
     let patience = Patience::of_request(config);
     let toolchain = brought::default(config, &store, &mut brought::until(patience.end()))?;
@@ -42,14 +64,5 @@ fn install(path: &[u8], shell: Shell, request: &Request, config: &Config) -> Res
         patience,
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    let resolved = meaning(go, &target, &client)?;
-    let text = shell.script(&Installed {
-        server: &request.address(),
-        target: &target.to_string(),
-        exact: &resolved.path(),
-        name: resolved.name(),
-        version: &resolved.version,
-    });
-    let response = Response::text(200, "text/plain; charset=utf-8", text);
-    Ok(response.with("Cache-Control", "no-store"))
+    meaning(go, target, &client)
 }

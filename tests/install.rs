@@ -3,9 +3,10 @@
 use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::front::Front;
+use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::web_server::WebServer;
-use crate::support::{plain, sha256};
+use crate::support::{PATIENCE, eventually, plain, sha256};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -84,8 +85,13 @@ impl Machine {
 
 /// What `script` says on a machine with these tools and curl, run by dash: whether it ends well, and what it leaves.
 fn with_curl(tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
-    let machine = Machine::with(&[tools, &["curl"]].concat());
-    let output = machine.run(&["dash"], script.as_bytes());
+    by(&["dash"], &[tools, &["curl"]].concat(), script)
+}
+
+/// The same for any shell and tools.
+fn by(shell: &[&str], tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
+    let machine = Machine::with(tools);
+    let output = machine.run(shell, script.as_bytes());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), said, machine.installed())
 }
@@ -158,21 +164,143 @@ fn other_bytes_are_not_installed() {
     );
 }
 
+/// Whoever fetches, at once: with the compiler's words, or, where a wget keeps no body of a failure, with its name.
 #[test]
 fn a_refusal_is_told_and_leaves_nothing() {
     let store = Scratch::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/does-not-compile");
-    let (well, said, left) = with_curl(&TOOLS, &script);
-    assert!(
-        !well && said.contains("was not installed") && left.is_empty(),
-        "{said}"
-    );
+    for (shell, fetches) in SHELLS {
+        let (well, said, left) = by(shell, &[&TOOLS[..], fetches].concat(), &script);
+        let words = match fetches {
+            ["wget=busybox"] => "The server says 422. Why, it tells a browser: http://",
+            _ => "cannot use",
+        };
+        assert!(
+            !well && said.contains("was not installed") && said.contains(words) && left.is_empty(),
+            "{shell:?} {fetches:?}: {said}"
+        );
+    }
     front
         .ask(&Ask::get("/-/install/tester/library"))
         .refused("no-command");
     front.ask(&Ask::get("/-/install/o/../r")).refused("bad-path");
     front.ask(&Ask::get("/-/installed")).refused("no-such-page");
+}
+
+/// What still compiles is waited for; what asks too much is told how long to wait, and is not kept.
+#[test]
+fn a_script_waits_for_what_comes_and_for_nothing_else() {
+    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_FIRST_BYTE_SECONDS", "1");
+    // The front begins its answers in time; a responder cannot, and says 503.
+    let responder = store.responder();
+    let nginx = WebServer::nginx(&store, &responder.socket);
+    let server = format!("http://{}{}", nginx.mounts[0].address, nginx.mounts[0].prefix);
+    let path = "/-/install/tester/waits-for-dependency@v1.0.0";
+    let script = Command::new("curl")
+        .args(["-sS", &format!("{server}{path}")])
+        .output()
+        .unwrap();
+    let script = String::from_utf8(script.stdout).unwrap();
+    // It does not matter how long it sleeps: it is there when it is there.
+    let tools = TOOLS.map(|tool| if tool == "sleep" { "sleep=true" } else { tool });
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| with_curl(&tools, &script));
+        eventually("it was told to wait", PATIENCE, || {
+            responder.log().contains("still-building")
+        });
+        proxy.change(Manner::Serve);
+        let (well, said, left) = waits.join().unwrap();
+        assert!(well && said.contains("not ready yet (still-building)"), "{said}");
+        assert_eq!(left, ["waits-for-dependency"], "{said}");
+    });
+    let poor = Scratch::new().set("GOX_BUILDS_PER_HOUR", "1");
+    let front = poor.front();
+    front.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+    let text = self::script(&front, "/-/install/tester/hello@v1.0.0");
+    let without_sleep: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sleep").collect();
+    let (well, said, left) = with_curl(&without_sleep, &text);
+    assert!(
+        !well
+            && said.contains("many new programs")
+            && said.contains("Ask again in 600 seconds")
+            && left.is_empty(),
+        "{said}"
+    );
+}
+
+/// Its query is the program's: what is not understood is refused, the rest is asked for.
+#[test]
+fn what_else_was_asked_for_is_installed() {
+    let store = Scratch::new();
+    let front = store.front();
+    let path = "/-/install/tester/hello@v1.0.0";
+    for (query, reason) in [
+        ("versoin=1", "bad-query"),
+        ("os=windows&arch=mips", "unknown-platform"),
+    ] {
+        front.ask(&Ask::get(&format!("{path}?{query}"))).refused(reason);
+    }
+    let program = front.ask(&Ask::get("/tester/hello@v1.0.0?os=windows&arch=arm64&strip=1"));
+    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
+    let script = script(&front, &format!("{path}?strip=1&goos=windows&arch=aarch64"));
+    let output = machine.run(&["dash"], script.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(machine.installed(), ["hello.exe"], "{said}");
+    assert_eq!(
+        sha256(&fs::read(machine.bin().join("hello.exe")).unwrap()),
+        program.sha256()
+    );
+}
+
+/// A list is one of what can be installed, and a failure is one in the language of who asked.
+#[test]
+fn a_list_leads_to_what_can_be_installed() {
+    let store = Scratch::new();
+    let ask = |path: &str| store.ask(&Ask::get(path));
+    let list = ask("/-/install/tester/several-commands?strip=1");
+    list.refused("several-commands");
+    assert!(
+        list.text()
+            .contains("/-/install/tester/several-commands/cmd/one?strip=1"),
+        "{list}"
+    );
+    let list = ask("/-/install.ps1/tester/several-commands");
+    let text = list.text();
+    assert!(
+        text.contains("\nthrow @'\nThis repository") && text.ends_with("\n'@\n"),
+        "{list}"
+    );
+    assert!(
+        text.contains("  /-/install.ps1/tester/several-commands/cmd/one\n"),
+        "{list}"
+    );
+    assert!(is_powershell(&text), "{list}");
+}
+
+/// Where it cannot go, that is said in words.
+#[test]
+fn a_place_that_is_none_is_told() {
+    let store = Scratch::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/hello@v1.0.0");
+    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
+    fs::create_dir(machine.bin().join("hello")).unwrap();
+    let output = machine.run(&["dash"], script.as_bytes());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("hello is a directory"),
+        "{said}"
+    );
+    let homeless = script.replace("set -eu\n", "set -eu\nunset HOME\n");
+    let (well, said, left) = with_curl(&TOOLS, &homeless);
+    assert!(
+        !well && said.contains("there is no HOME") && left.is_empty(),
+        "{said}"
+    );
 }
 
 #[test]
@@ -201,16 +329,18 @@ fn the_scripts_are_clean() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
+    let text = fs::read_to_string(folder.join("install.ps1")).unwrap();
+    assert!(is_powershell(&text), "install.ps1 does not parse");
+    // The control: the parser does refuse.
+    assert!(!is_powershell(&text.replacen("try {", "try ", 1)));
+}
+
+fn is_powershell(text: &str) -> bool {
     let mut parser = tree_sitter::Parser::new();
     parser
         .set_language(&tree_sitter_powershell::LANGUAGE.into())
         .unwrap();
-    let text = fs::read_to_string(folder.join("install.ps1")).unwrap();
-    let tree = parser.parse(&text, None).unwrap();
-    assert!(!tree.root_node().has_error(), "install.ps1 does not parse");
-    // The control: the parser does refuse.
-    let tree = parser.parse(text.replacen("try {", "try ", 1), None).unwrap();
-    assert!(tree.root_node().has_error());
+    !parser.parse(text, None).unwrap().root_node().has_error()
 }
 
 #[test]
@@ -233,6 +363,8 @@ fn sidecars_tell_and_never_build() {
     assert_eq!(all["url"], program.header("content-location").unwrap());
     assert!(get("/tester/hello@v1.0.0.log").text().contains("without a word"));
     get("/tester/does-not-compile").refused("does-not-compile");
+    get("/tester/does-not-compile.sha256").refused("does-not-compile");
+    get("/tester/does-not-compile.json").refused("does-not-compile");
     assert!(get("/tester/does-not-compile.log").text().contains("cannot use"));
 }
 

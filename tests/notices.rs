@@ -60,6 +60,28 @@ fn a_deprecated_module_is_told_everywhere() {
     assert!(deprecated.starts_with("use \u{FFFD}]0;pwned"), "{all:#}");
 }
 
+/// Whoever has a program installed is told too, in the author's words, which no shell reads as its own.
+#[test]
+fn who_installs_is_told() {
+    let store = Scratch::new();
+    let script = |path: &str| store.ask(&Ask::get(path)).text();
+    let posix = script("/-/install/tester/deprecated-with-escapes");
+    let line = posix
+        .lines()
+        .find(|line| line.contains("deprecated by its author"))
+        .unwrap();
+    assert!(
+        line.starts_with("    say 'This module") && line.contains("pwned"),
+        "{line}"
+    );
+    let powershell = script("/-/install.ps1/tester/retracted@v1.1.0");
+    assert!(
+        powershell.contains("Write-Host 'This version is retracted by its author: published by mistake"),
+        "{powershell}"
+    );
+    assert!(!powershell.contains("{{") && !posix.contains("{{"));
+}
+
 /// A version that was asked for by name may be taken back later: who asks days after that is told, without waiting for it; and
 /// an exact version stays what it is though the proxy fails.
 #[test]

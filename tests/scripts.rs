@@ -35,7 +35,7 @@ fn is_text(case: &Case) -> bool {
         .iter()
         .find(|(name, _)| *name == "Accept")
         .map(|(_, types)| types.as_str());
-    matches!(case.expect, Expect::Refused(_)) && types == Some("*/*")
+    matches!(case.expect, Expect::Refused(_)) && types == Some("*/*") && case.ask.method != "HEAD"
 }
 
 fn run_saved(case: &Case, store: &Scratch) -> Vec<String> {

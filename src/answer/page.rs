@@ -48,7 +48,7 @@ pub fn landing(place: &str, mount: &str) -> String {
             p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
                 code { "?os=windows&arch=arm64" } ". A program in a folder: " code { "/FiloSottile/age/cmd/age" } "." }
             p { "To have it installed, and its SHA-256 compared:" }
-            pre { "curl " (place) "/-/install/junegunn/fzf | sh\n"
+            pre { "curl -sS " (place) "/-/install/junegunn/fzf | sh\n"
                 "irm " (place) "/-/install.ps1/junegunn/fzf | iex    # PowerShell" }
             p { "What is known of a program, once it is built: " code { "/junegunn/fzf.sha256" } ", "
                 code { ".json" } " and " code { ".log" } "." }
@@ -69,7 +69,7 @@ pub fn landing_text(place: &str) -> String {
          A version: /junegunn/fzf@v0.65.2. Another platform: ?os=windows&arch=arm64.\n\
          A program in a folder: /FiloSottile/age/cmd/age.\n\n\
          To have it installed, and its SHA-256 compared:\n\n    \
-         curl {place}/-/install/junegunn/fzf | sh\n    \
+         curl -sS {place}/-/install/junegunn/fzf | sh\n    \
          irm {place}/-/install.ps1/junegunn/fzf | iex    # PowerShell\n\n\
          What is known of a program, once it is built: /junegunn/fzf.sha256, .json and .log.\n\
          All platforms: {place}/-/platforms. What can go wrong: {place}/-/reasons.\n"

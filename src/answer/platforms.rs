@@ -7,14 +7,17 @@ use super::page::frame;
 use crate::asked::Platform;
 
 /// How a platform is asked for.
-const HOW: &str = "Ask for one by ?os=OS&arch=ARCH. A level stands behind the architecture, as in arch=armv6 or arch=amd64v3; \
-                   the first of a line goes without saying.";
+const HOW: [&str; 2] = [
+    "Ask for one by ?os=OS&arch=ARCH.",
+    "A level stands behind the architecture, as in arch=armv6 or arch=amd64v3; the first of a line goes without saying.",
+];
 
 /// For `curl`: what is no platform is a comment.
 pub fn text(pairs: &[Platform]) -> String {
     let line = |pair: &Platform| format!("{:18}{}", pair.to_string(), levels(pair).join(" "));
     let lines = pairs.iter().map(|pair| format!("{}\n", line(pair).trim_end()));
-    format!("# {HOW}\n{}", lines.collect::<String>())
+    let how = HOW.iter().map(|line| format!("# {line}\n"));
+    how.chain(lines).collect()
 }
 
 /// For a program: each platform by its parts, and the queries that ask for each of its levels.
@@ -32,7 +35,7 @@ pub fn page(pairs: &[Platform]) -> String {
         "Platforms",
         html! {
             h1 { "What this server builds for" }
-            p { (HOW) }
+            p { (HOW.join(" ")) }
             @for pair in pairs {
                 h2 { (pair) }
                 p { code { "?" (pair.query()) } @if !levels(pair).is_empty() { " " small { (levels(pair).join(" ")) } } }

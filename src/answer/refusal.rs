@@ -50,15 +50,24 @@ impl Refusal {
     /// With its addresses as this client types them: where the service is mounted, and for the platform that was asked for.
     pub fn addressed(&self, request: &Request) -> Refusal {
         let query = Some(request.query.as_str()).filter(|query| query.bytes().all(|b| b.is_ascii_graphic()));
-        let address = |line: &String| {
+        let address = |line: &str| {
             let query = query.filter(|query| !query.is_empty() && !line.contains('?'));
             let query = query.map_or(String::new(), |query| format!("?{query}"));
             format!("{}{line}{query}", request.mount)
         };
+        self.each_address(address)
+    }
+
+    /// With its addresses below a path of the service's own.
+    pub fn below(&self, place: &str) -> Refusal {
+        self.each_address(|line| format!("{place}{line}"))
+    }
+
+    fn each_address(&self, change: impl Fn(&str) -> String) -> Refusal {
         let lines = self.instead.iter();
         let lines = lines.map(|line| {
             if is_address(line) {
-                address(line)
+                change(line)
             } else {
                 line.clone()
             }

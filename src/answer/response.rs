@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 
+use super::install::Shell;
 use super::{Refusal, page, script};
 use crate::request::Request;
 
@@ -120,7 +121,13 @@ impl Response {
         let response = match Reader::of(&request.accept) {
             Reader::Html => Response::page(status, page::failure(refusal, mount)),
             Reader::Problem => Response::text(status, "application/problem+json", problem(refusal, mount)),
-            Reader::Text => Response::text(status, "text/plain; charset=utf-8", script::script(refusal)),
+            Reader::Text => {
+                let script = match Shell::of(&request.path) {
+                    Some((Shell::PowerShell, _)) => script::powershell(refusal),
+                    Some((Shell::Posix, _)) | None => script::script(refusal),
+                };
+                Response::text(status, "text/plain; charset=utf-8", script)
+            }
         };
         let response = response
             .with("Cache-Control", "no-store")

@@ -117,10 +117,15 @@ impl Platform {
 
     /// What a program of this name is called as a file.
     pub fn executable(&self, name: &str) -> String {
-        match (self.os, self.machine.arch) {
-            ("windows", _) => format!("{name}.exe"),
-            (_, "wasm") => format!("{name}.wasm"),
-            (_, _) => name.to_owned(),
+        Platform::executable_on(self.os, name)
+    }
+
+    /// The same where only the system is known, by Go's name for it.
+    pub fn executable_on(os: &str, name: &str) -> String {
+        match os {
+            "windows" => format!("{name}.exe"),
+            "js" | "wasip1" => format!("{name}.wasm"),
+            _ => name.to_owned(),
         }
     }
 }

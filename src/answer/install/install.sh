@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs {{name}} {{version}}, compiled for this machine by {{server}}:
 #
-#     curl -fsS {{server}}/-/install{{target}} | sh
+#     curl -sS '{{server}}/-/install{{target}}' | sh
 #
 # It goes to $GOX_BIN; else to the first of ~/.local/bin, ~/bin and /usr/local/bin that is on PATH and can be written; else to
 # ~/.local/bin. Its SHA-256 is compared with what the server says. No sudo, and nothing else is touched.
@@ -9,28 +9,75 @@
 set -eu
 
 server='{{server}}'
-url='{{server}}{{exact}}'
+program='{{exact}}'
+query='{{query}}'
+file='{{file}}'
 name='{{name}}'
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$name was not installed: $*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# fetch URL FILE: curl or wget, told to wait where the server says that it still compiles.
+# What tells this machine from others: the version on illumos and Solaris, the processor on BSDs for small boards.
+machine() {
+    case $(uname -s) in
+    SunOS) uname -smv ;;
+    FreeBSD | NetBSD) uname -smp ;;
+    *) uname -sm ;;
+    esac
+}
+
+# fetch URL FILE: curl or wget. What they say of the answer's head is in FILE.head.
 fetch() {
+    : >"$2"
+    : >"$2.head"
     if has curl; then
         if [ -t 2 ]; then bar=--progress-bar; else bar=--silent; fi
-        curl "$bar" --show-error --fail --location --retry 60 --user-agent "$machine" --output "$2" "$1"
+        curl "$bar" --show-error --location --user-agent "$machine" --dump-header "$2.head" --output "$2" "$1" || true
     elif has wget; then
-        tries=0
-        until wget -q -U "$machine" -O "$2" "$1"; do
-            tries=$((tries + 1))
-            [ "$tries" -lt 30 ] || return 1
-            sleep 10
-        done
+        case $(wget --help 2>&1) in
+        *content-on-error*) wget -q -S --content-on-error -U "$machine" -O "$2" "$1" 2>"$2.head" || true ;;
+        *) wget -q -S -U "$machine" -O "$2" "$1" 2>"$2.head" || true ;;
+        esac
     else
         fail 'there is neither curl nor wget.'
     fi
+}
+
+# read_head FILE: the status, the Retry-After in seconds and the reason of the last answer in it; redirections precede it.
+read_head() {
+    code='' wait='' reason=''
+    while IFS=' :' read -r field value; do
+        case $field in
+        HTTP/*) code=${value%%[!0-9]*} wait='' reason='' ;;
+        [Rr]etry-[Aa]fter) wait=${value%%[!0-9]*} ;;
+        [Gg]ox-[Rr]eason) reason=${value%%[!a-z-]*} ;;
+        esac
+    done <"$1"
+}
+
+# ask URL FILE: fetches it, and while it still compiles waits as long as the server says.
+ask() {
+    tries=0
+    while fetch "$1" "$2"; read_head "$2.head"; [ "$code" = 503 ] && [ "$tries" -lt 90 ]; do
+        tries=$((tries + 1))
+        say "It is not ready yet ($reason). Asking again in ${wait:-10} seconds."
+        sleep "${wait:-10}"
+    done
+    [ "$code" = 200 ] || refused "$1" "$2"
+}
+
+# refused URL FILE: why, as the server says it: its failures are scripts that print it. Some wgets keep none.
+refused() {
+    [ -n "$code" ] || fail "$server does not answer."
+    read -r first <"$2" || first=
+    # shellcheck source=/dev/null
+    case $first in
+    '#!/bin/sh') (. "$2") || true ;;
+    *) say "The server says $code${reason:+, $reason}. Why, it tells a browser: $1" ;;
+    esac
+    [ -z "$wait" ] || say "Ask again in $wait seconds."
+    fail "the server refused."
 }
 
 # sum FILE: its SHA-256, or nothing where no program tells it.
@@ -47,6 +94,7 @@ directory() {
         printf '%s\n' "$GOX_BIN"
         return
     fi
+    [ -n "${HOME:-}" ] || fail 'there is no HOME. Say where it goes, as in GOX_BIN=/usr/local/bin.'
     for bin in "$HOME/.local/bin" "$HOME/bin" /usr/local/bin; do
         case ":$PATH:" in
         *":$bin:"*) if [ -d "$bin" ] && [ -w "$bin" ]; then printf '%s\n' "$bin"; return; fi ;;
@@ -56,21 +104,25 @@ directory() {
 }
 
 main() {
-    machine=$(uname -sm)
-    case $machine in
-    MINGW* | MSYS* | CYGWIN*) file=$name.exe ;;
-    *) file=$name ;;
-    esac
+    machine=$(machine)
+    if [ -z "$file" ]; then
+        case $machine in
+        MINGW* | MSYS* | CYGWIN*) file=$name.exe ;;
+        *) file=$name ;;
+        esac
+    fi
     bin=$(directory)
     mkdir -p "$bin" || fail "$bin cannot be made."
+    [ ! -d "$bin/$file" ] || fail "$bin/$file is a directory."
     # Beside where it goes, so that the last step is a rename: what runs is never half a program.
     new=$bin/.$file.$$
-    trap 'rm -f "$new" "$new.sha256"' EXIT
+    trap 'rm -f "$new" "$new.head" "$new.sha256" "$new.sha256.head"' EXIT
     trap 'exit 1' HUP INT TERM
 
-    say "Asking $server for $name {{version}} for $machine. If nobody has asked before, it is compiled now."
-    fetch "$url" "$new" || fail "the server refused. It says why: curl -A '$machine' '$url'"
-    fetch "$url.sha256" "$new.sha256" || fail 'the server does not tell its SHA-256.'
+    # {{notices}}
+    say "Asking $server for $name {{version}} for ${query:-$machine}. If nobody has asked before, it is compiled now."
+    ask "$server$program${query:+?$query}" "$new"
+    ask "$server$program.sha256${query:+?$query}" "$new.sha256"
     told=$(cut -d ' ' -f 1 "$new.sha256")
     got=$(sum "$new")
     case $got in
