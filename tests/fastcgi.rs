@@ -8,6 +8,7 @@ use crate::support::fastcgi::{
     STDIN, UNKNOWN_TYPE, begin, pair, pairs, record, request, stream,
 };
 use crate::support::processes::{self, Process};
+use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::{PATIENCE, eventually, plain};
 use nix::sys::signal::Signal;
@@ -500,6 +501,39 @@ fn a_connection_that_closes_loses_no_build() {
         !store.artifacts().is_empty()
     });
     is_busy(&responder.ask(&Ask::get("/tester/busy")));
+}
+
+/// R31: who leaves while a build goes on leaves neither a thread nor a descriptor.
+#[test]
+fn clients_that_leave_leave_no_threads() {
+    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+    let responder = store.responder();
+    let has = || {
+        let threads = processes::status(responder.pid(), "Threads").unwrap();
+        let files = std::fs::read_dir(format!("/proc/{}/fd", responder.pid()));
+        (threads.parse::<usize>().unwrap(), files.unwrap().count())
+    };
+    let ask = || {
+        let mut connection = responder.connect();
+        let variables = Ask::get("/tester/waits-for-dependency").variables();
+        connection.send(&request(1, true, &variables, b""));
+        connection
+    };
+    let _first = ask();
+    eventually("the build waits for its dependency", PATIENCE, || {
+        proxy
+            .asked()
+            .iter()
+            .any(|path| path.ends_with("/arrives-late/@v/v1.0.0.zip"))
+    });
+    let (threads, files) = has();
+    let others: Vec<Connection> = (0..50).map(|_| ask()).collect();
+    eventually("all wait", PATIENCE, || has().0 >= threads + 50);
+    drop(others);
+    eventually("nothing of them is left", PATIENCE, || has() <= (threads, files));
+    assert!(store.artifacts().is_empty(), "the build still goes on");
+    proxy.change(Manner::Serve);
 }
 
 /// S8: a build lives longer than a request, so it may hold nothing of one: no connection, no listening socket, no signals

@@ -2,6 +2,7 @@
 
 use crate::support::ask::Ask;
 use crate::support::case::tester;
+use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::{PATIENCE, eventually, plain, processes};
 use std::fs;
@@ -124,6 +125,27 @@ fn builds_of_a_client_and_hour() {
         .program();
 }
 
+/// Whose turn does not come in time is told so, and has paid nothing.
+#[test]
+fn who_gets_no_turn_has_paid_nothing() {
+    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_BUILDS", "1")
+        .set("GOX_BUILDS_PER_HOUR", "2")
+        .set("GOX_FIRST_BYTE_SECONDS", "1");
+    store
+        .ask(&Ask::get("/tester/waits-for-dependency"))
+        .refused("still-building");
+    for _ in 0..2 {
+        store.ask(&hello("v1.0.0")).refused("queue-full");
+    }
+    proxy.change(Manner::Serve);
+    store.quiet();
+    store.ask(&hello("v1.0.0")).program();
+    store.ask(&hello("v1.1.0")).refused("too-many-builds");
+}
+
 /// What does not exist is asked for once a minute, by whomever, and only so often by one client.
 #[test]
 fn names_that_are_not_are_cheap() {
@@ -188,7 +210,6 @@ fn what_is_only_looked_at_goes() {
 /// An old answer is given at once, and one process asks anew.
 #[test]
 fn a_hit_does_not_wait_for_the_proxy() {
-    use crate::support::proxy::{Manner, Proxy};
     let proxy = Proxy::start(Manner::Serve);
     let store = Scratch::new()
         .set("GOX_GOPROXY", proxy.url())
@@ -212,7 +233,6 @@ fn a_hit_does_not_wait_for_the_proxy() {
 /// R8, R30: that there is nothing is remembered as long as what there is, and no longer.
 #[test]
 fn what_is_published_is_seen() {
-    use crate::support::proxy::{Manner, Proxy};
     let proxy = Proxy::start(Manner::Page(404));
     let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
     let ask = Ask::get("/tester/hello");

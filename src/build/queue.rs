@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::wait::Stage;
 use crate::store::Store;
-use crate::store::lock::{Lock, Waiting, wait_for_any, wait_to_take};
+use crate::store::lock::{Lock, Waiting};
 
 /// A place in the queue.
 pub struct Ticket {
@@ -34,7 +34,7 @@ impl Ticket {
     pub fn draw(store: &Store, most: usize) -> io::Result<Option<Ticket>> {
         let queue = store.queue();
         // Whoever holds the counter is alone in drawing: no two get one number, and none slips past the bound.
-        let Some(_alone) = wait_to_take(&queue.join("drawing"), Duration::MAX)? else {
+        let Some(_alone) = Lock::take_within(&queue.join("drawing"), Duration::MAX)? else {
             return Ok(None);
         };
         if waiting(&queue)?.len() >= most {
@@ -68,10 +68,10 @@ impl Ticket {
                 .filter(|(n, _)| *n < self.number)
                 .collect();
             let waiting = match ahead.last() {
-                Some((_, path)) => Waiting::begin(path)?,
+                Some((_, path)) => Waiting::on(std::slice::from_ref(path)),
                 None => match try_any(&slots)? {
                     Some(slot) => return Ok(Some(slot)),
-                    None => wait_for_any(&slots)?,
+                    None => Waiting::on(&slots),
                 },
             };
             loop {

@@ -1,6 +1,7 @@
 //! One build per key. The request that finds a key's lock free starts a builder that inherits it; all others wait for the
 //! lock to come free, and look again.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
@@ -125,6 +126,7 @@ impl Wait<'_> {
         (failure.refusal.reason.is_for_ever() || meanwhile).then_some(Err(failure.refusal))
     }
 
+    /// A slot, paid for: who gets none has the cost back.
     fn slot(&mut self, deadline: Instant) -> Result<Lock, Refusal> {
         if let Some(client) = self.client {
             let within = self.store.spend(client, Cost::Build, self.config.builds_per_hour);
@@ -132,6 +134,18 @@ impl Wait<'_> {
                 return Err(Refusal::new(Reason::TooManyBuilds));
             }
         }
+        self.turn(deadline).inspect_err(|_| {
+            let given = self
+                .client
+                .map(|client| self.store.give_back(client, Cost::Build));
+            if let Some(Err(error)) = given {
+                log::warn!("cannot give back what a build costs: {error}");
+            }
+        })
+    }
+
+    /// A slot, at once or in order of arrival.
+    fn turn(&mut self, deadline: Instant) -> Result<Lock, Refusal> {
         let (store, slots) = (self.store, self.config.builds());
         if let Some(slot) = slot_at_once(store, slots).map_err(|e| trouble("take a slot", &e))? {
             return Ok(slot);
@@ -141,11 +155,12 @@ impl Wait<'_> {
         let slot = ticket
             .wait_for_slot(store, slots, deadline, self.tell)
             .map_err(|e| trouble("wait in line", &e))?;
-        slot.ok_or(Refusal::new(Reason::StillBuilding))
+        // Its turn did not come: nothing is being compiled for it.
+        slot.ok_or(Refusal::new(Reason::QueueFull))
     }
 
-    fn until_free(&mut self, lock: &std::path::Path, deadline: Instant) -> Result<bool, Refusal> {
-        let waiting = Waiting::begin(lock).map_err(|e| trouble("wait for a build", &e))?;
+    fn until_free(&mut self, lock: &PathBuf, deadline: Instant) -> Result<bool, Refusal> {
+        let waiting = Waiting::on(std::slice::from_ref(lock));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || !(self.tell)(Stage::Building) {

@@ -298,7 +298,13 @@ pub fn verify_flags(flags: &[String]) -> String {
 
 /// Where Go's own linker makes no programs, and a C compiler has to (internal/platform, MustLinkExternal, DefaultPIE and
 /// InternalLinkPIESupported; Go 1.26).
-const LINKED_BY_C: &[&str] = &["android/386", "android/amd64", "android/arm", "ios/amd64", "ios/arm64"];
+const LINKED_BY_C: &[&str] = &[
+    "android/386",
+    "android/amd64",
+    "android/arm",
+    "ios/amd64",
+    "ios/arm64",
+];
 
 /// Whether this Go builds for this platform without a C compiler.
 pub fn supports(toolchain: &Toolchain, platform: &Platform) -> Result<(), Refusal> {

@@ -135,10 +135,7 @@ fn place(go: Go<'_>, deadline: Instant) -> Result<Lock, Refusal> {
             }
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        // For one of them, and not for all: each wait is a descriptor and a thread of a responder that has many.
-        let own = nix::unistd::gettid().as_raw() as usize % places.len();
-        let waiting = Waiting::begin(&places[own]).map_err(|e| trouble("wait to ask the proxy", &e))?;
-        if !waiting
+        if !Waiting::on(&places)
             .within(left)
             .map_err(|e| trouble("wait to ask the proxy", &e))?
         {

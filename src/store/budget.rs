@@ -34,6 +34,15 @@ struct Spent {
     lookups: u32,
 }
 
+impl Spent {
+    fn count(&mut self, cost: Cost) -> &mut u32 {
+        match cost {
+            Cost::Build => &mut self.builds,
+            Cost::Lookup => &mut self.lookups,
+        }
+    }
+}
+
 impl Client {
     /// The network of an address; what is no address (a unix socket, a test) is one client.
     pub fn of(address: &str) -> Client {
@@ -59,6 +68,23 @@ impl Store {
         if per_hour == 0 {
             return Ok(true);
         }
+        self.with_spent(client, |spent| {
+            let count = spent.count(cost);
+            let is_within = *count < per_hour;
+            *count += u32::from(is_within);
+            is_within
+        })
+    }
+
+    /// Takes back a cost that came to nothing.
+    pub fn give_back(&self, client: &Client, cost: Cost) -> io::Result<()> {
+        self.with_spent(client, |spent| {
+            let count = spent.count(cost);
+            *count = count.saturating_sub(1);
+        })
+    }
+
+    fn with_spent<T>(&self, client: &Client, change: impl FnOnce(&mut Spent) -> T) -> io::Result<T> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -70,26 +96,15 @@ impl Store {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        let mut spent = read(&mut file)
-            .filter(|s| s.client == client.0 && now.abs_diff(s.since) < HOUR)
-            .unwrap_or_default();
-        if spent.client.is_empty() {
-            spent = Spent {
-                client: client.0.clone(),
-                since: now,
-                ..spent
-            };
-        }
-        let count = match cost {
-            Cost::Build => &mut spent.builds,
-            Cost::Lookup => &mut spent.lookups,
-        };
-        if *count >= per_hour {
-            return Ok(false);
-        }
-        *count += 1;
+        let is_this = |spent: &Spent| spent.client == client.0 && now.abs_diff(spent.since) < HOUR;
+        let mut spent = read(&mut file).filter(is_this).unwrap_or_else(|| Spent {
+            client: client.0.clone(),
+            since: now,
+            ..Spent::default()
+        });
+        let changed = change(&mut spent);
         write(&mut file, &spent)?;
-        Ok(true)
+        Ok(changed)
     }
 
     fn budget(&self, client: &Client) -> std::path::PathBuf {

@@ -58,7 +58,7 @@ impl Copy {
             // Between the look and the lock another may have made it.
             Some(_alone) if place.look(artifact).is_none() => place.make(artifact, coding)?,
             Some(_) => {}
-            None => drop(Waiting::begin(&place.lock)?.within(PATIENCE)?),
+            None => drop(Waiting::on(std::slice::from_ref(&place.lock)).within(PATIENCE)?),
         }
         Ok(place.look(artifact))
     }

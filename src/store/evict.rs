@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::lock::{Lock, wait_to_be_alone};
+use super::lock::Lock;
 use super::table::age;
 use super::{Artifact, Store};
 
@@ -123,7 +123,7 @@ impl Store {
 
     /// Modules are downloaded again; but not while somebody reads them. Says whether they are gone.
     fn evict_modules(&self, patience: Duration) -> io::Result<bool> {
-        let Some(_alone) = wait_to_be_alone(&self.modules_in_use(), patience)? else {
+        let Some(_alone) = Lock::take_within(&self.modules_in_use(), patience)? else {
             return Ok(false);
         };
         for entry in fs::read_dir(self.module_cache())? {

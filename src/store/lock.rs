@@ -4,9 +4,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Who waits looks so often at first, and so often at last: 500 who wait are some percent of a processor.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A lock that is held as long as this value, or a process that inherited the file, lives.
 #[derive(Debug)]
@@ -43,68 +46,67 @@ impl Lock {
     }
 }
 
-/// A wait for a lock that somebody holds.
-#[derive(Debug)]
-pub struct Waiting(mpsc::Receiver<io::Result<()>>);
-
-impl Waiting {
-    /// Begins to wait until nobody holds the lock exclusively.
-    pub fn begin(path: &Path) -> io::Result<Waiting> {
-        wait_for_any(std::slice::from_ref(&path.to_owned()))
+impl Lock {
+    /// Takes the lock, however many want or share it, if they all give it back within `patience`.
+    pub fn take_within(path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
+        let mut lock = None;
+        looking(Instant::now(), patience, || {
+            lock = Lock::try_take(path)?;
+            Ok(lock.is_some())
+        })?;
+        Ok(lock)
     }
+}
 
-    /// Waits so long at most; says whether the lock came free.
-    pub fn within(&self, patience: Duration) -> io::Result<bool> {
-        match self.0.recv_timeout(patience) {
-            Ok(locked) => locked.map(|()| true),
-            Err(_) => Ok(false),
+/// A wait until nobody holds one of these locks.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    paths: &'a [PathBuf],
+    since: Instant,
+}
+
+impl Waiting<'_> {
+    /// Begins to wait.
+    pub fn on(paths: &[PathBuf]) -> Waiting<'_> {
+        Waiting {
+            paths,
+            since: Instant::now(),
         }
     }
-}
 
-/// Begins to wait until nobody holds one of these.
-pub fn wait_for_any(paths: &[PathBuf]) -> io::Result<Waiting> {
-    let (sender, receiver) = mpsc::channel();
-    for path in paths {
-        let (file, sender) = (open(path)?, sender.clone());
-        // A thread of its own, since flock(2) knows no timeout. It ends with the process if the lock never comes free.
-        thread::Builder::new().spawn(move || {
-            let locked = file.lock_shared();
-            // Given back before it is told, so that who is told can take it.
-            drop(file);
-            // The receiver is gone when whoever waited lost patience.
-            sender.send(locked).ok();
-        })?;
+    /// Waits so long at most; says whether a lock came free.
+    pub fn within(&self, patience: Duration) -> io::Result<bool> {
+        looking(self.since, patience, || {
+            for path in self.paths {
+                if Lock::is_free(path)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
-    Ok(Waiting(receiver))
 }
 
-/// Takes the lock, however many want it, within `patience`.
-pub fn wait_to_take(path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
+/// Looks again and again, within `patience`, whether it is so. flock(2) knows no timeout, and a thread that waits in it outlives whoever
+/// lost patience: hundreds of clients that leave would be hundreds of threads and descriptors.
+fn looking(
+    since: Instant,
+    patience: Duration,
+    mut is_so: impl FnMut() -> io::Result<bool>,
+) -> io::Result<bool> {
     let begun = Instant::now();
     loop {
-        if let Some(lock) = Lock::try_take(path)? {
-            return Ok(Some(lock));
+        if is_so()? {
+            return Ok(true);
         }
         let left = patience.saturating_sub(begun.elapsed());
-        if left.is_zero() || !Waiting::begin(path)?.within(left)? {
-            return Ok(None);
+        if left.is_zero() {
+            return Ok(false);
         }
+        // Late by a twentieth of the wait.
+        let pause = (since.elapsed() / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        thread::sleep(pause.min(left));
     }
-}
-
-/// Takes the lock from those who share it, if all give it back within `patience`.
-pub fn wait_to_be_alone(path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
-    if let Some(lock) = Lock::try_take(path)? {
-        return Ok(Some(lock));
-    }
-    let (file, (sender, receiver)) = (open(path)?, mpsc::channel());
-    thread::Builder::new().spawn(move || {
-        let alone = file.lock().map(|()| Lock(file));
-        // Without a receiver the lock is given back at once.
-        sender.send(alone).ok();
-    })?;
-    receiver.recv_timeout(patience).ok().transpose()
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -134,7 +134,7 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
             detached::start(&["bring", &version.to_string()], lock, None, &store.log())
                 .map_err(|e| trouble("start to bring a toolchain", &e))?;
         }
-        let waiting = Waiting::begin(&lock).map_err(|e| trouble("wait for a toolchain", &e))?;
+        let waiting = Waiting::on(std::slice::from_ref(&lock));
         let work = store.work().join(format!("go{version}"));
         while !waiting
             .within(NOTICE_EVERY)
