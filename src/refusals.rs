@@ -2,7 +2,6 @@
 
 use crate::answer::{Reason, Refusal};
 use crate::asked::{BadTarget, BadWish, Untold, Wish};
-use crate::config::Config;
 use crate::request::Request;
 
 /// The path is none.
@@ -73,20 +72,5 @@ fn line(user_agent: &str, options: &str, url: &str, name: &str) -> String {
         format!("wget -U \"$(uname {options})\" {url} -O {name}")
     } else {
         format!("curl -A \"$(uname {options})\" {url} > {name}")
-    }
-}
-
-impl Config {
-    /// Refuses a module that the operator's lists leave out.
-    pub fn serves(&self, module: &str) -> Result<(), Refusal> {
-        let below = |prefix: &String| {
-            module == prefix || module.starts_with(&format!("{}/", prefix.trim_end_matches('/')))
-        };
-        let served = (self.allow.is_empty() || self.allow.iter().any(below)) && !self.deny.iter().any(below);
-        if served {
-            Ok(())
-        } else {
-            Err(Refusal::new(Reason::Denied).detail(module))
-        }
     }
 }

@@ -193,6 +193,10 @@ fn a_setting_that_cannot_be_used() {
         ("GOX_BUILDS", "many"),
         ("GOX_MEMORY_BYTES", "iB"),
         ("GOX_BUILD_SECONDS", "18446744073709551615"),
+        ("GOX_DENY", "https://github.com/tester/hello"),
+        ("GOX_DENY", "github.com/tester/*"),
+        ("GOX_DENY", "hello"),
+        ("GOX_ALLOW", ","),
     ] {
         let output = store
             .command()
@@ -202,7 +206,7 @@ fn a_setting_that_cannot_be_used() {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
-            output.status.code() == Some(1) && said.contains(name),
+            output.status.code() == Some(1) && said.contains(&format!("{name}={value:?}")),
             "{output:?}"
         );
     }

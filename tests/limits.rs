@@ -176,6 +176,37 @@ fn the_operators_lists() {
         .refused("denied");
 }
 
+/// A denied repository is refused by every name that leads to it, and by its own looks before anybody is asked.
+#[test]
+fn what_is_denied_has_many_names() {
+    let proxy = Proxy::start(Manner::Serve);
+    let mut store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+    let other = "github.com/tester/declares-another-path";
+    for (denied, typed) in [
+        ("tester/hello", "/tester/hello"),
+        ("GitHub.com/Tester/", "/tester/hello@v1.0.0"),
+        ("github.com/tester/hello", "/Tester/Hello/cmd/x"),
+        (other, "/tester/declares-another-path"),
+    ] {
+        store = store.set("GOX_DENY", denied);
+        store.ask(&Ask::get(typed)).refused("denied");
+    }
+    assert_eq!(proxy.asked(), [] as [String; 0]);
+    for (denied, typed) in [
+        ("example.org/vanity", "/tester/declares-another-path"),
+        (
+            "tester/only-command-in-cmd/cmd/tool",
+            "/tester/only-command-in-cmd",
+        ),
+    ] {
+        store = store.set("GOX_DENY", denied);
+        store.ask(&Ask::get(typed)).refused("denied");
+    }
+    // What is allowed is what go.mod says, whatever was typed.
+    let store = store.unset("GOX_DENY").set("GOX_ALLOW", "Example.org");
+    store.ask(&Ask::get("/tester/declares-another-path")).program();
+}
+
 /// R14: what is refused by its looks costs no look-up.
 #[test]
 fn a_bad_request_asks_nobody() {

@@ -22,8 +22,8 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
         ],
     ),
     ("request", &[]),
-    ("refusals", &["asked", "answer", "config", "request"]),
-    ("meaning", &["asked", "answer", "golang", "store"]),
+    ("refusals", &["asked", "answer", "request"]),
+    ("meaning", &["asked", "answer", "config", "golang", "store"]),
     (
         "handler",
         &[
@@ -36,7 +36,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     (
         "terminal",
         &[
-            "asked", "answer", "build", "golang", "store", "config", "refusals",
+            "asked", "answer", "build", "golang", "store", "config", "refusals", "meaning",
         ],
     ),
     ("config", &["asked"]),

@@ -13,15 +13,16 @@ use crate::asked::GoVersion;
 
 pub use network::Network;
 pub use patience::Patience;
+pub use prefix::Prefix;
 pub use read::BadSetting;
 use read::{
-    GIB, KIB, MIB, bad, bytes, bytes_if_set, count, list, networks, number, number_if_set, seconds, text,
-    word,
+    GIB, KIB, MIB, bad, bytes, bytes_if_set, count, list, number, number_if_set, seconds, text, word,
 };
 
 mod machine;
 mod network;
 mod patience;
+mod prefix;
 mod read;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
@@ -69,8 +70,8 @@ settings! {
     GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour; 0: no bound";
     GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";
     GOX_TRUSTED_PROXIES, "none", "addresses, or networks such as 10.0.0.0/8, whose X-Forwarded-For is believed, with commas";
-    GOX_ALLOW, "all", "module path prefixes that are served, with commas";
-    GOX_DENY, "none", "module path prefixes that are refused, with commas";
+    GOX_ALLOW, "all", "how the paths of modules begin that are served, with commas: what go.mod says counts, and not what is typed";
+    GOX_DENY, "none", "how paths begin that are refused, with commas: OWNER/REPO, github.com/OWNER or example.org, as it is typed or as go.mod says";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
     GOX_DRAIN_SECONDS, "25", "what SIGTERM leaves to requests under way";
     GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` makes";
@@ -189,10 +190,10 @@ pub struct Config {
     pub sandbox: SandboxPolicy,
     /// How long a resolution is fresh.
     pub resolve: Duration,
-    /// Module path prefixes that are served; empty means all.
-    pub allow: Vec<String>,
-    /// Module path prefixes that are refused.
-    pub deny: Vec<String>,
+    /// Modules that are served; none means all.
+    pub allow: Vec<Prefix>,
+    /// What is refused, by any name.
+    pub deny: Vec<Prefix>,
     /// Answer within this time.
     pub first_byte: Option<Duration>,
     /// What SIGTERM leaves to requests under way.
@@ -227,15 +228,18 @@ impl Config {
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
             lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
-            trusted_proxies: networks(GOX_TRUSTED_PROXIES)?,
+            trusted_proxies: list(
+                GOX_TRUSTED_PROXIES,
+                "IP addresses or networks with commas are wanted",
+            )?,
             limits: build_limits()?,
             sandbox: word(
                 GOX_SANDBOX,
                 &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
             )?,
             resolve: seconds(GOX_RESOLVE_SECONDS)?.unwrap_or(Duration::from_secs(60)),
-            allow: list(GOX_ALLOW)?,
-            deny: list(GOX_DENY)?,
+            allow: prefixes(GOX_ALLOW)?,
+            deny: prefixes(GOX_DENY)?,
             first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
             drain: seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
             socket_mode: socket_mode()?,
@@ -278,15 +282,15 @@ pub fn request_variable(name: &str) -> Option<OsString> {
 }
 
 fn go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {
-    let read = |typed: &String| {
-        let wanted = "versions of Go such as 1.25.3, or series such as 1.26, are wanted, with commas";
-        typed
-            .parse()
-            .map_err(|_| bad(GOX_GO_VERSIONS, typed.clone(), wanted))
-    };
-    let versions = list(GOX_GO_VERSIONS)?;
-    let versions = versions.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let wanted = "versions of Go such as 1.25.3, or series such as 1.26, are wanted, with commas";
+    let versions = list(GOX_GO_VERSIONS, wanted)?;
     Ok((!versions.is_empty()).then_some(versions))
+}
+
+fn prefixes(name: &'static str) -> Result<Vec<Prefix>, BadSetting> {
+    let wanted = "paths such as github.com/OWNER, OWNER/REPO or example.org are wanted, with commas: no URL, no version, and no \
+                  *, for what lies below is meant too";
+    list(name, wanted)
 }
 
 fn listen() -> Result<SocketAddr, BadSetting> {

@@ -1,9 +1,8 @@
 //! How one setting is read: unset, empty, or of its kind; or a [`BadSetting`] that names it.
 
 use std::env;
+use std::str::FromStr;
 use std::time::Duration;
-
-use super::network::Network;
 
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
@@ -87,27 +86,23 @@ pub(super) fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T
         .ok_or_else(|| bad(name, value, "that is none of the words it can be; see --help"))
 }
 
-pub(super) fn list(name: &'static str) -> Result<Vec<String>, BadSetting> {
-    let value = text(name)?.unwrap_or_default();
-    Ok(value
-        .split(',')
-        .map(str::trim)
-        .filter(|s| !s.is_empty())
-        .map(str::to_owned)
-        .collect())
+/// What stands between commas. A list without any entry is a script that went wrong, and nobody's wish for the default.
+pub(super) fn list<T: FromStr>(name: &'static str, wanted: &'static str) -> Result<Vec<T>, BadSetting> {
+    let Some(value) = text(name)? else {
+        return Ok(Vec::new());
+    };
+    let parse = |entry: &str| entry.parse().map_err(|_| bad(name, entry.to_owned(), wanted));
+    let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let list = entries.map(parse).collect::<Result<Vec<T>, _>>()?;
+    match list.is_empty() {
+        true => Err(bad(name, value, wanted)),
+        false => Ok(list),
+    }
 }
 
 /// More than 4 billion an hour is no bound.
 pub(super) fn count(name: &'static str, default: u64) -> Result<u32, BadSetting> {
     Ok(u32::try_from(number(name, default)?).unwrap_or(0))
-}
-
-pub(super) fn networks(name: &'static str) -> Result<Vec<Network>, BadSetting> {
-    let parse = |text: String| {
-        let parsed = text.parse();
-        parsed.map_err(|_| bad(name, text, "IP addresses or networks with commas are wanted"))
-    };
-    list(name)?.into_iter().map(parse).collect()
 }
 
 pub(super) fn bad(name: &'static str, value: String, wanted: &'static str) -> BadSetting {
