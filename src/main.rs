@@ -46,7 +46,7 @@ enum Mode {
     Build {
         /// [HOST/]OWNER/REPO[/SUB…][@VERSION], with ?os=&arch= for another platform.
         target: String,
-        /// Where to put it; by default its name, here.
+        /// Where to put it, a file or a directory; by default its name, here; - for stdout.
         #[arg(short, value_name = "FILE")]
         output: Option<PathBuf>,
     },

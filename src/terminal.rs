@@ -15,18 +15,53 @@ use crate::asked::{GoVersion, Platform, Target, Wish};
 use crate::build::{Recipe, Stage, Wait, progress, warm};
 use crate::config::{Config, Patience};
 use crate::golang::command::{Go, supports};
-use crate::golang::memory;
 use crate::golang::toolchain::{brought, versions};
+use crate::meaning::meaning_for_operator;
 use crate::refusals::{bad_path, bad_query};
 use crate::store::evict::bytes_below;
 use crate::store::{Artifact, Store};
 
-/// Builds `typed` and puts the program at `output`, by default under its own name in this directory.
+/// What is advised to the operator, where others are told to ask one, or to type an address.
+const ADVICE: [(Reason, &str); 11] = [
+    (Reason::BadPath, "Type OWNER/REPO, such as junegunn/fzf."),
+    (
+        Reason::UnknownPlatform,
+        "Name one as in ?os=windows&arch=arm64; go tool dist list has them all.",
+    ),
+    (Reason::Denied, "GOX_DENY and GOX_ALLOW decide that."),
+    (Reason::TooLarge, "Try ?strip=1, or a larger GOX_ARTIFACT_BYTES."),
+    (
+        Reason::MissingDependency,
+        "Try an earlier version, as in OWNER/REPO@v1.2.3.",
+    ),
+    (Reason::Internal, "gox-server doctor says what works here."),
+    (Reason::NoGo, "gox-server doctor says what is missing."),
+    (Reason::NoSandbox, "gox-server doctor says what is missing."),
+    (
+        Reason::OutOfTime,
+        "Try a larger GOX_BUILD_SECONDS or GOX_CPU_SECONDS.",
+    ),
+    (Reason::OutOfMemory, "Try a larger GOX_MEMORY_BYTES."),
+    (
+        Reason::TooMuchDisk,
+        "Try a larger GOX_WORK_BYTES or GOX_WORK_FILES.",
+    ),
+];
+
+/// Builds `typed` and puts the program at `output`, as `cp` does: under its own name if that is a directory, by default this
+/// one. `-` is stdout.
 pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<(), Refusal> {
     let mut artifact = artifact(config, typed)?;
     let meta = artifact.meta.description;
-    let output = output.unwrap_or_else(|| PathBuf::from(&meta.file_name));
-    install(&mut artifact.file, &output).map_err(|e| trouble(format!("write {}", output.display()), &e))?;
+    let output = output.unwrap_or_else(|| PathBuf::from("."));
+    let written = if output == Path::new("-") {
+        io::copy(&mut artifact.file, &mut io::stdout()).map(drop)
+    } else if output.is_dir() {
+        install(&mut artifact.file, &output.join(&meta.file_name))
+    } else {
+        install(&mut artifact.file, &output)
+    };
+    written.map_err(|e| trouble(format!("write {}", output.display()), &e))?;
     eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
     eprintln!("sha256 {}", artifact.meta.fingerprint.sha256);
     eprintln!("verify with: {}", meta.verify);
@@ -83,16 +118,14 @@ fn platforms(typed: &[String]) -> Result<Vec<Platform>, Refusal> {
 pub fn complain(refusal: &Refusal) {
     eprintln!("{}", refusal.reason.sentence());
     let operators = refusal.log.lines().filter(|_| refusal.detail.is_empty());
-    for line in refusal
-        .detail
-        .lines()
-        .chain(operators)
-        .chain([refusal.reason.advice()])
-    {
+    let known = ADVICE.iter().find(|(reason, _)| *reason == refusal.reason);
+    let advice = known.map_or(refusal.reason.advice(), |(_, advice)| advice);
+    for line in refusal.detail.lines().chain(operators).chain([advice]) {
         eprintln!("{line}");
     }
     for line in &refusal.instead {
-        eprintln!("  {line}");
+        // Of an address, what is typed here.
+        eprintln!("  {}", line.trim_start_matches('/'));
     }
 }
 
@@ -117,7 +150,7 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
         patience: Patience::of_operator(config),
     };
     bar.set_message(format!("asking for {target}"));
-    let resolved = memory::meaning(go, &target, &|| Ok(()))?;
+    let resolved = meaning_for_operator(go, &target)?;
     let version = versions::choose(go, wish.go, resolved.needs)?;
     let recipe = Recipe::new(resolved, platform, version, wish);
     bar.set_message(recipe.package_at_version());
@@ -140,7 +173,8 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
 
 /// Nothing is drawn where stderr is no terminal: indicatif sees to that.
 fn bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
+    // Of 0 steps all would be done.
+    let bar = ProgressBar::no_length();
     if let Ok(style) = ProgressStyle::with_template("{bar:30.green} {pos}/{len} {elapsed} {wide_msg}") {
         bar.set_style(style);
     }

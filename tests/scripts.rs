@@ -4,7 +4,7 @@ use crate::cases::cases;
 use crate::support::ask::Ask;
 use crate::support::case::{Case, Expect};
 use crate::support::scratch::Scratch;
-use crate::support::{sha256, tmp};
+use crate::support::{gox_server, sha256, tmp};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -159,6 +159,61 @@ fn build_that_fails_says_why_and_writes_nothing() {
         );
         assert!(!file.exists(), "{target}: a file was made");
     }
+}
+
+/// As `cp` and curl do.
+#[test]
+fn build_writes_to_a_directory_and_to_stdout() {
+    let store = Scratch::new();
+    let folder = tempfile::tempdir_in(tmp()).unwrap();
+    let build = |output: &Path| {
+        let mut command = store.command();
+        command.args(["build", "tester/hello@v1.0.0", "-o"]).arg(output);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    assert_eq!(build(folder.path()), b"");
+    let program = fs::read(folder.path().join("hello")).unwrap();
+    assert_eq!(sha256(&build(Path::new("-"))), sha256(&program));
+    assert!(only_file(folder.path()));
+}
+
+/// The operator's lists hold for the operator too, and what is advised can be done at a terminal.
+#[test]
+fn build_serves_what_the_operator_serves() {
+    let store = Scratch::new().set("GOX_DENY", "tester/hello");
+    for (target, word) in [
+        ("tester/hello", "GOX_DENY"),
+        ("tester/several-commands", "\n  tester/several-commands/cmd/"),
+    ] {
+        let output = store.command().args(["build", target]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(word), "{said}");
+    }
+}
+
+/// A bar that is drawn before anything is known of the steps is empty.
+#[test]
+fn the_bar_does_not_start_full() {
+    let store = Scratch::new();
+    let folder = tempfile::tempdir_in(tmp()).unwrap();
+    let file = folder.path().join("typescript");
+    let mut command = Command::new("/usr/bin/script");
+    command.args(["--quiet", "--command"]);
+    command.arg(format!("{} build tester/hello -o hello", gox_server().display()));
+    command.arg(&file).env_clear().envs(store.settings());
+    command.env("TERM", "xterm").env("SHELL", "/bin/sh");
+    let output = command
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let drawn = fs::read_to_string(&file).unwrap();
+    let first = drawn.split('\r').find(|line| line.contains("asking for"));
+    let first = first.unwrap_or_else(|| panic!("{output:?} {drawn}"));
+    assert!(!first.contains('█'), "{first}");
 }
 
 /// `doctor` is for an operator in trouble: it must say what it found, also where nothing works.
