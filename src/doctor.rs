@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::config::{Config, SandboxPolicy, WhichGo};
+use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo};
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{brought, pins};
 use crate::sandbox::enter::STEPS;
@@ -19,6 +19,12 @@ struct Finding {
 
 /// Who goes into a cell.
 const CELLS: [&str; 2] = ["driver", "tool"];
+
+/// Only what was asked for before can be served then.
+const NO_PROXY: &str = "none: set GOX_GOPROXY or GOPROXY (direct is left out)";
+
+/// What was set and is no setting: worth a line, and no reason not to serve.
+const UNKNOWN: &str = "unknown";
 
 /// Prints the table; says whether everything works that is needed to serve. A layer of a cell that is missing is needed where
 /// the operator says so (GOX_SANDBOX).
@@ -37,7 +43,8 @@ pub fn doctor(config: &Config) -> bool {
         println!("{:>3}. {step}", number + 1);
     }
     let layers_needed = config.sandbox == SandboxPolicy::Require;
-    let is_needed = |finding: &Finding| layers_needed || !CELLS.contains(&finding.what);
+    let is_needed =
+        |finding: &Finding| finding.what != UNKNOWN && (layers_needed || !CELLS.contains(&finding.what));
     findings.iter().filter(|f| is_needed(f)).all(|f| f.works)
 }
 
@@ -76,6 +83,11 @@ fn findings(config: &Config) -> Vec<Finding> {
         what: "limits",
         found,
     });
+    findings.extend(Misspelt::in_environment().iter().map(|misspelt| Finding {
+        works: false,
+        what: UNKNOWN,
+        found: misspelt.to_string(),
+    }));
     findings
 }
 
@@ -102,7 +114,7 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
                 (true, true) => {
                     format!("{proxies} (direct is left out: strangers would choose whom go asks)")
                 }
-                (false, _) => "none: set GOX_GOPROXY or GOPROXY (direct is left out)".to_owned(),
+                (false, _) => NO_PROXY.to_owned(),
             },
         },
         Finding {
@@ -204,13 +216,15 @@ fn cache([_, (_, tool)]: &BothLayers) -> &'static str {
     }
 }
 
-/// Holes of the Go that serves, for the log, when a service starts.
-pub fn log_holes(config: &Config) {
+/// What is wrong with the Go that serves, for the log, when a service starts.
+pub fn log_go(config: &Config) {
     let found = Store::open(&config.dir).map(|store| Toolchain::find(config, &store));
-    if let Ok(Ok(toolchain)) = found
-        && let Some(hole) = toolchain.hole()
-    {
+    let Ok(Ok(toolchain)) = found else { return };
+    if let Some(hole) = toolchain.hole() {
         log::warn!("{hole}");
+    }
+    if toolchain.proxies(config) == "off" {
+        log::warn!("module proxy: {NO_PROXY}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use clap::{Parser, Subcommand};
 use gox_server::asked::{GoVersion, Target};
 use gox_server::build::{self, Recipe};
-use gox_server::config::{self, Config, Patience, SETTINGS, Setting};
+use gox_server::config::{self, Config, Misspelt, Patience, SETTINGS, Setting};
 use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
@@ -178,7 +178,13 @@ fn configured(run: impl FnOnce(Config) -> Result<(), String>) -> Result<(), Stri
 /// A server, which in a container is a child of the first process.
 fn server(serve: impl FnOnce(Config) -> Result<(), String>) -> Result<(), String> {
     configured(|config| {
+        if let Some(bad) = config.missing_go() {
+            return Err(bad.to_string());
+        }
         if !first_process::is_this() {
+            for misspelt in Misspelt::in_environment() {
+                log::warn!("{misspelt}");
+            }
             return serve(config);
         }
         let same = std::env::args_os().skip(1);
@@ -193,7 +199,7 @@ fn serve(config: Config) -> Result<(), String> {
     let about = config.clone();
     let looking = std::thread::spawn(move || {
         doctor::log_cells(&about);
-        doctor::log_holes(&about);
+        doctor::log_go(&about);
     });
     let front = front::Front {
         listen: config.listen,

@@ -197,6 +197,23 @@ fn a_setting_that_cannot_be_used() {
         ("GOX_DENY", "github.com/tester/*"),
         ("GOX_DENY", "hello"),
         ("GOX_ALLOW", ","),
+        ("GOX_BUILDS", "0"),
+        ("GOX_BUILD_SECONDS", "0"),
+        ("GOX_CPU_SECONDS", "0"),
+        ("GOX_MEMORY_BYTES", "1"),
+        ("GOX_FILE_BYTES", "1"),
+        ("GOX_OPEN_FILES", "1"),
+        ("GOX_TASKS", "1"),
+        ("GOX_WORK_BYTES", "1"),
+        ("GOX_WORK_FILES", "1"),
+        ("GOX_LOG_BYTES", "0"),
+        ("GOX_ARTIFACT_BYTES", "0"),
+        ("GOX_FIRST_BYTE_SECONDS", "0"),
+        ("GOX_GOSUMDB", "sum.example.org"),
+        ("GOX_GOPROXY", "direct"),
+        ("GOX_GOPROXY", "proxy.golang.org"),
+        ("GOX_GO", "/nonexistent/go"),
+        ("GOX_GO", "go"),
     ] {
         let output = store
             .command()
@@ -210,6 +227,33 @@ fn a_setting_that_cannot_be_used() {
             "{output:?}"
         );
     }
+}
+
+/// A slip of the finger in a name is told where an operator looks, and not with every request.
+#[test]
+fn a_name_that_is_no_setting_is_told() {
+    let store = Scratch::cold()
+        .set("GOX_DENNY", "tester/hello")
+        .set("GOX_GOPROXY", "off");
+    let told = "GOX_DENNY is no setting; GOX_DENY is one";
+    let doctor = store.command().arg("doctor").output().unwrap();
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(said.contains(told), "{said}");
+    let front = store.front();
+    eventually("the front tells both", PATIENCE, || {
+        front.log().contains(told) && front.log().contains("module proxy: none")
+    });
+    drop(front);
+    let answer = store.ask(&Ask::get("/tester/hello"));
+    assert!(!answer.log.contains("GOX_DENNY"), "{answer}");
+    let store = store
+        .unset("GOX_GOPROXY")
+        .set("GOX_GOPROXY", "https://proxy.example.org");
+    let doctor = store.command().arg("doctor").output().unwrap();
+    assert!(
+        doctor.status.success(),
+        "it is no reason not to serve: {doctor:?}"
+    );
 }
 
 /// A program is searched for this path: it has to be the one that Go makes of it.

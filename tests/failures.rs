@@ -44,7 +44,7 @@ fn provoke(reason: &str) -> Answer {
         "not-built" => plain("/tester/hello.sha256"),
         "no-such-page" => plain("/-/nothing"),
         "method-not-allowed" => Scratch::new().ask(&get("/tester/hello").method("POST")),
-        "too-large" => with("GOX_ARTIFACT_BYTES", "1000000", "/tester/hello"),
+        "too-large" => with("GOX_ARTIFACT_BYTES", "1MiB", "/tester/hello"),
         "too-much-disk" => with("GOX_WORK_FILES", "1000", "/tester/bomb-files"),
         "does-not-compile" => plain("/tester/does-not-compile"),
         "needs-cgo" => plain("/tester/needs-cgo"),

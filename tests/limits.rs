@@ -58,17 +58,18 @@ fn memory() {
 #[test]
 fn an_accident_is_not_remembered() {
     let store = Scratch::new();
+    let busy = Ask::get("/tester/busy@v1.0.0");
     // What it means is known by then.
-    store.ask(&hello().method("HEAD"));
-    let store = store.set("GOX_MEMORY_BYTES", "56MiB");
-    store.ask(&hello()).refused("out-of-memory");
-    let store = store.unset("GOX_MEMORY_BYTES");
-    store.ask(&hello()).program();
+    store.ask(&busy.clone().method("HEAD"));
+    let store = store.set("GOX_BUILD_SECONDS", "1");
+    store.ask(&busy).refused("out-of-time");
+    let store = store.unset("GOX_BUILD_SECONDS");
+    store.ask(&busy).program();
 }
 
 #[test]
 fn size_of_a_program() {
-    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1000000");
+    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1MiB");
     store.ask(&hello()).refused("too-large");
     let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "50MiB");
     store.ask(&Ask::get("/tester/bomb-embed")).refused("too-large");

@@ -11,19 +11,25 @@ use std::time::Duration;
 
 use crate::asked::GoVersion;
 
+pub use limits::BuildLimits;
+pub use misspelt::Misspelt;
 pub use network::Network;
 pub use patience::Patience;
 pub use prefix::Prefix;
+use proxy::proxies;
 pub use read::BadSetting;
-use read::{
-    GIB, KIB, MIB, bad, bytes, bytes_if_set, count, list, number, number_if_set, seconds, text, word,
-};
+use read::{GIB, at_least, bad, bytes, count, list, number, number_if_set, seconds, text, word};
+use sumdb::database;
 
+mod limits;
 mod machine;
+mod misspelt;
 mod network;
 mod patience;
 mod prefix;
+mod proxy;
 mod read;
+mod sumdb;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
 pub struct Setting {
@@ -117,40 +123,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// What one build may use up. Every number has its setting.
-#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
-pub struct BuildLimits {
-    /// Wall clock of the whole build.
-    pub wall: Duration,
-    /// RLIMIT_CPU, per process, seconds.
-    pub cpu_seconds: u64,
-    /// RLIMIT_DATA, per process, bytes, if the operator says how many.
-    memory_bytes: Option<u64>,
-    /// RLIMIT_FSIZE, per file, bytes.
-    pub file_bytes: u64,
-    /// RLIMIT_NOFILE, per process.
-    pub open_files: u64,
-    /// RLIMIT_NPROC, per user.
-    pub tasks: u64,
-    /// Bytes in the tempdir.
-    pub work_bytes: u64,
-    /// Files in the tempdir.
-    pub work_files: u64,
-    /// What is kept of the build's output, bytes.
-    pub log_bytes: usize,
-    /// Size of the program, bytes.
-    pub artifact_bytes: u64,
-}
-
-impl BuildLimits {
-    /// RLIMIT_DATA, per process, bytes.
-    pub fn memory_bytes(&self) -> u64 {
-        // The largest process of 73 programs needed 3.0 GiB (promtool's link): 4 GiB leaves room, and a bomb none.
-        let share = || (machine::memory() / 4 * 3).min(4 * GIB);
-        self.memory_bytes.unwrap_or_else(share)
-    }
-}
-
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -221,9 +193,9 @@ impl Config {
             go_versions: go_versions()?,
             path: env::var_os("PATH").unwrap_or_default(),
             home: env::var_os("HOME").map(PathBuf::from),
-            proxy: text(GOX_GOPROXY)?.or(text("GOPROXY")?),
-            sumdb: text(GOX_GOSUMDB)?.or(text("GOSUMDB")?),
-            builds: number_if_set(GOX_BUILDS)?.map(|builds| builds.max(1) as usize),
+            proxy: proxies(GOX_GOPROXY)?.or(proxies("GOPROXY")?),
+            sumdb: database(GOX_GOSUMDB)?.or(database("GOSUMDB")?),
+            builds: builds()?,
             queue: number(GOX_QUEUE, 100)? as usize,
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
             builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
@@ -232,7 +204,7 @@ impl Config {
                 GOX_TRUSTED_PROXIES,
                 "IP addresses or networks with commas are wanted",
             )?,
-            limits: build_limits()?,
+            limits: BuildLimits::from_environment()?,
             sandbox: word(
                 GOX_SANDBOX,
                 &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
@@ -240,7 +212,7 @@ impl Config {
             resolve: seconds(GOX_RESOLVE_SECONDS)?.unwrap_or(Duration::from_secs(60)),
             allow: prefixes(GOX_ALLOW)?,
             deny: prefixes(GOX_DENY)?,
-            first_byte: seconds(GOX_FIRST_BYTE_SECONDS)?,
+            first_byte: first_byte()?,
             drain: seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
             socket_mode: socket_mode()?,
             sendfile: sendfile()?,
@@ -251,6 +223,21 @@ impl Config {
     /// Builds at once.
     pub fn builds(&self) -> usize {
         self.builds.unwrap_or_else(machine::processors)
+    }
+
+    /// What keeps a service from ever building. Who asks for one program hears of it as a failure.
+    pub fn missing_go(&self) -> Option<BadSetting> {
+        match &self.go {
+            WhichGo::Named(go) if !(go.is_absolute() && go.is_file()) => {
+                let value = go.display().to_string();
+                Some(bad(
+                    GOX_GO,
+                    value,
+                    "the absolute path of a go command, or own, is wanted",
+                ))
+            }
+            WhichGo::Installed | WhichGo::Named(_) | WhichGo::Own => None,
+        }
     }
 
     /// Whether this peer's X-Forwarded-For is believed.
@@ -279,6 +266,22 @@ pub fn inherited() -> Vec<(OsString, OsString)> {
 /// The request's own variables (RFC 3875 section 4.1), for the CGI door; nothing else may look at them.
 pub fn request_variable(name: &str) -> Option<OsString> {
     env::var_os(name)
+}
+
+fn builds() -> Result<Option<usize>, BadSetting> {
+    let Some(builds) = number_if_set(GOX_BUILDS)? else {
+        return Ok(None);
+    };
+    at_least(GOX_BUILDS, builds, 1)?;
+    Ok(Some(builds as usize))
+}
+
+fn first_byte() -> Result<Option<Duration>, BadSetting> {
+    let within = seconds(GOX_FIRST_BYTE_SECONDS)?;
+    if let Some(within) = within {
+        at_least(GOX_FIRST_BYTE_SECONDS, within.as_secs(), 1)?;
+    }
+    Ok(within)
 }
 
 fn go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {
@@ -330,22 +333,6 @@ fn state_dir() -> Result<PathBuf, BadSetting> {
 fn plain_path(path: &Path) -> Option<PathBuf> {
     let climbs = path.components().any(|part| part == Component::ParentDir);
     (path.is_absolute() && !climbs).then(|| path.components().collect())
-}
-
-fn build_limits() -> Result<BuildLimits, BadSetting> {
-    Ok(BuildLimits {
-        wall: seconds(GOX_BUILD_SECONDS)?.unwrap_or(Duration::from_secs(900)),
-        cpu_seconds: number(GOX_CPU_SECONDS, 900)?,
-        memory_bytes: bytes_if_set(GOX_MEMORY_BYTES)?,
-        // The largest file of an honest build is a module zip's content, which Go itself caps at 500 MiB.
-        file_bytes: bytes(GOX_FILE_BYTES, GIB)?,
-        open_files: number(GOX_OPEN_FILES, 1024)?,
-        tasks: number(GOX_TASKS, 4096)?,
-        work_bytes: bytes(GOX_WORK_BYTES, 4 * GIB)?,
-        work_files: number(GOX_WORK_FILES, 200_000)?,
-        log_bytes: bytes(GOX_LOG_BYTES, 64 * KIB)? as usize,
-        artifact_bytes: bytes(GOX_ARTIFACT_BYTES, 256 * MIB)?,
-    })
 }
 
 fn socket_mode() -> Result<u32, BadSetting> {

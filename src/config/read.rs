@@ -1,5 +1,6 @@
 //! How one setting is read: unset, empty, or of its kind; or a [`BadSetting`] that names it.
 
+use std::borrow::Cow;
 use std::env;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,7 +15,7 @@ pub(super) const GIB: u64 = 1 << 30;
 pub struct BadSetting {
     name: &'static str,
     value: String,
-    wanted: &'static str,
+    wanted: Cow<'static, str>,
 }
 
 /// An empty variable counts as unset: that is how an operator takes a line of an env file back.
@@ -105,6 +106,23 @@ pub(super) fn count(name: &'static str, default: u64) -> Result<u32, BadSetting>
     Ok(u32::try_from(number(name, default)?).unwrap_or(0))
 }
 
-pub(super) fn bad(name: &'static str, value: String, wanted: &'static str) -> BadSetting {
+/// Refuses that with which nothing could succeed.
+pub(super) fn at_least(name: &'static str, value: u64, least: u64) -> Result<(), BadSetting> {
+    if value >= least {
+        return Ok(());
+    }
+    let shown = match least % MIB {
+        0 => format!("{}MiB", least / MIB),
+        _ => least.to_string(),
+    };
+    Err(bad(
+        name,
+        value.to_string(),
+        format!("{shown} at least is wanted"),
+    ))
+}
+
+pub(super) fn bad(name: &'static str, value: String, wanted: impl Into<Cow<'static, str>>) -> BadSetting {
+    let wanted = wanted.into();
     BadSetting { name, value, wanted }
 }
