@@ -145,7 +145,7 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
 
 /// Without a Go, one is brought: that needs a module proxy.
 fn no_go(config: &Config, log: String) -> Finding {
-    match (&config.go, &config.proxy) {
+    match (&config.go, config.proxy.as_ref().filter(|proxy| *proxy != "off")) {
         (WhichGo::Installed | WhichGo::Own, Some(proxy)) => Finding {
             works: true,
             what: "go",
@@ -218,8 +218,20 @@ fn cache([_, (_, tool)]: &BothLayers) -> &'static str {
 
 /// What is wrong with the Go that serves, for the log, when a service starts.
 pub fn log_go(config: &Config) {
-    let found = Store::open(&config.dir).map(|store| Toolchain::find(config, &store));
-    let Ok(Ok(toolchain)) = found else { return };
+    // Of a state that cannot be opened the cells tell.
+    let Ok(store) = Store::open(&config.dir) else {
+        return;
+    };
+    let toolchain = match Toolchain::find(config, &store) {
+        Ok(toolchain) => toolchain,
+        Err(refusal) => {
+            let finding = no_go(config, refusal.log);
+            if !finding.works {
+                log::error!("{}: {}", finding.what, finding.found);
+            }
+            return;
+        }
+    };
     if let Some(hole) = toolchain.hole() {
         log::warn!("{hole}");
     }

@@ -2,7 +2,7 @@
 //! without HTTP.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<()
     let meta = artifact.meta.description;
     let output = output.unwrap_or_else(|| PathBuf::from("."));
     let written = if output == Path::new("-") {
-        io::copy(&mut artifact.file, &mut io::stdout()).map(drop)
+        io::copy(&mut artifact.file, &mut io::stdout()).and_then(|_| io::stdout().flush())
     } else if output.is_dir() {
         install(&mut artifact.file, &output.join(&meta.file_name))
     } else {
