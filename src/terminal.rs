@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::answer::refusal::trouble;
-use crate::answer::{Reason, Refusal};
+use crate::answer::{Notices, Reason, Refusal};
 use crate::asked::{GoVersion, Platform, Target, Wish};
 use crate::build::{Recipe, Stage, Wait, progress, warm};
 use crate::config::{Config, Patience};
@@ -51,7 +51,7 @@ const ADVICE: [(Reason, &str); 11] = [
 /// Builds `typed` and puts the program at `output`, as `cp` does: under its own name if that is a directory, by default this
 /// one. `-` is stdout.
 pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<(), Refusal> {
-    let mut artifact = artifact(config, typed)?;
+    let (mut artifact, notices) = artifact(config, typed)?;
     let meta = artifact.meta.description;
     let output = output.unwrap_or_else(|| PathBuf::from("."));
     let written = if output == Path::new("-") {
@@ -65,6 +65,9 @@ pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<()
     eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
     eprintln!("sha256 {}", artifact.meta.fingerprint.sha256);
     eprintln!("verify with: {}", meta.verify);
+    for sentence in notices.iter().flat_map(Notices::sentences) {
+        eprintln!("{sentence}");
+    }
     Ok(())
 }
 
@@ -129,7 +132,7 @@ pub fn complain(refusal: &Refusal) {
     }
 }
 
-fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
+fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>), Refusal> {
     let (path, query) = typed.split_once('?').unwrap_or((typed, ""));
     let path = format!("/{}", path.trim_start_matches('/'));
     let target = Target::parse(path.as_bytes()).map_err(|bad| bad_path(&bad))?;
@@ -168,7 +171,7 @@ fn artifact(config: &Config, typed: &str) -> Result<Artifact, Refusal> {
     }
     .artifact(&recipe);
     bar.finish_and_clear();
-    artifact
+    Ok((artifact?, recipe.resolved.notices))
 }
 
 /// Nothing is drawn where stderr is no terminal: indicatif sees to that.

@@ -82,6 +82,22 @@ fn who_installs_is_told() {
     assert!(!powershell.contains("{{") && !posix.contains("{{"));
 }
 
+/// At a terminal too.
+#[test]
+fn who_builds_is_told() {
+    let store = Scratch::new();
+    let output = store
+        .command()
+        .args(["build", "tester/retracted@v1.1.0", "-o", "-"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("This version is retracted by its author: published"),
+        "{said}"
+    );
+}
+
 /// A version that was asked for by name may be taken back later: who asks days after that is told, without waiting for it; and
 /// an exact version stays what it is though the proxy fails.
 #[test]

@@ -231,6 +231,8 @@ fn account(file: &Path, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
     use std::time::Duration;
 
     use super::*;
@@ -256,11 +258,26 @@ mod tests {
 
     #[test]
     fn the_kernel_keeps_an_account() {
-        let me = Pid::this();
-        let (bytes, calls) = (bytes_written(me), own_writes(me));
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("x"), [0; 100_000]).unwrap();
-        assert!(bytes_written(me) >= bytes + 100_000 && own_writes(me) > calls);
+        // Another process: threads of this one end meanwhile, and take their accounts with them.
+        let mut shell = Command::new("sh")
+            .args(["-c", "read _; printf %100000s; read _"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let it = Pid::from_raw(i32::try_from(shell.id()).unwrap());
+        let (bytes, calls) = (bytes_written(it), own_writes(it));
+        let mut stdin = shell.stdin.take().unwrap();
+        stdin.write_all(b"\n").unwrap();
+        shell
+            .stdout
+            .take()
+            .unwrap()
+            .read_exact(&mut [0; 100_000])
+            .unwrap();
+        assert!(bytes_written(it) >= bytes + 100_000 && own_writes(it) > calls);
+        drop(stdin);
+        shell.wait().unwrap();
     }
 
     #[test]
