@@ -71,11 +71,11 @@ fn story(
     let recipe = Recipe::new(resolved, platform, version, wish);
     let guess = guess.max(recipe.guess());
     if let Some(sidecar) = sidecar {
-        return sidecars::answer(sidecar, &recipe, guess, request, store);
+        return sidecars::answer(sidecar, &recipe, guess, request, config, store);
     }
     let artifact = match kept(&recipe, store) {
         Some(artifact) => hit(store, artifact),
-        None if request.method == "HEAD" => return head(&recipe, request, store),
+        None if request.method == "HEAD" => return head(&recipe, request, config, store),
         None => Wait {
             config,
             store,
@@ -99,8 +99,8 @@ fn story(
 }
 
 /// HEAD builds nothing: what is not there is announced, unless it is known that it will never be.
-fn head(recipe: &Recipe, request: &Request, store: &Store) -> Result<Response, Refusal> {
-    match failed(recipe, store).filter(|refusal| refusal.reason.is_for_ever()) {
+fn head(recipe: &Recipe, request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
+    match failed(recipe, config, store).filter(|refusal| refusal.reason.is_for_ever()) {
         Some(refusal) => Err(refusal),
         None => Ok(announced(&recipe.description(), request).noted(recipe.resolved.notices.as_ref())),
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::answer::{Notices, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar};
 use crate::build::{Recipe, failed, kept};
+use crate::config::Config;
 use crate::request::Request;
 use crate::store::{Meta, Store};
 
@@ -14,6 +15,7 @@ pub fn answer(
     recipe: &Recipe,
     guess: Guess,
     request: &Request,
+    config: &Config,
     store: &Store,
 ) -> Result<Response, Refusal> {
     let vary = match guess {
@@ -37,9 +39,9 @@ pub fn answer(
             ),
         )),
         (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
-        (Sidecar::Log, None) => words(recipe, store).map(|words| text("text/plain", words)),
+        (Sidecar::Log, None) => words(recipe, config, store).map(|words| text("text/plain", words)),
         (Sidecar::Sha256 | Sidecar::Json, None) => {
-            Err(failed(recipe, store).unwrap_or(Refusal::new(Reason::NotBuilt)))
+            Err(failed(recipe, config, store).unwrap_or(Refusal::new(Reason::NotBuilt)))
         }
     }
 }
@@ -72,8 +74,8 @@ fn silence(meta: &Meta) -> String {
 }
 
 /// What the compiler said of a program that it does not compile, for as long as that is remembered.
-fn words(recipe: &Recipe, store: &Store) -> Result<String, Refusal> {
-    let refusal = failed(recipe, store).ok_or_else(|| Refusal::new(Reason::NotBuilt))?;
+fn words(recipe: &Recipe, config: &Config, store: &Store) -> Result<String, Refusal> {
+    let refusal = failed(recipe, config, store).ok_or_else(|| Refusal::new(Reason::NotBuilt))?;
     Ok(format!(
         "{}\n{}\n",
         refusal.reason.sentence(),

@@ -75,6 +75,24 @@ fn size_of_a_program() {
     store.ask(&Ask::get("/tester/bomb-embed")).refused("too-large");
 }
 
+/// What was refused for the operator's limits is refused no longer than these hold.
+#[test]
+fn a_limit_that_is_raised() {
+    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1000000");
+    store.ask(&hello()).refused("too-large");
+    store.ask(&hello().method("HEAD")).refused("too-large");
+    let store = store.unset("GOX_ARTIFACT_BYTES");
+    assert_eq!(store.ask(&hello().method("HEAD")).status, 200);
+    store.ask(&hello()).program();
+    // Here what it means is not found out.
+    let files = Ask::get("/tester/bomb-files@v1.0.0");
+    let store = store.set("GOX_WORK_FILES", "1000");
+    store.ask(&files).refused("too-much-disk");
+    let store = store.unset("GOX_WORK_FILES");
+    let answer = store.ask(&files.method("HEAD"));
+    assert_ne!(answer.reason(), Some("too-much-disk"), "{answer}");
+}
+
 #[test]
 fn size_of_a_file() {
     let store = Scratch::new().set("GOX_FILE_BYTES", "64MiB");

@@ -47,7 +47,10 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
             "asked", "answer", "build", "golang", "sandbox", "store", "config", "request", "installs",
         ],
     ),
-    ("sidecars", &["asked", "answer", "build", "store", "request"]),
+    (
+        "sidecars",
+        &["asked", "answer", "build", "store", "config", "request"],
+    ),
     (
         "installs",
         &[

@@ -3,8 +3,6 @@
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
 use super::check::{check, holds};
 use super::recipe::Kind;
 use super::{Compilation, Recipe, main_module};
@@ -13,17 +11,11 @@ use crate::answer::refusal::trouble;
 use crate::config::{Config, Patience};
 use crate::golang::Toolchain;
 use crate::golang::command::{Go, supports, verify_in};
+use crate::golang::failure::Failure;
 use crate::golang::toolchain::brought;
 use crate::golang::work::{Work, sweep};
 use crate::sandbox::process::Bounds;
 use crate::store::{Counter, Meta, Store};
-
-/// What a builder leaves for those who wait, when there is no program.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Failure {
-    /// Why.
-    pub refusal: Refusal,
-}
 
 /// Builds, publishes, and keeps what has to be known of a failure.
 pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refusal> {
@@ -52,12 +44,7 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
                 refusal.reason.name(),
                 refusal.log.trim_end()
             );
-            let kept = store.failures().put(
-                &key,
-                &Failure {
-                    refusal: refusal.clone(),
-                },
-            );
+            let kept = store.failures().put(&key, &Failure::new(refusal, &config.limits));
             kept.map_err(|e| trouble("keep a failure", &e))?;
         }
     }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
-use super::builder::Failure;
 use super::queue::{Ticket, slot_at_once};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::config::Config;
 use crate::detached;
+use crate::golang::failure::Failure;
 use crate::store::budget::{Client, Cost};
 use crate::store::lock::{Lock, Waiting};
 use crate::store::{Artifact, BuildKey, Store};
@@ -41,10 +41,10 @@ pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
 }
 
 /// Why there is no program of this recipe, or of the one that takes its place, where that is remembered.
-pub fn failed(recipe: &Recipe, store: &Store) -> Option<Refusal> {
+pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal> {
     let failure = |recipe: &Recipe| {
-        let failure = store.failures().get::<Failure>(&recipe.key());
-        failure.map(|(failure, _)| failure.refusal)
+        let (failure, _): (Failure, SystemTime) = store.failures().get(&recipe.key())?;
+        failure.within(&config.limits)
     };
     let refusal = failure(recipe)?;
     if refusal.reason == Reason::OwnDirectives {
@@ -121,9 +121,10 @@ impl Wait<'_> {
             return Some(Ok(artifact));
         }
         let (failure, at): (Failure, SystemTime) = self.store.failures().get(key)?;
+        let refusal = failure.within(&self.config.limits)?;
         // A date that is still to come is that of a clock which was set back.
         let meanwhile = (arrived..=SystemTime::now()).contains(&at);
-        (failure.refusal.reason.is_for_ever() || meanwhile).then_some(Err(failure.refusal))
+        (refusal.reason.is_for_ever() || meanwhile).then_some(Err(refusal))
     }
 
     /// A slot, paid for: who gets none has the cost back.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Resolved;
 use super::command::Go;
+use super::failure::Failure;
 use super::resolve::{key, resolve};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
@@ -34,7 +35,7 @@ pub type Allowed<'a> = &'a dyn Fn() -> Result<(), Refusal>;
 pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
     let key = key(target, &go.toolchain.version);
     let table = go.store.resolutions();
-    let remembered: Option<(Meaning, SystemTime)> = table.get(&key);
+    let remembered = look(go, &table, &key);
     let age = remembered.as_ref().map_or(Duration::MAX, |(_, at)| age(*at));
     let fresh = go.config.resolve;
     match remembered {
@@ -64,20 +65,27 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
     }
 }
 
+/// What it meant, and when.
+fn look(go: Go<'_>, table: &Table, key: &BuildKey) -> Option<(Meaning, SystemTime)> {
+    let (kept, at): (Result<Resolved, Failure>, SystemTime) = table.get(key)?;
+    let meaning = match kept {
+        Ok(resolved) => Ok(resolved),
+        Err(failure) => Err(failure.within(&go.config.limits)?),
+    };
+    Some((meaning, at))
+}
+
 /// Asks anew what a target means, for those who were given what it meant. What lasts is kept, whatever the proxy lacks today.
 pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Refusal> {
     let key = key(target, &go.toolchain.version);
     let table = go.store.resolutions();
-    let kept = table.get(&key).map(|(meaning, _): (Meaning, SystemTime)| meaning);
+    let kept = look(go, &table, &key).map(|(meaning, _)| meaning);
     let kept = kept.filter(|meaning| meaning.is_ok() && lasts(target, meaning));
     complete(go)?;
     let asked = look_up(go, target);
     let says_more = asked.as_ref().is_ok_and(|resolved| resolved.notices.is_some());
-    remember(
-        &table,
-        &key,
-        kept.as_ref().filter(|_| !says_more).unwrap_or(&asked),
-    )?;
+    let lasting = kept.as_ref().filter(|_| !says_more);
+    remember(go, &table, &key, lasting.unwrap_or(&asked))?;
     asked.map(drop)
 }
 
@@ -93,7 +101,7 @@ fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &B
     complete(go)?;
     allowed()?;
     let meaning = look_up(go, target);
-    remember(table, key, &meaning)?;
+    remember(go, table, key, &meaning)?;
     meaning
 }
 
@@ -112,7 +120,7 @@ fn look_up(go: Go<'_>, target: &Target) -> Meaning {
 }
 
 /// What the proxy said is remembered, good or bad; that it said nothing is not.
-fn remember(table: &Table, key: &BuildKey, meaning: &Meaning) -> Result<(), Refusal> {
+fn remember(go: Go<'_>, table: &Table, key: &BuildKey, meaning: &Meaning) -> Result<(), Refusal> {
     let is_said = meaning.as_ref().map_or_else(
         |refusal| refusal.reason.is_for_ever() || matches!(refusal.reason.status(), 300 | 404),
         |_| true,
@@ -120,8 +128,10 @@ fn remember(table: &Table, key: &BuildKey, meaning: &Meaning) -> Result<(), Refu
     if !is_said {
         return Ok(());
     }
+    let kept = meaning.as_ref();
+    let kept = kept.map_err(|refusal| Failure::new(refusal, &go.config.limits));
     table
-        .put(key, meaning)
+        .put(key, &kept)
         .map_err(|e| trouble("remember what a target means", &e))
 }
 

@@ -6,6 +6,7 @@ pub mod command;
 mod constraint;
 pub mod diagnosis;
 pub mod downloaded;
+pub mod failure;
 pub mod growth;
 mod header;
 mod list;
