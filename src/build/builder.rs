@@ -74,7 +74,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         toolchain: &toolchain,
         patience,
     };
-    let work = Work::begin(store, key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
+    let work = Work::named(store, key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
     let _modules = store
         .use_modules()
         .map_err(|e| trouble("share the module cache", &e))?;

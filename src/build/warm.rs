@@ -31,8 +31,7 @@ pub const MOST_USED: [(&str, &str); 10] = [
 /// given, again and again, the directory in which it works (see [`super::progress`]).
 pub fn warm(go: Go<'_>, platform: &Platform, tell: &mut dyn FnMut(&Path)) -> Result<(), Refusal> {
     supports(go.toolchain, platform)?;
-    let name = format!("warm-{}", nix::unistd::gettid());
-    let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to warm in", &e))?;
+    let work = Work::begin(go.store, "warm-").map_err(|e| trouble("make a directory to warm in", &e))?;
     let compilation = Compilation::prepare(go, work.path(), Cache::OfAll)?;
     if !compilation.shares_cache() {
         return Err(Refusal::new(Reason::NoSandbox).log(

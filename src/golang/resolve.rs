@@ -52,9 +52,8 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolve
 }
 
 fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
-    // A thread's number is no other's while it lives, in this process or any.
-    let name = format!("resolve-{}", nix::unistd::gettid());
-    let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to resolve in", &e))?;
+    let work =
+        Work::begin(go.store, "resolve-").map_err(|e| trouble("make a directory to resolve in", &e))?;
     let _modules = go
         .store
         .use_modules()

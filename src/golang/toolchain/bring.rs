@@ -51,7 +51,7 @@ pub fn bring(config: &Config, store: &Store, version: GoVersion) -> Result<(), R
 }
 
 fn fetch_and_place(config: &Config, store: &Store, version: GoVersion) -> Result<&'static str, Refusal> {
-    let work = Work::begin(store, &format!("go{version}"))
+    let work = Work::named(store, &format!("go{version}"))
         .map_err(|e| trouble("make a directory for a toolchain", &e))?;
     let bounds = Bounds {
         deadline: Instant::now() + config.limits.wall,

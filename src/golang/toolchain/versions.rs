@@ -126,8 +126,7 @@ fn ask(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
         #[serde(rename = "Versions", default)]
         versions: Vec<String>,
     }
-    let name = format!("versions-{}", nix::unistd::gettid());
-    let work = Work::begin(go.store, &name).map_err(|e| trouble("make a directory to ask in", &e))?;
+    let work = Work::begin(go.store, "versions-").map_err(|e| trouble("make a directory to ask in", &e))?;
     let arguments = ["list", "-m", "-e", "-versions", "-json=Versions", "--", MODULE];
     let outcome = go.run(work.path(), &arguments, go.patience.lookup_end())?;
     let listed: Listed = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
