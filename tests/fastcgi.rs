@@ -10,7 +10,7 @@ use crate::support::fastcgi::{
 use crate::support::processes::{self, Process};
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, plain};
+use crate::support::{PATIENCE, eventually, gox_server, plain, tmp};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,8 +18,9 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const REQUEST_COMPLETE: u8 = 0;
@@ -607,6 +608,27 @@ fn a_killed_responder_loses_no_build() {
     assert_eq!(store.artifacts().len(), 1, "the build did not go on");
     std::fs::remove_file(&responder.socket).unwrap();
     is_busy(&store.responder().ask(&Ask::get("/tester/busy")));
+}
+
+/// An update puts another file, or for a moment none, where the responder's own was: it builds on, with what it is.
+#[test]
+fn a_binary_that_is_replaced_stops_nobody() {
+    let store = Scratch::new();
+    let dir = tempfile::tempdir_in(tmp()).unwrap();
+    let own = dir.path().join("gox-server");
+    std::fs::copy(gox_server(), &own).unwrap();
+    let socket = store.dir.join("replaced.sock");
+    let mut command = Command::new(&own);
+    command
+        .env_clear()
+        .envs(store.settings())
+        .stdin(Stdio::from(OwnedFd::from(UnixListener::bind(&socket).unwrap())));
+    let responder = Responder::start_command(command, socket);
+    responder.ask(&Ask::get("/robots.txt"));
+    std::fs::remove_file(&own).unwrap();
+    responder.ask(&Ask::get("/tester/hello@v1.0.0")).program();
+    std::fs::copy("/bin/false", &own).unwrap();
+    responder.ask(&Ask::get("/tester/hello@v1.1.0")).program();
 }
 
 /// A responder that makes its socket itself, once it listens.

@@ -13,6 +13,7 @@ use crate::golang::archives::{self, Archives, forget, forget_modules};
 use crate::golang::command::{Go, platform_variables};
 use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
+use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::Surroundings;
 
@@ -65,8 +66,7 @@ impl<'a> Compilation<'a> {
         };
         let text =
             serde_json::to_vec(&around).map_err(|e| trouble("describe the tools' cells", &e.into()))?;
-        let own_binary =
-            fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
+        let own_binary = own_binary(work).map_err(|e| trouble("find gox-server itself", &e))?;
         let compilation = Compilation {
             go,
             work,

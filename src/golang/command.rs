@@ -16,6 +16,7 @@ use crate::asked::{Family, Platform};
 use crate::config::{BuildLimits, Config, Patience, SandboxPolicy};
 use crate::sandbox::cell::{Cell, Inmate};
 use crate::sandbox::limits::Limits;
+use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended, Outcome, run};
 use crate::store::Store;
 
@@ -56,7 +57,7 @@ pub struct Go<'a> {
 impl Go<'_> {
     /// `go ARGS`, in a driver's cell that may write the caches and `work`.
     pub fn command(&self, work: &Path, cache: &Path, args: &[String]) -> io::Result<Command> {
-        let own_binary = fs::read_link("/proc/self/exe")?;
+        let own_binary = own_binary(work)?;
         let cell = serde_json::to_string(&self.cell(work, cache, &own_binary))?;
         let mut command = Command::new(&own_binary);
         command

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::cell::{Cell, Inmate};
 use super::layer::{Holds, Layer, Name};
+use super::own_binary::own_binary;
 use super::probe::{Place, Tried};
 
 /// The layers of one kind of cell.
@@ -63,7 +64,7 @@ fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
     std::fs::write(place.inside.join("file"), "may be read")?;
     std::fs::write(&place.outside, "may not be read")?;
 
-    let own_binary = std::fs::read_link("/proc/self/exe")?;
+    let own_binary = own_binary(room)?;
     let cell = Cell {
         inmate,
         read: vec![],

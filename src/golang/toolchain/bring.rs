@@ -5,7 +5,6 @@
 //! pin. Any other is fetched by `go mod download`, which has the checksum database's word for it. Nothing of it is started,
 //! or has the name under which it would be, before that.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -19,6 +18,7 @@ use crate::config::{Config, Patience};
 use crate::golang::command::{Go, driver_cell};
 use crate::golang::downloaded::Downloaded;
 use crate::golang::work::Work;
+use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended, run};
 use crate::store::Store;
 
@@ -106,7 +106,7 @@ fn by_pin(
 /// Fetches and unpacks a zip in a driver's cell: until it is verified it is a stranger's.
 fn fetch(config: &Config, work: &Path, url: &str, bounds: Bounds) -> Result<PathBuf, Refusal> {
     let tree = work.join("tree");
-    let own_binary = fs::read_link("/proc/self/exe").map_err(|e| trouble("find gox-server itself", &e))?;
+    let own_binary = own_binary(work).map_err(|e| trouble("find gox-server itself", &e))?;
     let mut cell = driver_cell(config, [url].into_iter());
     cell.execute.push(own_binary.clone());
     cell.write.push(work.to_owned());
