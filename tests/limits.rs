@@ -78,7 +78,7 @@ fn size_of_a_program() {
 /// What was refused for the operator's limits is refused no longer than these hold.
 #[test]
 fn a_limit_that_is_raised() {
-    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1000000");
+    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1MiB");
     store.ask(&hello()).refused("too-large");
     store.ask(&hello().method("HEAD")).refused("too-large");
     let store = store.unset("GOX_ARTIFACT_BYTES");

@@ -34,24 +34,37 @@ pub(super) struct ListError {
 }
 
 impl List<'_> {
+    /// Those of these modules of which there is any version, tagged or not. A proxy lists none of a module without tags, nor of
+    /// a directory that is no module.
+    pub(super) fn there<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<String>, Refusal> {
+        let queries: Vec<String> = modules.map(|module| format!("{module}@latest")).collect();
+        let mut args = vec!["list", "-m", "-e", "-json=Path,Version,Error", "--"];
+        args.extend(queries.iter().map(String::as_str));
+        let said = self.ask(&args)?.into_iter();
+        Ok(said
+            .filter(|listed| listed.error.is_none())
+            .map(|listed| listed.path)
+            .collect())
+    }
+
     /// Those of these modules that have versions.
     pub(super) fn of<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<Listed>, Refusal> {
         let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
         args.extend(modules);
-        let outcome = self.go.run(self.work, &args, self.deadline)?;
+        let said = self.ask(&args)?.into_iter();
+        Ok(said.filter(|listed| !listed.versions.is_empty()).collect())
+    }
+
+    /// What `go` says of each, unless the proxy is in trouble: else a newer major would not be there for as long as that lasts.
+    fn ask(&self, args: &[&str]) -> Result<Vec<Listed>, Refusal> {
+        let outcome = self.go.run(self.work, args, self.deadline)?;
         downloaded::ended(self.go, self.work, "versions", &outcome)?;
-        let mut there = Vec::new();
-        for listed in serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>() {
-            let Ok(listed) = listed else { break };
-            match &listed.error {
-                // Else a newer major would not be there for as long as the proxy is in trouble.
-                Some(error) if diagnosis::is_trouble(&error.err) => {
-                    return Err(diagnosis::module(&error.err, false, &self.go.hidden()));
-                }
-                _ if listed.versions.is_empty() => {}
-                _ => there.push(listed),
-            }
+        let said = serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>();
+        let said: Vec<Listed> = said.map_while(Result::ok).collect();
+        let mut errors = said.iter().filter_map(|listed| listed.error.as_ref());
+        match errors.find(|error| diagnosis::is_trouble(&error.err)) {
+            Some(trouble) => Err(diagnosis::module(&trouble.err, false, &self.go.hidden())),
+            None => Ok(said),
         }
-        Ok(there)
     }
 }

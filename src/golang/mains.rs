@@ -27,7 +27,8 @@ pub enum Choice {
     None,
 }
 
-/// The command that is meant by the module alone: its root; else the only one; else the one named like the repository.
+/// The command that is meant by the module alone: its root; else the only one; else the one named like the repository; else the
+/// only one that lies below no other.
 pub fn choose(module: &Path, names: &[&str]) -> Choice {
     if is_program(module) {
         return Choice::Command(String::new());
@@ -50,9 +51,22 @@ pub fn choose(module: &Path, names: &[&str]) -> Choice {
             .find(|dir| dir.as_str() == format!("cmd/{}", last(dir)))
         {
             Some(command) => Choice::Command((*command).clone()),
-            None => Choice::Several(found),
+            None => match outermost(&found).as_slice() {
+                [only] => Choice::Command((*only).clone()),
+                [..] => Choice::Several(found),
+            },
         },
     }
+}
+
+/// Those that lie below no other: what does helps the command above it, as golang/vuln's integration tests do.
+fn outermost(found: &[String]) -> Vec<&String> {
+    let is_above = |dir: &str, other: &String| {
+        dir.strip_prefix(other.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let is_outermost = |dir: &&String| !found.iter().any(|other| is_above(dir, other));
+    found.iter().filter(is_outermost).collect()
 }
 
 /// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`. One without a function
@@ -238,6 +252,14 @@ mod tests {
             (
                 vec![("cmd/a", main), ("cmd/b", main)],
                 Choice::Several(vec!["cmd/a".into(), "cmd/b".into()]),
+            ),
+            (
+                vec![("cmd/a", main), ("cmd/a/test/b", main), ("cmd/a/test/c", main)],
+                Choice::Command("cmd/a".into()),
+            ),
+            (
+                vec![("cmd/a", main), ("cmd/a/b", main), ("cmd/ab", main)],
+                Choice::Several(vec!["cmd/a".into(), "cmd/a/b".into(), "cmd/ab".into()]),
             ),
             (
                 vec![

@@ -34,8 +34,11 @@ pub fn directories(module: &Path, path: &str) -> Vec<String> {
         let mut bytes = Vec::new();
         let read = File::open(&file).and_then(|file| file.take(left).read_to_end(&mut bytes));
         left -= read.unwrap_or_default() as u64;
+        let text = String::from_utf8_lossy(&bytes);
         let is_work = file.ends_with("go.work");
-        for named in named(&String::from_utf8_lossy(&bytes), path, is_work) {
+        // Links are relative to the file that holds them; what is said of the repository is said at its root.
+        let at_root = file.parent() == Some(module);
+        for named in named(&text, path, is_work).chain(links(&text).filter(|_| at_root)) {
             for dir in above_and_itself(&named) {
                 let is_new = tried.len() < MAX_TRIED && found.len() < MAX_NAMED && tried.insert(dir.clone());
                 if is_new && !module.join(&dir).exists() {
@@ -79,6 +82,16 @@ fn named<'a>(text: &'a str, path: &'a str, is_work: bool) -> impl Iterator<Item 
     })
 }
 
+/// Where the links of a Markdown text lead inside the repository, and where its commands go: `](hello/)`, `cd hello`.
+fn links(text: &str) -> impl Iterator<Item = String> + '_ {
+    let is_end = |c: char| c.is_whitespace() || ")#;&`".contains(c);
+    let targets = text.split("](").skip(1).chain(text.split("cd ").skip(1));
+    let targets = targets.filter_map(move |rest| rest.split(is_end).next());
+    targets
+        .filter(|target| !target.contains(':') && !target.starts_with('/'))
+        .map(|target| target.trim_start_matches("./").trim_end_matches('/').to_owned())
+}
+
 /// `a`, `a/b` and `a/b/c` of `a/b/c/d`, as far as they may be a module that is for others.
 fn above_and_itself(dir: &str) -> Vec<String> {
     let is_counted = |element: &&str| {
@@ -107,6 +120,18 @@ mod tests {
                 vec!["cmd", "cmd/one", "cmd/one/two"],
             ),
             ("go.work", "use (\n\t.\n\t./tool\n\t../up\n)\n", vec!["tool"]),
+            (
+                "README.md",
+                "[one](one/) and [two](./two/README.md#x)",
+                vec!["one", "two"],
+            ),
+            ("README.md", "git clone x && cd tool && go build", vec!["tool"]),
+            (
+                "README.md",
+                "[x](https://a.b/one) [y](/one) [z](../one) [t](there/)",
+                vec![],
+            ),
+            ("docs/README.md", "[one](one/)", vec![]),
             ("README.md", "./tool is not said to be one", vec![]),
             ("README.md", "a.b/c/internal/x a.b/c/v2 a.b/c/x.go a.b/c/", vec![]),
             ("x.go", "// go install a.b/c/tool@latest", vec![]),

@@ -261,7 +261,7 @@ impl Asking<'_> {
             return Ok(Vec::new());
         }
         let modules: Vec<String> = dirs.iter().map(|dir| join(root, dir)).collect();
-        let listed = self.list().of(modules.iter().map(String::as_str))?;
+        let there = self.list().there(modules.iter().map(String::as_str))?;
         let inside = |module: &String| {
             let below = |path: &str| path[root.len() + 1..].to_owned();
             match self.module_inside(module) {
@@ -270,11 +270,7 @@ impl Asking<'_> {
                 Err(refusal) => Some((below(module), Err(refusal))),
             }
         };
-        Ok(listed
-            .iter()
-            .map(|listed| &listed.path)
-            .filter_map(inside)
-            .collect())
+        Ok(there.iter().filter_map(inside).collect())
     }
 
     /// The command that the newest version of a module is, if it is one and goes by that name.

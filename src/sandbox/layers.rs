@@ -1,6 +1,7 @@
 //! What of a cell is in force on this machine, told by trying: gox-server enters a cell as `probe`, and does there what
 //! a compiler that was taken over would do. A version number or a kernel's configuration would only be a promise.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -54,6 +55,9 @@ impl Layers {
 
 fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
     let dir = tempfile::Builder::new().prefix("probe-").tempdir_in(room)?;
+    // Whose directory is locked is alive: who sweeps a builder's room passes it by.
+    let alive = File::open(dir.path())?;
+    alive.lock_shared()?;
     let place = Place {
         inside: dir.path().join("inside"),
         outside: dir.path().join("outside/file"),
@@ -64,7 +68,7 @@ fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
     std::fs::write(place.inside.join("file"), "may be read")?;
     std::fs::write(&place.outside, "may not be read")?;
 
-    let own_binary = own_binary(room)?;
+    let own_binary = own_binary(dir.path())?;
     let cell = Cell {
         inmate,
         read: vec![],
