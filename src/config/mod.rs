@@ -71,7 +71,7 @@ settings! {
     GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
     GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
     GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";
-    GOX_CACHE_BYTES, "10 GiB", "cap of everything under GOX_DIR";
+    GOX_CACHE_BYTES, "10 GiB", "cap of the programs, caches and versions of Go under GOX_DIR";
     GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
     GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour; 0: no bound";
     GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";

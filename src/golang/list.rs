@@ -34,25 +34,34 @@ pub(super) struct ListError {
 }
 
 impl List<'_> {
-    /// Those of these modules of which there is any version, tagged or not. A proxy lists none of a module without tags, nor of
-    /// a directory that is no module.
-    pub(super) fn there<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<String>, Refusal> {
-        let queries: Vec<String> = modules.map(|module| format!("{module}@latest")).collect();
-        let mut args = vec!["list", "-m", "-e", "-json=Path,Version,Error", "--"];
-        args.extend(queries.iter().map(String::as_str));
-        let said = self.ask(&args)?.into_iter();
-        Ok(said
-            .filter(|listed| listed.error.is_none())
-            .map(|listed| listed.path)
-            .collect())
-    }
-
     /// Those of these modules that have versions.
     pub(super) fn of<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<Listed>, Refusal> {
+        let said = self.versions(modules)?.into_iter();
+        Ok(said.filter(|listed| !listed.versions.is_empty()).collect())
+    }
+
+    /// Those of these modules of which there is anything. A proxy lists no version of a module without tags, nor of a directory
+    /// that is no module: of these the newest is asked for, which Go does for one after the other.
+    pub(super) fn there<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<String>, Refusal> {
+        let said = self.versions(modules)?.into_iter();
+        let known = said.filter(|listed| listed.error.is_none());
+        let (tagged, untagged): (Vec<_>, Vec<_>) = known.partition(|listed| !listed.versions.is_empty());
+        let queries = untagged.iter().map(|listed| format!("{}@latest", listed.path));
+        let queries: Vec<String> = queries.collect();
+        let mut there = tagged;
+        if !queries.is_empty() {
+            let mut args = vec!["list", "-m", "-e", "-json=Path,Error", "--"];
+            args.extend(queries.iter().map(String::as_str));
+            let said = self.ask(&args)?.into_iter();
+            there.extend(said.filter(|listed| listed.error.is_none()));
+        }
+        Ok(there.into_iter().map(|listed| listed.path).collect())
+    }
+
+    fn versions<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<Listed>, Refusal> {
         let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
         args.extend(modules);
-        let said = self.ask(&args)?.into_iter();
-        Ok(said.filter(|listed| !listed.versions.is_empty()).collect())
+        self.ask(&args)
     }
 
     /// What `go` says of each, unless the proxy is in trouble: else a newer major would not be there for as long as that lasts.
