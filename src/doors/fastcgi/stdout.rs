@@ -5,8 +5,12 @@ use std::io::{self, IoSlice, Write};
 use super::record::{Header, ProtocolStatus, RecordType, end_request};
 use super::stream::Stream;
 
-/// Content of a full record: with its header a multiple of 4096, so that what is read from a file stays in step with pages.
-const FULL: usize = (64 << 10) - super::record::HEADER_LEN;
+/// Content of a full record: the most that is a multiple of 8 (section 3.3) and makes no 65,536 bytes with its header.
+///
+/// A web server's buffers are powers of two. nginx (1.22 at least) that has read a socket empty with a buffer that was full to the
+/// last byte takes it for still readable and forgets its timer: the worker that a reload lets end then ends in the middle of the
+/// answer. Records of 65,528 bytes end together with buffers of 64 KiB once in 512 MB.
+const FULL: usize = 65_520;
 
 /// The stream. It keeps nothing back: each write is a record, and who writes little puts a `BufWriter` before it.
 #[derive(Clone, Copy)]
