@@ -22,6 +22,13 @@ impl Process {
         nix::sys::signal::kill(Pid::from_raw(self.pid), Signal::SIGKILL).ok();
     }
 
+    /// Whether it has ended with all its threads, and so has closed all that it had open. Somebody else may have to bury it.
+    pub(crate) fn is_gone(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count);
+        let is_dead = || status(self.pid, "State").is_none_or(|state| state.starts_with('Z'));
+        threads == 0 || threads == 1 && is_dead()
+    }
+
     /// Whether the last part of its program's name, or its first argument, is `word`: `compile`, `go`, `builder`.
     pub(crate) fn is(&self, word: &str) -> bool {
         let mut words = self.command.split(' ');

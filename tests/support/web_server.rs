@@ -5,8 +5,9 @@
 
 use super::answer::Answer;
 use super::ask::Ask;
+use super::processes::{self, Process};
 use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server, http, processes};
+use super::{PATIENCE, eventually, gox_server, http};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, getsid};
 use std::fs;
@@ -337,12 +338,21 @@ impl WebServer {
 
     /// SIGKILL for it and all that it started and that has not left its session: nobody gets to clean up.
     pub(crate) fn kill(&mut self) {
-        let session = getsid(None).unwrap();
-        let started = processes::about(self.folder.path()).into_iter();
-        let its_own = started.filter(|process| getsid(Some(Pid::from_raw(process.pid))) == Ok(session));
-        its_own.for_each(|process| process.kill());
+        // It comes first, or it starts again what is killed.
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        let session = getsid(None).unwrap();
+        let its_own = |process: &Process| getsid(Some(Pid::from_raw(process.pid))) == Ok(session);
+        let mut killed = Vec::new();
+        // A service manager starts it again only when all are gone; so long a socket of theirs seems to be listened on.
+        eventually("what the web server started is gone", PATIENCE, || {
+            let mut left = processes::about(self.folder.path());
+            left.retain(its_own);
+            left.iter().for_each(Process::kill);
+            let is_last = left.is_empty();
+            killed.extend(left);
+            is_last && killed.iter().all(Process::is_gone)
+        });
     }
 
     /// Starts it once more, with the configuration, the places and what was left there.
