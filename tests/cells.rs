@@ -60,6 +60,12 @@ const ATTACKS: &[(&str, bool, bool, Control)] = &[
     ("truncate-by-reading stage/cache/aa/dep-d", DENIED, THROUGH, Always),
     ("truncate-by-mode-3 stage/cache/aa/dep-d", DENIED, THROUGH, Always),
     ("watch stage/cache", DENIED, DENIED, Always),
+    ("notify stage/cache", DENIED, DENIED, Always),
+    // Whoever holds what all builds share keeps them waiting. `go` locks its caches.
+    ("lock stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("lock-record stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("lock-description stage/cache/aa/dep-d", DENIED, THROUGH, Always),
+    ("lease stage/cache/aa/dep-d", DENIED, DENIED, UnlessRefused),
     // Left behind for `go` to open.
     ("symlink /etc/passwd stage/work/b001/link", DENIED, DENIED, Always),
     ("fifo stage/work/b001/fifo", DENIED, DENIED, Always),
@@ -73,6 +79,9 @@ const ATTACKS: &[(&str, bool, bool, Control)] = &[
     ("kill-all", DENIED, THROUGH, Always),
     ("tkill", DENIED, DENIED, Always),
     ("pidfd-kill", DENIED, DENIED, Always),
+    ("owner", DENIED, DENIED, Always),
+    ("owner-by-kind", DENIED, DENIED, Always),
+    ("signal-of-pipe", DENIED, DENIED, Always),
     ("setsid", DENIED, DENIED, Always),
     ("setpgid", DENIED, DENIED, Always),
     ("trace", DENIED, DENIED, UnlessRefused),

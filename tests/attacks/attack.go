@@ -21,6 +21,13 @@ const (
 	sysPidfdSignal  = 424
 )
 
+// Commands of fcntl(2) that it has no name for either.
+const (
+	setSignal            = 10
+	setOwnerByKind       = 15
+	setLockOfDescription = 37
+)
+
 // ptrace(PTRACE_TRACEME) is about one thread: the first, which the parent waits for.
 func init() { runtime.LockOSThread() }
 
@@ -70,6 +77,40 @@ var attacks = map[string]func(args []string) (string, error){
 			_, err = syscall.InotifyAddWatch(fd, a[0], syscall.IN_ALL_EVENTS)
 		}
 		return "", err
+	},
+
+	// A file that is only read: others who want its lock, or to open it, wait.
+	"lock": func(a []string) (string, error) {
+		return withFile(a[0], func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB) })
+	},
+	"lock-record": func(a []string) (string, error) {
+		return withFile(a[0], func(fd int) error {
+			return syscall.FcntlFlock(uintptr(fd), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_RDLCK})
+		})
+	},
+	"lock-description": func(a []string) (string, error) {
+		return withFile(a[0], func(fd int) error {
+			return syscall.FcntlFlock(uintptr(fd), setLockOfDescription, &syscall.Flock_t{Type: syscall.F_RDLCK})
+		})
+	},
+	"lease": func(a []string) (string, error) {
+		return withFile(a[0], func(fd int) error { return control(fd, syscall.F_SETLEASE, syscall.F_RDLCK) })
+	},
+	"notify": func(a []string) (string, error) {
+		// DN_CREATE
+		return withFile(a[0], func(fd int) error { return control(fd, syscall.F_NOTIFY, 4) })
+	},
+	// A pipe that signals somebody when there is something to read, and with which signal.
+	"owner": func([]string) (string, error) {
+		return "", ownsPipe(func(fd int) error { return control(fd, syscall.F_SETOWN, uintptr(os.Getppid())) })
+	},
+	"owner-by-kind": func([]string) (string, error) {
+		// F_OWNER_PID
+		owner := struct{ kind, pid int32 }{1, int32(os.Getppid())}
+		return "", ownsPipe(func(fd int) error { return control(fd, setOwnerByKind, uintptr(unsafe.Pointer(&owner))) })
+	},
+	"signal-of-pipe": func([]string) (string, error) {
+		return "", ownsPipe(func(fd int) error { return control(fd, setSignal, uintptr(syscall.SIGKILL)) })
 	},
 
 	"parents-environment": func([]string) (string, error) {
@@ -200,6 +241,29 @@ func openAndClose(path string, flags int) error {
 	if err == nil {
 		err = syscall.Close(fd)
 	}
+	return err
+}
+
+func withFile(path string, use func(fd int) error) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	return "", use(int(file.Fd()))
+}
+
+func ownsPipe(use func(fd int) error) error {
+	var pipe [2]int
+	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
+		return err
+	}
+	return use(pipe[0])
+}
+
+// fcntl(2)
+func control(fd int, command, argument uintptr) error {
+	_, err := call(syscall.SYS_FCNTL, uintptr(fd), command, argument, 0)
 	return err
 }
 

@@ -72,6 +72,8 @@ pub(super) const DENIED: &[c_long] = &[
 /// Never, for a tool: it reads files, writes files and starts threads. The driver needs these for its caches and its tools.
 pub(super) const TOOL_DENIED: &[c_long] = &[
     libc::SYS_socket,
+    // Locks on what all builds share: to read it is enough for one.
+    libc::SYS_flock,
     // A file's owner, mode, times and attributes: Landlock has no say in them, and the caches are the same user's.
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -120,6 +122,24 @@ pub(super) const OPEN: &[(c_long, u8)] = &[(libc::SYS_openat, 2)];
 
 /// Said not to exist, so that a caller falls back to the older call, whose flags a filter can see.
 pub(super) const UNKNOWN: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
+
+/// What nobody may ask of fcntl(2): signals to whoever is named (F_SETOWN, F_SETOWN_EX, F_SETSIG), which Landlock sees from Linux
+/// 6.12 on; a lease, for which others who open the file wait; news of who does what in a directory. libc names only three.
+pub(super) const FCNTL: &[u64] = &[
+    libc::F_SETOWN as u64,
+    15,
+    10,
+    libc::F_SETLEASE as u64,
+    libc::F_NOTIFY as u64,
+];
+
+/// And what no tool may: locks, as flock(2).
+pub(super) const TOOL_FCNTL: &[u64] = &[
+    libc::F_SETLK as u64,
+    libc::F_SETLKW as u64,
+    libc::F_OFD_SETLK as u64,
+    libc::F_OFD_SETLKW as u64,
+];
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. NEWTIME's bit means the exit signal in clone(2).
 pub(super) const NEW_NAMESPACES: [u64; 7] = [

@@ -12,7 +12,7 @@ use seccompiler::{
 };
 
 use super::cell::Inmate;
-use calls::{DENIED, NEW_NAMESPACES, OPEN, TOOL_DENIED, TOOL_DENIED_OLD, UNKNOWN};
+use calls::{DENIED, FCNTL, NEW_NAMESPACES, OPEN, TOOL_DENIED, TOOL_DENIED_OLD, TOOL_FCNTL, UNKNOWN};
 
 /// Why a filter could not be put in force.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +53,10 @@ fn denied(inmate: &Inmate) -> Result<Rules, seccompiler::BackendError> {
         .iter()
         .map(|flag| rule(has_bits(0, *flag, *flag)?))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut fcntl = commands(FCNTL)?;
     match inmate {
         Inmate::Tool => {
+            fcntl.extend(commands(TOOL_FCNTL)?);
             rules.extend(
                 [TOOL_DENIED, TOOL_DENIED_OLD]
                     .concat()
@@ -82,7 +84,14 @@ fn denied(inmate: &Inmate) -> Result<Rules, seccompiler::BackendError> {
         )),
     }
     rules.push((libc::SYS_clone, clone));
+    rules.push((libc::SYS_fcntl, fcntl));
     Ok(rules)
+}
+
+/// Each of these as the command of fcntl(2), of which the kernel reads 32 bits.
+fn commands(commands: &[u64]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    let is = |command: &u64| SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *command);
+    commands.iter().map(|command| rule(is(command)?)).collect()
 }
 
 /// O_TRUNC without asking to write empties a file that Landlock only lets be read, before Linux 6.2. Of the four access
