@@ -487,6 +487,25 @@ fn a_client_that_aborts_loses_no_build() {
     assert_eq!(store.artifacts().len(), 1);
 }
 
+/// Whoever waits may be asked what the responder can do: its answer comes between, and the build is waited for as before.
+#[test]
+fn management_records_are_answered_while_a_request_waits() {
+    let store = Scratch::new();
+    let responder = store.responder();
+    let (mut connection, _) = building(&store, &responder);
+    connection.send(&record(GET_VALUES, 0, &pair(b"FCGI_MPXS_CONNS", b"")));
+    let values = connection.record().unwrap();
+    assert_eq!((values.kind, values.id), (GET_VALUES_RESULT, 0));
+    // A second one in two parts, of which the first alone says nothing.
+    let second = record(GET_VALUES, 0, &pair(b"FCGI_MAX_REQS", b""));
+    connection.send(&second[..5]);
+    connection.send(&second[5..]);
+    let values = connection.record().unwrap();
+    assert_eq!(pairs_of(&values.content), [(&b"FCGI_MAX_REQS"[..], &b"256"[..])]);
+    let (_, stdout) = connection.end(1);
+    is_busy(&Answer::from_cgi(&stdout).unwrap());
+}
+
 /// R31: the usual way in which a web server says it.
 #[test]
 fn a_connection_that_closes_loses_no_build() {

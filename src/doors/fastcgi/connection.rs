@@ -93,7 +93,7 @@ impl<'a> Connection<'a> {
     /// One request; says whether the connection stays open for another.
     fn request(&mut self) -> Result<bool, Cut> {
         self.read_within(REQUEST);
-        let Some(header) = self.record(NULL_REQUEST_ID)? else {
+        let Some(header) = self.record_of(NULL_REQUEST_ID)? else {
             return Ok(false);
         };
         let begin = BeginRequest::parse(&self.content)?;
@@ -140,7 +140,7 @@ impl<'a> Connection<'a> {
         mut take: impl FnMut(&[u8]) -> Result<(), Cut>,
     ) -> Result<bool, Cut> {
         loop {
-            let header = self.record(id)?.ok_or(Cut::Gone)?;
+            let header = self.record_of(id)?.ok_or(Cut::Gone)?;
             if header.record_type == RecordType::AbortRequest {
                 return Ok(false);
             }
@@ -175,42 +175,52 @@ impl<'a> Connection<'a> {
 
     /// Whether the web server has neither aborted this request nor gone, as far as can be seen without waiting.
     fn still_wants(&mut self, id: u16) -> Result<bool, Cut> {
-        let [spoken] =
-            ready([self.reader.get_ref().as_fd()], Some(Duration::ZERO)).map_err(io::Error::from)?;
-        if !spoken && self.reader.buffer().is_empty() {
-            return Ok(true);
-        }
         self.read_within(REQUEST);
-        let header = self.record(id)?.ok_or(Cut::Gone)?;
-        if header.record_type == RecordType::AbortRequest {
-            Ok(false)
-        } else {
-            Err(Cut::OutOfTurn(header.record_type))
+        while self.has_spoken()? {
+            match self.record(id)?.map(|header| header.record_type) {
+                Some(RecordType::AbortRequest) => return Ok(false),
+                Some(other) => return Err(Cut::OutOfTurn(other)),
+                None => {}
+            }
         }
+        Ok(true)
     }
 
-    /// The next record that belongs to request `active`, or without one the next that begins a request. All others are
-    /// answered here or, as section 3.3 says, ignored. `None` if the connection ends before it.
-    fn record(&mut self, active: u16) -> Result<Option<Header>, Cut> {
-        loop {
-            if self.reader.fill_buf()?.is_empty() {
-                return Ok(None);
-            }
-            let header = self.read_record()?;
-            match (header.request_id, header.record_type) {
-                (NULL_REQUEST_ID, RecordType::GetValues) => {
-                    let result = get_values_result(&self.content, &values())?;
-                    self.send(&result)?;
-                }
-                (NULL_REQUEST_ID, other) => self.send(&unknown_type(other))?,
-                (id, RecordType::BeginRequest) if active == NULL_REQUEST_ID || id == active => {
-                    return Ok(Some(header));
-                }
-                (id, _) if id == active => return Ok(Some(header)),
-                (id, RecordType::BeginRequest) => self.send(&end_request(id, ProtocolStatus::CantMpxConn))?,
-                (_, _) => {}
+    fn has_spoken(&self) -> io::Result<bool> {
+        let [spoken] = ready([self.reader.get_ref().as_fd()], Some(Duration::ZERO))?;
+        Ok(spoken || !self.reader.buffer().is_empty())
+    }
+
+    /// The next record that belongs to request `active`, or without one the next that begins a request. `None` if the connection
+    /// ends before it.
+    fn record_of(&mut self, active: u16) -> Result<Option<Header>, Cut> {
+        while !self.reader.fill_buf()?.is_empty() {
+            let header = self.record(active)?;
+            if header.is_some() {
+                return Ok(header);
             }
         }
+        Ok(None)
+    }
+
+    /// The next record, if it belongs to request `active`, or without one if it begins a request. Any other is answered here or,
+    /// as section 3.3 says, ignored.
+    fn record(&mut self, active: u16) -> Result<Option<Header>, Cut> {
+        let header = self.read_record()?;
+        match (header.request_id, header.record_type) {
+            (NULL_REQUEST_ID, RecordType::GetValues) => {
+                let result = get_values_result(&self.content, &values())?;
+                self.send(&result)?;
+            }
+            (NULL_REQUEST_ID, other) => self.send(&unknown_type(other))?,
+            (id, RecordType::BeginRequest) if active == NULL_REQUEST_ID || id == active => {
+                return Ok(Some(header));
+            }
+            (id, _) if id == active => return Ok(Some(header)),
+            (id, RecordType::BeginRequest) => self.send(&end_request(id, ProtocolStatus::CantMpxConn))?,
+            (_, _) => {}
+        }
+        Ok(None)
     }
 
     /// A whole record, its content in `self.content`.
