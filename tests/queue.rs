@@ -4,8 +4,9 @@ use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, plain, processes};
-use std::fs;
+use crate::support::{PATIENCE, eventually, plain, processes, walk};
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 pub(crate) fn hello(version: &str) -> Ask {
     Ask::get(&format!("/tester/hello@{version}"))
@@ -228,6 +229,29 @@ fn a_hit_does_not_wait_for_the_proxy() {
         first.sha256(),
         "what the proxy failed to say displaced what it had said"
     );
+}
+
+/// A proxy that says nothing keeps all waiting who ask it: whoever gets no turn is given what was said an hour ago.
+#[test]
+fn an_old_answer_is_better_than_no_turn() {
+    let store = Scratch::new();
+    let ask = Ask::get("/tester/hello");
+    let first = store.ask(&ask);
+    first.program();
+    store.ask(&hello("v1.0.0")).program();
+    store.quiet();
+    let hour_ago = SystemTime::now() - Duration::from_secs(60 * 60);
+    let said = walk(&store.dir.join("resolutions"));
+    for said in said.iter().filter(|path| path.is_file()) {
+        File::open(said).unwrap().set_modified(hour_ago).unwrap();
+    }
+    let turns = (0..8).map(|turn| File::create(store.dir.join(format!("locks/lookups/{turn}"))).unwrap());
+    let turns: Vec<_> = turns.inspect(|turn| turn.lock().unwrap()).collect();
+    let store = store.set("GOX_FIRST_BYTE_SECONDS", "2");
+    assert_eq!(store.ask(&ask).sha256(), first.sha256());
+    store.ask(&hello("v1.0")).refused("queue-full");
+    drop(turns);
+    store.ask(&hello("v1.0")).program();
 }
 
 /// R8, R30: that there is nothing is remembered as long as what there is, and no longer.

@@ -188,6 +188,22 @@ fn a_zip_does_not_leave_its_directory() {
     }
 }
 
+/// Where gox-server is told no proxy, what the operator set with `go env -w` counts, wherever go keeps it.
+#[test]
+fn settings_of_go_env_count() {
+    for (name, file) in [("HOME", ".config/go/env"), ("XDG_CONFIG_HOME", "go/env")] {
+        let store = Scratch::new().unset("GOX_GOPROXY").unset("GOX_GOSUMDB");
+        let home = store.dir.join("home");
+        let file = home.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "GOPROXY=off\n").unwrap();
+        let store = store.set(name, &home);
+        ask(&store, "/tester/hello").refused("proxy-failed");
+        fs::write(&file, format!("GOPROXY={}\nGOSUMDB=off\n", modproxy().url())).unwrap();
+        ask(&store, "/tester/hello").program();
+    }
+}
+
 #[test]
 fn without_go_and_without_a_proxy_there_is_one_clear_sentence() {
     let store = Scratch::cold().unset("GOX_GOPROXY").set("GOX_GO", "own");

@@ -138,8 +138,10 @@ pub struct Config {
     pub go_versions: Option<Vec<GoVersion>>,
     /// PATH, on which `go` is looked for.
     pub path: OsString,
-    /// The user's home, below which `go env` keeps its settings.
+    /// The user's home.
     pub home: Option<PathBuf>,
+    /// Where the user's programs keep their settings, `go env` in `go/env`.
+    pub config_home: Option<PathBuf>,
     /// GOPROXY as the operator wrote it.
     pub proxy: Option<String>,
     /// GOSUMDB as the operator wrote it.
@@ -192,7 +194,8 @@ impl Config {
             },
             go_versions: go_versions()?,
             path: env::var_os("PATH").unwrap_or_default(),
-            home: env::var_os("HOME").map(PathBuf::from),
+            home: xdg("HOME"),
+            config_home: xdg("XDG_CONFIG_HOME").or_else(|| Some(xdg("HOME")?.join(".config"))),
             proxy: proxies(GOX_GOPROXY)?.or(proxies("GOPROXY")?),
             sumdb: database(GOX_GOSUMDB)?.or(database("GOSUMDB")?),
             builds: builds()?,
@@ -321,12 +324,15 @@ fn state_dir() -> Result<PathBuf, BadSetting> {
     if let Some(dir) = text(GOX_DIR)? {
         return plain_path(Path::new(&dir)).ok_or_else(|| bad(GOX_DIR, dir, WANTED));
     }
-    // A relative XDG path is invalid and to be ignored (XDG Base Directory Specification).
-    let below = |name: &str| env::var_os(name).and_then(|dir| plain_path(Path::new(&dir)));
-    Ok(below("XDG_CACHE_HOME")
-        .or_else(|| below("HOME").map(|home| home.join(".cache")))
+    Ok(xdg("XDG_CACHE_HOME")
+        .or_else(|| Some(xdg("HOME")?.join(".cache")))
         .unwrap_or_else(|| "/var/cache".into())
         .join("gox-server"))
+}
+
+/// A directory of the user's. A relative one is invalid and to be ignored (XDG Base Directory Specification).
+fn xdg(name: &str) -> Option<PathBuf> {
+    plain_path(Path::new(&env::var_os(name)?))
 }
 
 /// An absolute path as everybody writes it who names a file below, without `//` and `/./`: programs are searched for it.

@@ -19,7 +19,7 @@ use crate::store::{BuildKey, Table};
 /// How long an old answer is served at once, while another process asks.
 const REFRESHING: Duration = Duration::from_secs(10 * 60);
 
-/// How long the last good answer is used while the module proxy fails.
+/// How long the last good answer is used while the module proxy fails, or keeps all waiting who ask it.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long what an author said of an exact version is repeated before it is asked for anew, beside an answer: once a day.
@@ -51,11 +51,11 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
             Ok(resolved)
         }
         Some((Ok(resolved), _)) if age < STALE => ask(go, target, allowed, &table, &key).or_else(|refusal| {
-            if refusal.reason != Reason::ProxyFailed {
+            if !matches!(refusal.reason, Reason::ProxyFailed | Reason::QueueFull) {
                 return Err(refusal);
             }
             log::warn!(
-                "the module proxy failed, an answer of {} s ago is used: {}",
+                "the module proxy was not to be asked, an answer of {} s ago is used: {}",
                 age.as_secs(),
                 refusal.log
             );

@@ -47,6 +47,8 @@ pub struct Toolchain {
     pub sumdb: String,
     /// `go tool dist list`: OS/ARCH.
     pub platforms: Vec<String>,
+    /// Tells whether its command is still the one that was asked.
+    stamp: String,
 }
 
 /// The part of `go env -json` that is read.
@@ -85,15 +87,14 @@ impl Toolchain {
 
     /// The Go whose command this is.
     fn at(go: &Path, config: &Config, store: &Store) -> Result<Toolchain, Refusal> {
-        let settings = config.home.as_ref().map(|home| home.join(".config/go/env"));
+        let settings = config.config_home.as_ref().map(|dir| dir.join("go/env"));
         let mut key = KeyMaker::default().field(go.as_os_str().as_encoded_bytes());
         for file in [Some(go), settings.as_deref()].into_iter().flatten() {
-            key = key.field(fs::metadata(file).map_or(String::new(), |m| {
-                format!("{} {} {}", m.mtime(), m.mtime_nsec(), m.size())
-            }));
+            key = key.field(stamp(file));
         }
         let remembered = store.toolchain(&key.finish());
-        if let Some(toolchain) = read_json(&remembered) {
+        // What was found may be a wrapper, which stays while the Go behind it changes.
+        if let Some(toolchain) = read_json(&remembered).filter(|go: &Toolchain| stamp(&go.go) == go.stamp) {
             return Ok(toolchain);
         }
         let toolchain = ask(go, config)?;
@@ -166,6 +167,12 @@ fn is_command(path: &Path) -> bool {
     path.is_absolute() && path.is_file()
 }
 
+fn stamp(file: &Path) -> String {
+    fs::metadata(file).map_or(String::new(), |m| {
+        format!("{} {} {}", m.mtime(), m.mtime_nsec(), m.size())
+    })
+}
+
 fn ask(go: &Path, config: &Config) -> Result<Toolchain, Refusal> {
     let env: GoEnv = serde_json::from_slice(&output(
         go,
@@ -182,6 +189,7 @@ fn ask(go: &Path, config: &Config) -> Result<Toolchain, Refusal> {
         .filter(|go| go.is_file())
         .unwrap_or(go.to_owned());
     Ok(Toolchain {
+        stamp: stamp(&go),
         go,
         goroot: env.goroot,
         version: env.version,
@@ -191,7 +199,7 @@ fn ask(go: &Path, config: &Config) -> Result<Toolchain, Refusal> {
     })
 }
 
-/// The operator's own settings count here, and no stranger's code is near: HOME is passed on.
+/// The operator's own settings count here, and no stranger's code is near.
 fn output(go: &Path, config: &Config, args: &[&str]) -> Result<Vec<u8>, Refusal> {
     let mut command = Command::new(go);
     command
@@ -200,8 +208,10 @@ fn output(go: &Path, config: &Config, args: &[&str]) -> Result<Vec<u8>, Refusal>
         .env("GOTOOLCHAIN", "local")
         .env("PATH", "/nonexistent")
         .env("GOCACHE", "/nonexistent");
-    if let Some(home) = &config.home {
-        command.env("HOME", home);
+    for (name, dir) in [("HOME", &config.home), ("XDG_CONFIG_HOME", &config.config_home)] {
+        if let Some(dir) = dir {
+            command.env(name, dir);
+        }
     }
     let output = command
         .output()
