@@ -121,27 +121,28 @@ fn metrics(config: &Config) -> Result<Response, Refusal> {
     let store = open(config)?;
     let mut text = String::new();
     for counter in Counter::ALL {
-        let name = counter.name();
-        text += &format!(
-            "# TYPE gox_{name}_total counter\ngox_{name}_total {}\n",
-            looking(store.counted(counter))?
-        );
+        let name = format!("{}_total", counter.name());
+        text += &metric(&name, "counter", counter.help(), looking(store.counted(counter))?);
     }
-    let gauges = [
-        (
-            "builds_running",
-            looking(queue::running(&store, config.builds()))? as u64,
-        ),
-        ("builds_waiting", looking(queue::length(&store))? as u64),
-        ("artifact_bytes", looking(store.artifact_bytes())?),
-    ];
-    for (name, value) in gauges {
-        text += &format!("# TYPE gox_{name} gauge\ngox_{name} {value}\n");
-    }
+    let running = looking(queue::running(&store, config.builds()))? as u64;
+    text += &metric("builds_running", "gauge", "Builds that run now.", running);
+    let waiting = looking(queue::length(&store))? as u64;
+    text += &metric("builds_waiting", "gauge", "Builds that wait for a slot.", waiting);
+    let bytes = looking(store.artifact_bytes())?;
+    text += &metric(
+        "artifact_bytes",
+        "gauge",
+        "Programs that are kept, with their copies.",
+        bytes,
+    );
     Ok(
         Response::text(200, "text/plain; version=0.0.4; charset=utf-8", text)
             .with("Cache-Control", "no-store"),
     )
+}
+
+fn metric(name: &str, of_type: &str, help: &str, value: u64) -> String {
+    format!("# HELP gox_{name} {help}\n# TYPE gox_{name} {of_type}\ngox_{name} {value}\n")
 }
 
 /// What this server's Go builds for.

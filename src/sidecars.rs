@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Notices, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar};
-use crate::build::{Recipe, failed, kept};
+use crate::build::{Recipe, failed, kept, progress};
 use crate::config::Config;
 use crate::request::Request;
 use crate::store::{Meta, Store};
@@ -39,7 +39,12 @@ pub fn answer(
             ),
         )),
         (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
-        (Sidecar::Log, None) => words(recipe, config, store).map(|words| text("text/plain", words)),
+        (Sidecar::Log, None) => match progress::told(recipe, store) {
+            Some(told) => Ok(Response::text(200, "text/plain; charset=utf-8", told)
+                .with("Cache-Control", "no-store")
+                .with("Vary", vary)),
+            None => words(recipe, config, store).map(|words| text("text/plain", words)),
+        },
         (Sidecar::Sha256 | Sidecar::Json, None) => {
             Err(failed(recipe, config, store).unwrap_or(Refusal::new(Reason::NotBuilt)))
         }

@@ -3,10 +3,10 @@
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
-use crate::support::plain;
 use crate::support::processes::{self, Process};
 use crate::support::scratch::Scratch;
 use crate::support::web_server::WebServer;
+use crate::support::{PATIENCE, eventually, plain};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +53,30 @@ fn compile_once(store: &Scratch, door: impl Fn(&Ask) -> Answer + Sync) {
         })
     });
     all_right(store, &bodies, &compiles);
+}
+
+/// Who does not want to wait in silence looks beside the program.
+#[test]
+fn the_log_of_what_is_compiled_says_how_far_it_is() {
+    let store = Scratch::new();
+    let log = Ask::get("/tester/busy.log");
+    store.ask(&log).refused("not-built");
+    let building = store.start(&Ask::get("/tester/busy"));
+    let mut told = String::new();
+    eventually("a package of busy is compiled", PATIENCE, || {
+        told = store.ask(&log).text();
+        told.contains("now ")
+    });
+    let so_far = told.strip_prefix("Being compiled: ").unwrap();
+    let (so_far, package) = so_far.split_once(" packages, now ").unwrap();
+    let (done, total) = so_far.split_once(" of ").unwrap();
+    assert!(
+        done.parse::<usize>().unwrap() < total.parse::<usize>().unwrap(),
+        "{told}"
+    );
+    assert!(!package.trim().is_empty(), "{told}");
+    building.answer().program();
+    assert!(store.ask(&log).text().contains("without a word"));
 }
 
 /// Two platforms of one program share nothing that one could wait for.

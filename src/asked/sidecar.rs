@@ -8,7 +8,7 @@ pub enum Sidecar {
     Sha256,
     /// `.json`: all that is known of it.
     Json,
-    /// `.log`: what the compiler said.
+    /// `.log`: what the compiler said, or how far it is.
     Log,
 }
 

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::Recipe;
+use crate::store::Store;
+use crate::store::lock::Lock;
+
 /// How far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
@@ -18,6 +22,19 @@ pub struct Progress {
     pub total: usize,
     /// What is being compiled.
     pub package: String,
+}
+
+/// How far the build of this recipe is, or of the one that takes its place, for a person; `None` if neither is being built.
+pub fn told(recipe: &Recipe, store: &Store) -> Option<String> {
+    let works = [recipe, &recipe.as_main_module()].map(|recipe| store.work().join(recipe.key().as_str()));
+    // A builder holds the lock of its directory. What cannot be looked at is nobody's.
+    let work = works.iter().find(|work| !Lock::is_free(work).unwrap_or(true))?;
+    Some(match read(work) {
+        Some(Progress { done, total, package }) => {
+            format!("Being compiled: {done} of {total} packages, now {package}.\n")
+        }
+        None => "Being compiled: not begun yet.\n".to_owned(),
+    })
 }
 
 /// The file to which each tool adds a line.

@@ -42,6 +42,17 @@ impl Counter {
             Counter::FailedBuilds => "failed_builds",
         }
     }
+
+    /// What it counts, for a person.
+    pub fn help(self) -> &'static str {
+        match self {
+            Counter::Hits => "Programs served without a build.",
+            Counter::Misses => "Programs served after a build was waited for.",
+            Counter::Refusals => "Requests that got no program.",
+            Counter::Builds => "Builds that made a program.",
+            Counter::FailedBuilds => "Builds that made none.",
+        }
+    }
 }
 
 impl Store {

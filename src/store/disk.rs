@@ -86,38 +86,35 @@ impl Store {
         })
     }
 
-    /// Publishes a program that has been checked: both files are on disk before either can be seen.
-    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<()> {
+    /// Publishes a program that has been checked: both files are on disk before either can be seen. Until then they lie in `work`,
+    /// which whoever publishes has to itself, and which is swept if that one is killed.
+    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta, work: &Path) -> io::Result<()> {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(FOR_ALL)
             .create(shelf)?;
-        let aside = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempdir_in(self.dir.join("artifacts"))?;
-        let path = aside.path().join("bin");
+        let aside = work.join("published");
+        fs::create_dir(&aside)?;
+        let path = aside.join("bin");
         fs::rename(program, &path).or_else(|_| fs::copy(program, &path).map(drop))?;
         // A builder's umask keeps all to itself.
         fs::set_permissions(&path, Permissions::from_mode(0o644))?;
-        fs::set_permissions(aside.path(), Permissions::from_mode(FOR_ALL))?;
+        fs::set_permissions(&aside, Permissions::from_mode(FOR_ALL))?;
         let file = File::open(&path)?;
         file.sync_all()?;
         let kept = Kept {
             meta: meta.clone(),
             seal: Seal::of(&file)?,
         };
-        write_synced(
-            &aside.path().join("meta.json"),
-            &serde_json::to_vec_pretty(&kept)?,
-        )?;
-        File::open(aside.path())?.sync_all()?;
+        write_synced(&aside.join("meta.json"), &serde_json::to_vec_pretty(&kept)?)?;
+        File::open(&aside)?.sync_all()?;
         if place.exists() {
             // What was there was found broken, or the build would not have run.
             fs::remove_dir_all(&place)?;
         }
-        fs::rename(aside.keep(), &place)?;
+        fs::rename(aside, &place)?;
         File::open(shelf)?.sync_all()
     }
 

@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Looking through everything takes tenths of a second: once in so long is enough for those who build nothing.
 const EVICT_EVERY: Duration = Duration::from_secs(10);
 
+/// A builder's log longer than this is begun anew: some forty thousand builds, of a line or two each.
+const LOG_BYTES: u64 = 8 << 20;
+
 /// Something that can be removed as a whole.
 struct Item {
     used: SystemTime,
@@ -63,6 +66,7 @@ impl Store {
 
     /// Removes what was used longest ago until everything is below `cap`. `spare` is the longest that a build may last.
     pub fn evict(&self, cap: u64, spare: Duration) -> io::Result<()> {
+        self.begin_log_anew()?;
         let artifacts = self.artifact_items()?;
         let compiled = files_below(&self.compile_cache())?;
         let mut modules = bytes_below(&self.module_cache())?;
@@ -97,6 +101,18 @@ impl Store {
         Ok(())
     }
 
+    /// What the builders said is kept once more beside what they say.
+    fn begin_log_anew(&self) -> io::Result<()> {
+        let log = self.log();
+        // Who has it open writes to its end.
+        match fs::metadata(&log) {
+            Ok(metadata) if metadata.len() > LOG_BYTES => fs::rename(&log, log.with_extension("log.old")),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The lock of who evicts beside a request, if it is time again.
     pub fn time_to_evict(&self) -> io::Result<Option<Lock>> {
         let path = self.dir().join("locks/evict");
@@ -116,8 +132,9 @@ impl Store {
         }
         // A directory that changes its parent has to be writable.
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-        let aside = tempfile::Builder::new().tempdir_in(self.work())?.keep();
-        fs::rename(path, aside.join("go"))?;
+        // Whoever sweeps there removes it as well as we do.
+        let aside = self.work().join(format!("dead-{}", fs::metadata(path)?.ino()));
+        fs::rename(path, &aside)?;
         remove(&aside)
     }
 
@@ -166,15 +183,7 @@ impl Store {
     fn artifact_items(&self) -> io::Result<Vec<Item>> {
         let mut items = Vec::new();
         for shelf in fs::read_dir(self.artifacts())? {
-            let shelf = shelf?.path();
-            // What is being published lies beside the shelves.
-            if shelf
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-            {
-                continue;
-            }
-            for place in fs::read_dir(shelf)? {
+            for place in fs::read_dir(shelf?.path())? {
                 let path = place?.path();
                 // Gone meanwhile: another builder evicts too.
                 let Ok(program) = fs::metadata(path.join("bin")) else {
@@ -285,8 +294,15 @@ mod tests {
         let in_use = put(store.compile_cache().join("00/new"), 1);
         let copy = put(store.artifacts().join("aa/old/zstd"), 50);
         assert_eq!(store.artifact_bytes().unwrap(), 3 << 20);
+        let old_log = dir.path().join("builders.log.old");
+        fs::write(store.log(), "a line").unwrap();
         store.evict(3 << 20, Duration::ZERO).unwrap();
         assert!(!copy.exists());
+        assert_eq!(
+            [store.log(), old_log.clone()].map(|path| path.exists()),
+            [true, false]
+        );
+        File::create(store.log()).unwrap().set_len(LOG_BYTES + 1).unwrap();
         assert_eq!(
             [&old, &new, &compiled, &in_use].map(|path| path.exists()),
             [false, true, true, true]
@@ -296,5 +312,6 @@ mod tests {
             [&new, &compiled, &in_use].map(|path| path.exists()),
             [false, false, true]
         );
+        assert_eq!([store.log(), old_log].map(|path| path.exists()), [false, true]);
     }
 }
