@@ -1,4 +1,5 @@
-# Everything that is done to this project, by name. `make run` and `make test` need Rust and Go, and nothing else.
+# Everything that is done to this project, by name. `make run` needs Rust; `make test` needs Go too, and installs
+# what it asks with.
 
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
 TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox zsh shellcheck chromium chromium-driver

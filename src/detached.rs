@@ -27,3 +27,14 @@ pub fn start(arguments: &[&str], lock: Lock, other: Option<Lock>, log: &Path) ->
     thread::Builder::new().spawn(move || child.wait()).ok();
     Ok(())
 }
+
+/// Starts one that nobody waits for, unless the lock is another's. That it cannot be started is for the log alone.
+pub fn begin(arguments: &[&str], lock: io::Result<Option<Lock>>, log: &Path) {
+    let begun = lock.and_then(|lock| match lock {
+        Some(lock) => start(arguments, lock, None, log),
+        None => Ok(()),
+    });
+    if let Err(error) = begun {
+        log::warn!("cannot begin to {}: {error}", arguments.join(" "));
+    }
+}

@@ -126,6 +126,7 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
             },
         },
     ];
+    // Where none can be looked for, none can be used: who is to write there says so.
     let brought = brought::all(store).unwrap_or_default().into_iter();
     let brought = brought.filter_map(|version| brought::look(config, store, version)?.ok());
     let others = brought.filter(|other| other.version != toolchain.version);

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
+use gox_server::answer::Refusal;
 use gox_server::asked::{GoVersion, Target};
 use gox_server::build::{self, Recipe};
 use gox_server::config::{self, Config, Misspelt, Patience, SETTINGS, Setting};
 use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
-use gox_server::golang::toolchain::{bring, fetch};
+use gox_server::golang::toolchain::{bring, fetch, versions};
 use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
@@ -66,6 +67,9 @@ enum Mode {
     /// Started by gox-server itself: asks anew what TARGET means, holding a lock on 0.
     #[command(hide = true)]
     Refresh { target: String },
+    /// Started by gox-server itself: asks anew which versions of Go there are, holding a lock on 0.
+    #[command(hide = true)]
+    Versions,
     /// Started by gox-server itself: keeps the state below its cap, holding a lock on 0.
     #[command(hide = true)]
     Evict,
@@ -153,7 +157,11 @@ fn run() -> Result<(), String> {
             }
         }),
         Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
-        Mode::Refresh { target } => configured(|config| refresh(&config, &target)),
+        Mode::Refresh { target } => configured(|config| {
+            let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
+            ask_anew(&config, |go| memory::refresh(go, &target))
+        }),
+        Mode::Versions => configured(|config| ask_anew(&config, versions::refresh)),
         Mode::Evict => configured(|config| {
             leave_session();
             evicted(build::eviction::without_build(&config, &open(&config)?))
@@ -193,8 +201,6 @@ fn server(serve: impl FnOnce(Config) -> Result<(), String>) -> Result<(), String
 }
 
 fn serve(config: Config) -> Result<(), String> {
-    let program = std::fs::read_link("/proc/self/exe")
-        .map_err(|error| format!("cannot find gox-server itself: {error}"))?;
     // A platform waits for the port, and nobody for this.
     let about = config.clone();
     let looking = std::thread::spawn(move || {
@@ -203,12 +209,14 @@ fn serve(config: Config) -> Result<(), String> {
     });
     let front = front::Front {
         listen: config.listen,
-        program,
+        // Whatever became of the file: a front and its programs stay one version.
+        program: "/proc/self/exe".into(),
         inherited: config::inherited(),
         limits: front::Limits::default(),
         drain: config.drain,
     };
     let stopped = front.run();
+    // If it panicked it has said so, and the front served all the same.
     looking.join().ok();
     stopped.map_err(|stopped| stopped.to_string())
 }
@@ -242,10 +250,9 @@ fn evicted(evicted: std::io::Result<()>) -> Result<(), String> {
     evicted.map_err(|error| format!("cannot keep below the cap: {error}"))
 }
 
-fn refresh(config: &Config, target: &str) -> Result<(), String> {
+fn ask_anew(config: &Config, ask: impl FnOnce(Go<'_>) -> Result<(), Refusal>) -> Result<(), String> {
     leave_session();
     let store = open(config)?;
-    let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
     let toolchain = Toolchain::find(config, &store).map_err(|refusal| refusal.log)?;
     let go = Go {
         config,
@@ -253,7 +260,7 @@ fn refresh(config: &Config, target: &str) -> Result<(), String> {
         toolchain: &toolchain,
         patience: Patience::of_operator(config),
     };
-    memory::refresh(go, &target).map_err(|refusal| refusal.log)
+    ask(go).map_err(|refusal| refusal.log)
 }
 
 fn bring(config: &Config, version: GoVersion) -> Result<(), String> {

@@ -207,6 +207,7 @@ fn show_compiling(bar: &ProgressBar, work: &Path, what: &str) {
 /// Bytes are all there is to see of a toolchain that comes, packed and then unpacked.
 fn show_bringing(bar: &ProgressBar, tree: &Path) -> bool {
     const MIB: u64 = 1 << 20;
+    // 70 MB packed, and 230 MB unpacked beside it.
     bar.set_length(300);
     bar.set_position(bytes_below(tree).unwrap_or(0) / MIB);
     bar.set_message("MiB of Go itself");

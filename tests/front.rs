@@ -2,8 +2,11 @@
 
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
+use crate::support::front::Front;
 use crate::support::http::request;
 use crate::support::scratch::Scratch;
+use crate::support::{gox_server, tmp};
+use std::fs;
 use std::io::{Read, Write};
 
 fn first_line(wire: &[u8]) -> String {
@@ -12,6 +15,20 @@ fn first_line(wire: &[u8]) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
+}
+
+/// An update puts another file, or for a moment none, where the front's own was: it and its programs are what they were.
+#[test]
+fn a_binary_that_is_replaced_stops_nobody() {
+    let store = Scratch::new();
+    let dir = tempfile::tempdir_in(tmp()).unwrap();
+    let own = dir.path().join("gox-server");
+    fs::copy(gox_server(), &own).unwrap();
+    let front = Front::start_binary(&own, &store);
+    fs::remove_file(&own).unwrap();
+    front.ask(&Ask::get("/tester/hello@v1.0.0")).program();
+    fs::copy("/bin/false", &own).unwrap();
+    front.ask(&Ask::get("/tester/hello@v1.1.0")).program();
 }
 
 #[test]

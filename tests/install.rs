@@ -9,8 +9,8 @@ use crate::support::web_server::WebServer;
 use crate::support::{PATIENCE, eventually, plain, sha256};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// How each is started. busybox brings its own wget.
@@ -25,7 +25,7 @@ const SHELLS: [(&[&str], &[&str]); 7] = [
 ];
 
 /// What the script uses of a machine, beside a shell and something that fetches.
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 10] = [
     "uname",
     "mkdir",
     "rm",
@@ -33,6 +33,7 @@ const TOOLS: [&str; 9] = [
     "chmod",
     "mv",
     "sleep",
+    "wc",
     "sha256sum",
     "cat",
 ];
@@ -60,18 +61,32 @@ impl Machine {
     }
 
     fn run(&self, shell: &[&str], script: &[u8]) -> Output {
+        let mut command = Command::new(which(shell[0]));
+        command.args(&shell[1..]).arg(self.script(script));
+        self.output(command)
+    }
+
+    /// The same where standard input, output and error are a terminal: all that it shows is in `stdout`.
+    fn run_on_terminal(&self, shell: &[&str], script: &[u8]) -> Output {
+        let words = [which(shell[0]).to_str().unwrap(), &shell[1..].join(" ")].join(" ");
+        let line = format!("{words} {}", self.script(script).display());
+        let mut command = Command::new(which("script"));
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.stdin(Stdio::null());
+        self.output(command)
+    }
+
+    fn script(&self, script: &[u8]) -> PathBuf {
         let file = self.folder.path().join("script");
         fs::write(&file, script).unwrap();
-        let mut command = Command::new(which(shell[0]));
-        command.args(&shell[1..]).arg(file).env_clear();
-        command.env("HOME", self.folder.path().join("home")).env(
-            "PATH",
-            format!(
-                "{}:{}",
-                self.bin().display(),
-                self.folder.path().join("tools").display()
-            ),
-        );
+        file
+    }
+
+    fn output(&self, mut command: Command) -> Output {
+        let tools = self.folder.path().join("tools");
+        command.env_clear();
+        command.env("HOME", self.folder.path().join("home"));
+        command.env("PATH", format!("{}:{}", self.bin().display(), tools.display()));
         command.output().unwrap()
     }
 
@@ -111,6 +126,37 @@ fn script(front: &Front, path: &str) -> String {
     answer
         .text()
         .replace("http://127.0.0.1", &format!("http://{}", front.address))
+}
+
+/// Who sits at a terminal is told how far the compile is, whatever fetches; and no line of it is left at the end.
+#[test]
+fn a_terminal_shows_how_far_it_is() {
+    for (shell, fetches) in SHELLS {
+        let store = Scratch::new();
+        let front = store.front();
+        let script = script(&front, "/-/install/tester/busy");
+        let machine = Machine::with(&[&TOOLS[..], fetches].concat());
+        let output = machine.run_on_terminal(shell, script.as_bytes());
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{shell:?} {fetches:?}: {shown}");
+        let shown: Vec<&str> = shown.split("\r\n").collect();
+        assert!(
+            shown[0].starts_with("Asking http://"),
+            "{shell:?} {fetches:?}: {shown:?}"
+        );
+        // Overwritten each second, and gone before the next line.
+        let (progress, sum) = shown[1].rsplit_once("\r\x1b[K").unwrap();
+        assert!(
+            progress.contains(" s. Being compiled: "),
+            "{shell:?} {fetches:?}: {shown:?}"
+        );
+        assert!(sum.starts_with("SHA-256 "), "{shell:?} {fetches:?}: {shown:?}");
+        assert!(
+            shown[2].starts_with("Installed "),
+            "{shell:?} {fetches:?}: {shown:?}"
+        );
+        assert_eq!(shown[3..], [""], "{shell:?} {fetches:?}");
+    }
 }
 
 #[test]

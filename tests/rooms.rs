@@ -40,7 +40,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
         ],
     ),
     ("config", &["asked"]),
-    ("doctor", &["golang", "build", "store", "sandbox", "config"]),
+    ("doctor", &["golang", "store", "sandbox", "config"]),
     (
         "service",
         &[
@@ -74,10 +74,16 @@ struct Source {
 
 impl Source {
     fn new(path: &str, text: &str) -> Source {
-        let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+        let (code, tests) = text.split_once("\n#[cfg(test)]\n").unwrap_or((text, ""));
+        // The tests end with the file, or what stands behind them is code.
+        let code = match tests.split_once("\n}\n") {
+            None if tests.lines().count() < 2 => code,
+            Some((_, "")) => code,
+            None | Some(_) => text,
+        };
         Source {
             path: path.to_owned(),
-            lines: code.map(str::to_owned).collect(),
+            lines: code.lines().map(str::to_owned).collect(),
         }
     }
 
@@ -299,6 +305,16 @@ fn a_breach_is_found() {
             "store/disk.rs:1: reads the environment: let x = std::env::var(\"HOME\");",
         ),
         (
+            "asked/target.rs",
+            "\n#[cfg(test)]\nmod tests;\n\nuse crate::doors;\n",
+            "asked/target.rs knows doors",
+        ),
+        (
+            "asked/target.rs",
+            "\n#[cfg(test)]\nmod tests {\n}\nuse crate::doors;\n",
+            "asked/target.rs knows doors",
+        ),
+        (
             "store/disk.rs",
             "\nunsafe { x() }",
             "store/disk.rs:2: unsafe: unsafe { x() }",
@@ -316,7 +332,7 @@ fn a_breach_is_found() {
     ] {
         assert_eq!(breaches(&[Source::new(path, text)]), [expected]);
     }
-    let fine = "// unsafe in words, crate::doors too\nuse crate::asked::Target;\n#[cfg(test)]\nmod tests { use crate::doors; }";
+    let fine = "// unsafe in words, crate::doors too\nuse crate::asked::Target;\n\n#[cfg(test)]\nmod tests {\n    use crate::doors;\n}\n";
     assert_eq!(
         breaches(&[Source::new("golang/mains.rs", fine)]),
         [] as [String; 0]

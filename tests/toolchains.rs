@@ -75,7 +75,11 @@ impl Toolchains {
     }
 
     fn store(&self) -> Scratch {
-        Scratch::new().set("GOX_GOPROXY", format!("file://{}", self.0.path().display()))
+        Scratch::new().set("GOX_GOPROXY", self.url())
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.0.path().display())
     }
 }
 
@@ -256,9 +260,12 @@ fn real_proxy() -> String {
 /// One download of 70 MB: a machine without Go serves what a machine with Go makes.
 #[test]
 fn a_machine_without_go_brings_its_own() {
+    // The first has half of one, the second none.
+    let half = Toolchains::new().serves(&[("VERSION", "go1.26.8"), ("../evil", "")]);
+    let proxies = [half.url(), modproxy().url(), real_proxy()];
     let store = Scratch::new()
         .set("GOX_GO", "own")
-        .set("GOX_GOPROXY", format!("{},{}", modproxy().url(), real_proxy()));
+        .set("GOX_GOPROXY", proxies.join(","));
     // Somebody has emptied the state directory, not knowing what its folders are for.
     ask(&store, "/-/status");
     fs::remove_dir(store.dir.join("go")).unwrap();

@@ -1,4 +1,4 @@
-//! What the person is told. No I/O: every answer is a value, and the doors put it on the wire.
+//! What the person is told: every answer is a value, and the doors put it on the wire.
 
 pub mod beginning;
 mod conditions;

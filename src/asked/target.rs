@@ -77,11 +77,6 @@ impl Target {
     pub fn version(&self) -> &Version {
         &self.version
     }
-
-    /// The same program in another version.
-    pub fn with_version(self, version: Version) -> Target {
-        Target { version, ..self }
-    }
 }
 
 /// The canonical path of the URL. `github.com` and `@latest` go without saying.

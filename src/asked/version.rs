@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(parsed("LATEST"), Version::Latest);
     }
 
-    /// security.md R3 to R7, and what Go itself refuses.
+    /// R3 to R7 of SECURITY.md, and what Go itself refuses.
     #[test]
     fn nothing_else_gets_through() {
         for typed in [

@@ -295,7 +295,7 @@ mod tests {
         }
     }
 
-    /// security.md R4, R15, R16.
+    /// R4, R15 and R16 of SECURITY.md.
     #[test]
     fn everything_else_is_refused() {
         let shown = |text: &str| Shown::new(text);

@@ -114,7 +114,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         build_seconds: begun.elapsed().as_secs_f64(),
     };
     store
-        .publish(&key, &program.path, &meta, work.path())
+        .publish(&key, &program.path, &meta)
         .map_err(|e| trouble("publish the program", &e))?;
     Ok(meta)
 }

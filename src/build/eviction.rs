@@ -1,4 +1,4 @@
-//! Keeps the state below its cap, for who looked into modules and built nothing. A builder does it when it has published.
+//! Keeps the state below its cap, for who looked into modules and built nothing. A builder does it when it has ended.
 
 use std::io;
 use std::thread;

@@ -26,9 +26,6 @@ impl Drop for Ticket {
     }
 }
 
-/// How often who waits tells of it.
-const NOTICE_EVERY: Duration = Duration::from_millis(200);
-
 impl Ticket {
     /// Gets in line, unless `most` are waiting already.
     pub fn draw(store: &Store, most: usize) -> io::Result<Option<Ticket>> {
@@ -74,14 +71,9 @@ impl Ticket {
                     None => Waiting::on(&slots),
                 },
             };
-            loop {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() || !tell(Stage::Queued { ahead: ahead.len() }) {
-                    return Ok(None);
-                }
-                if waiting.within(left.min(NOTICE_EVERY))? {
-                    break;
-                }
+            let stage = Stage::Queued { ahead: ahead.len() };
+            if !waiting.while_wanted(|| Instant::now() < deadline && tell(stage))? {
+                return Ok(None);
             }
         }
     }

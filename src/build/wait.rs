@@ -2,7 +2,7 @@
 //! lock to come free, and look again.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use super::Recipe;
 use super::queue::{Ticket, slot_at_once};
@@ -29,9 +29,6 @@ pub enum Stage {
 
 /// A builder that is killed is replaced so often; then it is not chance.
 const TRIES: usize = 3;
-
-/// How often who waits tells of it.
-const NOTICE_EVERY: Duration = Duration::from_millis(100);
 
 /// The program of this recipe, or of the one that takes its place where `go install` refuses, if it is there.
 pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
@@ -161,18 +158,8 @@ impl Wait<'_> {
     }
 
     fn until_free(&mut self, lock: &PathBuf, deadline: Instant) -> Result<bool, Refusal> {
-        let waiting = Waiting::on(std::slice::from_ref(lock));
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !(self.tell)(Stage::Building) {
-                return Ok(false);
-            }
-            if waiting
-                .within(left.min(NOTICE_EVERY))
-                .map_err(|e| trouble("wait for a build", &e))?
-            {
-                return Ok(true);
-            }
-        }
+        Waiting::on(std::slice::from_ref(lock))
+            .while_wanted(|| Instant::now() < deadline && (self.tell)(Stage::Building))
+            .map_err(|e| trouble("wait for a build", &e))
     }
 }

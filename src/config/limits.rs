@@ -23,9 +23,9 @@ pub struct BuildLimits {
     pub open_files: u64,
     /// RLIMIT_NPROC, per user.
     pub tasks: u64,
-    /// Bytes in the tempdir.
+    /// Bytes that one run of `go` may write: in its tempdir, and to the caches.
     pub work_bytes: u64,
-    /// Files in the tempdir.
+    /// Files that one run of `go` may make there.
     pub work_files: u64,
     /// What is kept of the build's output, bytes.
     pub log_bytes: usize,

@@ -110,7 +110,7 @@ pub enum SandboxPolicy {
 pub enum Sendfile {
     /// `X-Sendfile: /absolute/path` (lighttpd, Apache's mod_xsendfile, the bundled front).
     Path,
-    /// `X-Accel-Redirect: PREFIX/relative/path` (nginx).
+    /// `X-Accel-Redirect: PREFIX/relative/path` (nginx; Caddy, as conf/Caddyfile has it).
     Redirect(String),
 }
 
@@ -249,7 +249,7 @@ impl Config {
     }
 }
 
-/// What the front hands on to the program that it starts for each request: the operator's settings, and what is
+/// What the front hands on to the program that it starts for each request, and who starts a process that outlives it to that: the operator's settings, and what is
 /// needed to find `go` and the state. Everything else of the environment stays behind.
 pub fn inherited() -> Vec<(OsString, OsString)> {
     const ALSO: &[&str] = &[

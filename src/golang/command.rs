@@ -110,8 +110,8 @@ impl Go<'_> {
         Ok(outcome)
     }
 
-    /// security.md of the design has the reason for each. HOME, GOROOT, GOEXPERIMENT, GODEBUG, GOCACHEPROG, GO_EXTLINK_ENABLED
-    /// and every *_PROXY are not set.
+    /// All that `go` is told, whatever this process was. What is not here is not set: HOME (.netrc, .config/go/env), GOROOT,
+    /// GOEXPERIMENT (other bytes), GOCACHEPROG (starts a program), GO_EXTLINK_ENABLED, and every *_PROXY.
     fn environment(&self, work: &Path, cache: &Path) -> Vec<(&'static str, PathBuf)> {
         let text = |name, value: &str| (name, PathBuf::from(value));
         let (proxies, checksums) = (
@@ -119,6 +119,7 @@ impl Go<'_> {
             self.toolchain.checksums(self.config),
         );
         let mut variables = vec![
+            // It starts its own tools by their paths, and nothing else: no git, no C compiler.
             text("PATH", "/nonexistent"),
             text("CGO_ENABLED", "0"),
             text("CC", "/bin/false"),
@@ -126,23 +127,30 @@ impl Go<'_> {
             text("AR", "/bin/false"),
             text("FC", "/bin/false"),
             text("PKG_CONFIG", "/bin/false"),
+            // GOROOT/go.env is read all the same, and distributions change it: so each value below is set.
             text("GOENV", "off"),
             text("GOFLAGS", ""),
+            // No go.mod decides which Go is downloaded and run.
             text("GOTOOLCHAIN", "local"),
             text("GO111MODULE", "on"),
+            // One that was planted above the directory would count.
             text("GOWORK", "off"),
             text("GOPROXY", &proxies),
             text("GOSUMDB", checksums),
+            // Any pattern in these goes past the proxy, or past the checksums.
             text("GONOSUMDB", ""),
             text("GONOPROXY", ""),
             text("GOPRIVATE", ""),
             text("GOINSECURE", ""),
             text("GOVCS", "*:off"),
+            // Its default reads .netrc.
             text("GOAUTH", "off"),
+            // What it says is read (diagnosis.rs).
             text("LANG", "C"),
             text("TZ", "UTC"),
             ("GOCACHE", cache.to_owned()),
             ("GOMODCACHE", self.store.module_cache()),
+            // And no GOBIN: with it `go install` refuses other platforms.
             ("GOPATH", work.join("gopath")),
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),

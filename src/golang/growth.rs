@@ -30,7 +30,7 @@ pub struct Growth<'a> {
     next_look: Instant,
 }
 
-/// Of a look through the module index the run's length is this many times its own.
+/// A look through the module index may be long: the next comes when this many times its length has passed, 5 % of the run.
 const LOOKS_PER_RUN: u32 = 20;
 
 /// What lies below a directory.
@@ -60,8 +60,8 @@ impl<'a> Growth<'a> {
         }
     }
 
-    /// Whether the run may go on. Asked every quarter of a second, so it costs little: two files of /proc, the run's own
-    /// directory, and the modules that are being unpacked just now.
+    /// Whether the run may go on. Asked every quarter of a second, so it costs little: what /proc has of `go`, its
+    /// descriptors and its threads' I/O, the run's own directory, and the modules that are being unpacked just now.
     pub fn is_within_limits(&mut self, go: Pid) -> bool {
         let used = usage(self.work);
         self.see_unpacked(go);

@@ -1,25 +1,26 @@
 //! Remembers what a target meant. An exact version means the same for ever; `latest` and the like hold for a while, and for
 //! a while more they are served as they were while one process asks anew, so that a hit never waits for the network.
 
-use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::Resolved;
 use super::command::Go;
 use super::failure::Failure;
 use super::resolve::{key, resolve};
+use super::turn::turn;
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
 use crate::detached;
-use crate::store::lock::{Lock, Waiting};
+use crate::store::lock::Lock;
 use crate::store::table::age;
 use crate::store::{BuildKey, Table};
 
-/// How long an old answer is served at once, while another process asks.
+/// How long an old answer is served at once, while another process asks: a release that is announced is awaited no longer.
 const REFRESHING: Duration = Duration::from_secs(10 * 60);
 
-/// How long the last good answer is used while the module proxy fails, or keeps all waiting who ask it.
+/// How long the last good answer is used while the module proxy fails, or keeps all waiting who ask it: a
+/// night, and the morning in which somebody mends it.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long what an author said of an exact version is repeated before it is asked for anew, beside an answer: once a day.
@@ -113,7 +114,7 @@ fn complete(go: Go<'_>) -> Result<(), Refusal> {
 
 fn look_up(go: Go<'_>, target: &Target) -> Meaning {
     let deadline = go.patience.lookup_end();
-    let _place = place(go, deadline)?;
+    let _turn = turn(go, deadline)?;
     let meaning = resolve(go, target, deadline);
     begin_eviction(go);
     meaning
@@ -135,43 +136,13 @@ fn remember(go: Go<'_>, table: &Table, key: &BuildKey, meaning: &Meaning) -> Res
         .map_err(|e| trouble("remember what a target means", &e))
 }
 
-/// One of a few places among those who ask the proxy.
-fn place(go: Go<'_>, deadline: Instant) -> Result<Lock, Refusal> {
-    let places = go.store.lookups();
-    loop {
-        for place in &places {
-            if let Some(lock) = Lock::try_take(place).map_err(|e| trouble("get to ask the proxy", &e))? {
-                return Ok(lock);
-            }
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if !Waiting::on(&places)
-            .within(left)
-            .map_err(|e| trouble("wait to ask the proxy", &e))?
-        {
-            return Err(Refusal::new(Reason::QueueFull).log("too many ask the module proxy"));
-        }
-    }
-}
-
 /// What was unpacked to be looked into counts, though nothing is built.
 fn begin_eviction(go: Go<'_>) {
-    begin(go, &["evict"], go.store.time_to_evict());
+    detached::begin(&["evict"], go.store.time_to_evict(), &go.store.log());
 }
 
 /// One process asks; the others find it at work.
 fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey) {
     let alone = Lock::try_take(&go.store.refresh(key));
-    begin(go, &["refresh", &target.to_string()], alone);
-}
-
-/// Starts a process that nobody waits for, if the lock is to be had.
-fn begin(go: Go<'_>, arguments: &[&str], lock: io::Result<Option<Lock>>) {
-    let started = lock.and_then(|lock| match lock {
-        Some(lock) => detached::start(arguments, lock, None, &go.store.log()),
-        None => Ok(()),
-    });
-    if let Err(error) = started {
-        log::warn!("cannot begin to {}: {error}", arguments.join(" "));
-    }
+    detached::begin(&["refresh", &target.to_string()], alone, &go.store.log());
 }

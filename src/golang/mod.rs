@@ -19,6 +19,7 @@ mod notices;
 pub mod resolve;
 pub mod resolved;
 pub mod toolchain;
+mod turn;
 pub mod vanity;
 pub mod warmed;
 pub mod work;

@@ -10,7 +10,7 @@ use super::downloaded;
 use super::list::ListError;
 use crate::answer::{Notices, Reason, Refusal};
 
-/// Who waits for a program waits so long at most for what is said of it.
+/// Who waits for a program waits so long at most for what is said of it: a proxy that is well answers in tenths of a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether the module is deprecated, or this version taken back; `None` where nobody can say now.

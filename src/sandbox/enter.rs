@@ -68,7 +68,8 @@ fn close_on_exec(_: &Cell) -> Result<(), Refused> {
     if done == 0 {
         return Ok(());
     }
-    // Before Linux 5.11: the descriptors one by one; the limit on open files is where they end.
+    // Before Linux 5.11: the descriptors one by one; the limit on open files is where they end. Where there is none, at more than a
+    // web server leaves open.
     let (soft, _) = resource::getrlimit(resource::Resource::RLIMIT_NOFILE).map_err(refused)?;
     for fd in FIRST as RawFd..soft.min(1 << 16) as RawFd {
         // Most of these numbers are no descriptor, which is what is wanted (EBADF).

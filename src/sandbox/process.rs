@@ -95,6 +95,7 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         }
     };
     let status = group.end()?;
+    // A reader that panicked has said so, and has nothing to hand over.
     let stdout = stdout.join().unwrap_or_default();
     let stderr = stderr.join().unwrap_or_default();
     let ended = if ended == Ended::Exited(0) {

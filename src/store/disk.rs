@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::evict::remove;
 use super::file::{read_json, write_synced};
 use super::seal::Seal;
 use super::table::place;
@@ -22,6 +23,9 @@ struct Kept {
     meta: Meta,
     seal: Seal,
 }
+
+/// How the directory of a program is called that is about to be published, before its key.
+pub(super) const UNPUBLISHED: &str = ".new-";
 
 /// The mode of a directory that all may read. Whether they get so far, the mode of the state directory itself says.
 const FOR_ALL: u32 = 0o755;
@@ -86,18 +90,20 @@ impl Store {
         })
     }
 
-    /// Publishes a program that has been checked: both files are on disk before either can be seen. Until then they lie in `work`,
-    /// which whoever publishes has to itself, and which is swept if that one is killed.
-    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta, work: &Path) -> io::Result<()> {
+    /// Publishes a program that has been checked: both files are on disk before either can be seen. For who holds the key's lock.
+    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<()> {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(FOR_ALL)
             .create(shelf)?;
-        let aside = work.join("published");
+        let aside = self.artifacts().join(format!("{UNPUBLISHED}{key}"));
+        // Of a builder that was killed.
+        remove(&aside)?;
         fs::create_dir(&aside)?;
         let path = aside.join("bin");
+        // The operator may have put the artifacts on another disk.
         fs::rename(program, &path).or_else(|_| fs::copy(program, &path).map(drop))?;
         // A builder's umask keeps all to itself.
         fs::set_permissions(&path, Permissions::from_mode(0o644))?;
@@ -110,10 +116,8 @@ impl Store {
         };
         write_synced(&aside.join("meta.json"), &serde_json::to_vec_pretty(&kept)?)?;
         File::open(&aside)?.sync_all()?;
-        if place.exists() {
-            // What was there was found broken, or the build would not have run.
-            fs::remove_dir_all(&place)?;
-        }
+        // What was there was found broken, or the build would not have run.
+        remove(&place)?;
         fs::rename(aside, &place)?;
         File::open(shelf)?.sync_all()
     }
@@ -136,6 +140,11 @@ impl Store {
     /// The lock of whoever asks anew what a target means.
     pub fn refresh(&self, key: &BuildKey) -> PathBuf {
         place(&self.dir.join("locks/refreshes"), key)
+    }
+
+    /// The lock of whoever asks anew which versions of Go there are.
+    pub fn listing(&self) -> PathBuf {
+        self.dir.join("locks/listing")
     }
 
     /// The locks of those who may ask the module proxy at the same time.

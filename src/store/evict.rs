@@ -1,5 +1,5 @@
 //! Keeps everything under the state directory below its cap, by removing what was used longest ago. Runs in a builder that
-//! has published, or beside who looked into modules, never on the way to a hit. A reader keeps the file that it has open.
+//! is done, or beside who looked into modules, never on the way to a hit. A reader keeps the file that it has open.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -7,9 +7,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::disk::UNPUBLISHED;
 use super::lock::Lock;
 use super::table::age;
-use super::{Artifact, Store};
+use super::{Artifact, BuildKey, Store};
 
 /// `go` renews the time of a cache entry that it uses when that is an hour old (cmd/go/internal/cache): an entry older than
 /// this, and than a build may last, is used by nobody who runs.
@@ -24,7 +25,7 @@ const WAITED_FOR: Duration = Duration::from_secs(60);
 /// Modules may take one part in so many of the cap: what was only looked at pushes out nothing that was compiled.
 const MODULES_PART: u64 = 2;
 
-/// How long an eviction waits for those who read modules.
+/// How long an eviction waits for those who read modules: most builds are over by then, and the next eviction tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looking through everything takes tenths of a second: once in so long is enough for those who build nothing.
@@ -67,6 +68,7 @@ impl Store {
     /// Removes what was used longest ago until everything is below `cap`. `spare` is the longest that a build may last.
     pub fn evict(&self, cap: u64, spare: Duration) -> io::Result<()> {
         self.begin_log_anew()?;
+        self.sweep_unpublished()?;
         let artifacts = self.artifact_items()?;
         let compiled = files_below(&self.compile_cache())?;
         let mut modules = bytes_below(&self.module_cache())?;
@@ -97,6 +99,23 @@ impl Store {
         }
         if over > 0 {
             self.evict_modules(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// What builders that were killed were about to publish.
+    fn sweep_unpublished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.artifacts())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let key = name.to_str().and_then(|name| name.strip_prefix(UNPUBLISHED));
+            let Some(key) = key.and_then(BuildKey::parse) else {
+                continue;
+            };
+            // Whoever publishes holds it.
+            if let Some(_alone) = Lock::try_take(&self.lock(&key))? {
+                remove(&entry.path())?;
+            }
         }
         Ok(())
     }
@@ -183,7 +202,15 @@ impl Store {
     fn artifact_items(&self) -> io::Result<Vec<Item>> {
         let mut items = Vec::new();
         for shelf in fs::read_dir(self.artifacts())? {
-            for place in fs::read_dir(shelf?.path())? {
+            let shelf = shelf?;
+            if shelf
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(UNPUBLISHED.as_bytes())
+            {
+                continue;
+            }
+            for place in fs::read_dir(shelf.path())? {
                 let path = place?.path();
                 // Gone meanwhile: another builder evicts too.
                 let Ok(program) = fs::metadata(path.join("bin")) else {
@@ -267,6 +294,7 @@ fn make_writable(dir: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::KeyMaker;
     use super::*;
 
     #[test]
@@ -296,7 +324,16 @@ mod tests {
         assert_eq!(store.artifact_bytes().unwrap(), 3 << 20);
         let old_log = dir.path().join("builders.log.old");
         fs::write(store.log(), "a line").unwrap();
+        let keys = ["killed", "publishes"].map(|name| KeyMaker::default().field(name).finish());
+        let unpublished = |key: &BuildKey| store.artifacts().join(format!("{UNPUBLISHED}{key}/bin"));
+        keys.iter().for_each(|key| drop(put(unpublished(key), 1)));
+        let publishes = Lock::try_take(&store.lock(&keys[1])).unwrap();
         store.evict(3 << 20, Duration::ZERO).unwrap();
+        assert_eq!(
+            keys.each_ref().map(|key| unpublished(key).exists()),
+            [false, true]
+        );
+        drop(publishes);
         assert!(!copy.exists());
         assert_eq!(
             [store.log(), old_log.clone()].map(|path| path.exists()),

@@ -9,6 +9,12 @@ use sha2::{Digest, Sha256};
 pub struct BuildKey(String);
 
 impl BuildKey {
+    /// The key that was printed so.
+    pub fn parse(text: &str) -> Option<BuildKey> {
+        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 64 && text.bytes().all(is_digit)).then(|| BuildKey(text.to_owned()))
+    }
+
     /// The key in hexadecimal.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,5 +65,9 @@ mod tests {
         };
         assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
         assert_ne!(key(&["a"]), key(&["a", ""]));
+        assert_eq!(BuildKey::parse(key(&["a"]).as_str()), Some(key(&["a"])));
+        for other in ["", "../../../etc", &"A".repeat(64), &"é".repeat(32)] {
+            assert_eq!(BuildKey::parse(other), None, "{other}");
+        }
     }
 }

@@ -85,7 +85,20 @@ impl Waiting<'_> {
             Ok(false)
         })
     }
+
+    /// Waits as long as that is wanted, which is asked again and again; says whether a lock came free.
+    pub fn while_wanted(&self, mut wanted: impl FnMut() -> bool) -> io::Result<bool> {
+        while wanted() {
+            if self.within(ASK_EVERY)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
+
+/// How often who waits is asked whether it wants to: a bar moves smoothly, and who has left is soon noticed.
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Looks again and again, within `patience`, whether it is so. flock(2) knows no timeout, and a thread that waits in it outlives whoever
 /// lost patience: hundreds of clients that leave would be hundreds of threads and descriptors.

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -25,7 +26,12 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn start(store: &Scratch) -> Front {
-        let mut front = Front::start_command(Command::new(gox_server()), store);
+        Front::start_binary(gox_server(), store)
+    }
+
+    /// The same of a gox-server that lies elsewhere.
+    pub(crate) fn start_binary(binary: &Path, store: &Scratch) -> Front {
+        let mut front = Front::start_command(Command::new(binary), store);
         front.pid = i32::try_from(front.child.id()).unwrap();
         front
     }

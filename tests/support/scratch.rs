@@ -127,6 +127,12 @@ impl Scratch {
         walk(&self.dir.join("artifacts"))
             .into_iter()
             .filter(|path| path.ends_with("bin") && path.is_file())
+            // What is being published is no artifact yet.
+            .filter(|path| {
+                !path
+                    .iter()
+                    .any(|part| part.as_encoded_bytes().starts_with(b".new-"))
+            })
             .collect()
     }
 

@@ -27,36 +27,64 @@ machine() {
     esac
 }
 
-# fetch URL FILE: curl or wget. What they say of the answer's head is in FILE.head.
+# url SUFFIX: where the program is, or what is told beside it.
+url() { printf '%s\n' "$server$program$1${query:+?$query}"; }
+
+# fetch SUFFIX FILE: curl or wget. What they say of the answer's head is in FILE.head.
 fetch() {
     : >"$2"
     : >"$2.head"
+    watcher=''
+    if [ -t 2 ]; then watch "$2" & watcher=$!; fi
     if has curl; then
-        if [ -t 2 ]; then bar=--progress-bar; else bar=--silent; fi
-        curl "$bar" --show-error --location --user-agent "$machine" --dump-header "$2.head" --output "$2" "$1" || true
+        curl --silent --show-error --location --user-agent "$machine" --dump-header "$2.head" --output "$2" "$(url "$1")" || true
     elif has wget; then
         case $(wget --help 2>&1) in
-        *content-on-error*) wget -q -S --content-on-error -U "$machine" -O "$2" "$1" 2>"$2.head" || true ;;
-        *) wget -q -S -U "$machine" -O "$2" "$1" 2>"$2.head" || true ;;
+        *content-on-error*) wget -q -S --content-on-error -U "$machine" -O "$2" "$(url "$1")" 2>"$2.head" || true ;;
+        *) wget -q -S -U "$machine" -O "$2" "$(url "$1")" 2>"$2.head" || true ;;
         esac
     else
         fail 'there is neither curl nor wget.'
     fi
+    if [ -n "$watcher" ]; then
+        { kill "$watcher" && wait "$watcher"; } 2>/dev/null || true
+        printf '\r\033[K' >&2
+    fi
 }
 
-# read_head FILE: the status, the Retry-After in seconds and the reason of the last answer in it; redirections precede it.
+# watch FILE: on a terminal, each second, how much of it has come; before that, how far its compile is.
+watch() {
+    seconds=0
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
+        seconds=$((seconds + 1))
+        came=$(($(wc -c <"$1") / 1024))
+        read_head "$1.head"
+        if [ "$came" -gt 0 ]; then far="$came${length:+ of $((length / 1024))} kB"; else far=$(compiled); fi
+        printf '\r\033[K%s' "$(printf '%s\n' "$seconds s. $far" | cut -c 1-78)" >&2
+    done
+}
+
+# How far the compile is, if it is on its way.
+compiled() {
+    if has curl; then curl --silent --fail --user-agent "$machine" "$(url .log)"
+    else wget -q -U "$machine" -O - "$(url .log)"
+    fi 2>/dev/null || true
+}
+
+# read_head FILE: the status of the last answer in it, and of its head what is needed here; redirections precede it.
 read_head() {
-    code='' wait='' reason=''
+    code='' wait='' reason='' length=''
     while IFS=' :' read -r field value; do
         case $field in
-        HTTP/*) code=${value%%[!0-9]*} wait='' reason='' ;;
+        HTTP/*) code=${value%%[!0-9]*} wait='' reason='' length='' ;;
+        [Cc]ontent-[Ll]ength) length=${value%%[!0-9]*} ;;
         [Rr]etry-[Aa]fter) wait=${value%%[!0-9]*} ;;
         [Gg]ox-[Rr]eason) reason=${value%%[!a-z-]*} ;;
         esac
     done <"$1"
 }
 
-# ask URL FILE: fetches it, and while it still compiles waits as long as the server says.
+# ask SUFFIX FILE: fetches it, and while it still compiles waits as long as the server says.
 ask() {
     tries=0
     while fetch "$1" "$2"; read_head "$2.head"; [ "$code" = 503 ] && [ "$tries" -lt 90 ]; do
@@ -67,14 +95,14 @@ ask() {
     [ "$code" = 200 ] || refused "$1" "$2"
 }
 
-# refused URL FILE: why, as the server says it: its failures are scripts that print it. Some wgets keep none.
+# refused SUFFIX FILE: why, as the server says it: its failures are scripts that print it. Some wgets keep none.
 refused() {
     [ -n "$code" ] || fail "$server does not answer."
     read -r first <"$2" || first=
     # shellcheck source=/dev/null
     case $first in
     '#!/bin/sh') (. "$2") || true ;;
-    *) say "The server says $code${reason:+, $reason}. Why, it tells a browser: $1" ;;
+    *) say "The server says $code${reason:+, $reason}. Why, it tells a browser: $(url "$1")" ;;
     esac
     [ -z "$wait" ] || say "Ask again in $wait seconds."
     fail "the server refused."
@@ -121,8 +149,8 @@ main() {
 
     # {{notices}}
     say "Asking $server for $name {{version}} for ${query:-$machine}. If nobody has asked before, it is compiled now."
-    ask "$server$program${query:+?$query}" "$new"
-    ask "$server$program.sha256${query:+?$query}" "$new.sha256"
+    ask '' "$new"
+    ask .sha256 "$new.sha256"
     told=$(cut -d ' ' -f 1 "$new.sha256")
     got=$(sum "$new")
     case $got in

@@ -72,7 +72,7 @@ fn honest_paths_mean_what_they_say() {
             "xn--bcher-kva.example/r",
             "/xn--bcher-kva.example/r",
         ),
-        // Not the standard library, not a command of Go: owners on GitHub like any other (security.md R10).
+        // Not the standard library, not a command of Go: owners on GitHub like any other (R10 of SECURITY.md).
         ("/cmd/go", "github.com/cmd/go", "/cmd/go"),
         ("/std/std", "github.com/std/std", "/std/std"),
         ("/localhost/x", "github.com/localhost/x", "/localhost/x"),
@@ -91,7 +91,11 @@ fn a_target_knows_its_parts() {
     assert_eq!(target.elements(), ["github.com", "junegunn", "fzf", "cmd", "x"]);
     assert_eq!(target.version(), &Version::Exact("v1.2.3".to_owned()));
     assert_eq!(
-        target.with_version(Version::Latest).to_string(),
+        Target {
+            version: Version::Latest,
+            ..target
+        }
+        .to_string(),
         "/junegunn/fzf/cmd/x"
     );
 }
@@ -433,7 +437,7 @@ proptest! {
     #[test]
     fn a_target_given_a_version_prints_what_it_means(path in nearly(), typed in "v?[0-9.]{1,8}|[a-z]{1,64}") {
         if let (Ok(target), Ok(version)) = (Target::parse(path.as_bytes()), Version::parse(&typed)) {
-            let target = target.with_version(version);
+            let target = Target { version, ..target };
             prop_assert_eq!(Target::parse(target.to_string().as_bytes()), Ok(target));
         }
     }

@@ -15,8 +15,6 @@ mod pieces;
 mod program;
 mod relay;
 mod sent_file;
-#[cfg(test)]
-mod tests;
 
 use std::ffi::OsString;
 use std::io;
@@ -182,3 +180,6 @@ async fn accept(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use crate::golang::work::Work;
 use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended, run};
 use crate::store::Store;
+use crate::store::evict::remove;
 
 /// A tree that is what the checksum database says, and who found that.
 struct Verified {
@@ -122,6 +123,8 @@ fn fetch(config: &Config, work: &Path, url: &str, bounds: Bounds) -> Result<Path
     if outcome.ended == Ended::Exited(0) {
         return Ok(tree);
     }
+    // What was unpacked before it failed: the next proxy's comes to the same place.
+    remove(&tree).map_err(|e| trouble("remove half a toolchain", &e))?;
     Err(Refusal::new(Reason::ProxyFailed).log(format!(
         "{url}: {:?}: {}",
         outcome.ended,

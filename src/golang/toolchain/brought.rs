@@ -24,9 +24,6 @@ const FAILED_FOR: Duration = Duration::from_secs(30);
 /// Who brings a Go and is killed is replaced so often.
 const TRIES: usize = 3;
 
-/// How often who waits tells of it.
-const NOTICE_EVERY: Duration = Duration::from_millis(100);
-
 /// Told again and again how far it is: the directory that fills. Says whether the Go is wanted still.
 pub type Tell<'a> = &'a mut dyn FnMut(&Path) -> bool;
 
@@ -134,15 +131,10 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
             detached::start(&["bring", &version.to_string()], lock, None, &store.log())
                 .map_err(|e| trouble("start to bring a toolchain", &e))?;
         }
-        let waiting = Waiting::on(std::slice::from_ref(&lock));
         let work = store.work().join(format!("go{version}"));
-        while !waiting
-            .within(NOTICE_EVERY)
-            .map_err(|e| trouble("wait for a toolchain", &e))?
-        {
-            if !tell(&work) {
-                return Err(Refusal::new(Reason::StillBuilding));
-            }
+        let is_free = Waiting::on(std::slice::from_ref(&lock)).while_wanted(|| tell(&work));
+        if !is_free.map_err(|e| trouble("wait for a toolchain", &e))? {
+            return Err(Refusal::new(Reason::StillBuilding));
         }
     }
     look(config, store, version).unwrap_or_else(|| {

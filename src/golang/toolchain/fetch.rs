@@ -47,6 +47,7 @@ fn download(url: &str, to: &Path) -> Result<(), String> {
         .tls_config(tls)
         .timeout_connect(Some(SILENCE))
         .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
         .user_agent(concat!("gox-server/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();

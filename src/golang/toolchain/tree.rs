@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::store::key::hex;
+
 /// The hash of a module's tree, `h1:` and base64 (golang.org/x/mod/sumdb/dirhash, Hash1): over a line for each file, by name,
 /// with its SHA-256 and its name below `prefix`, MODULE@VERSION.
 pub fn hash(root: &Path, prefix: &str) -> io::Result<String> {
@@ -24,8 +26,7 @@ pub fn hash(root: &Path, prefix: &str) -> io::Result<String> {
     for (name, path) in names {
         let mut one = Sha256::new();
         io::copy(&mut File::open(path)?, &mut HashWriter(&mut one))?;
-        let digits: String = one.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        all.update(format!("{digits}  {name}\n"));
+        all.update(format!("{}  {name}\n", hex(&one.finalize())));
     }
     Ok(format!("h1:{}", BASE64_STANDARD.encode(all.finalize())))
 }

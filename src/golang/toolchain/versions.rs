@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -11,9 +12,12 @@ use super::brought::{MODULE, arch};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
+use crate::detached;
 use crate::golang::command::Go;
+use crate::golang::turn::turn;
 use crate::golang::work::Work;
 use crate::store::file::{read_json, replace};
+use crate::store::lock::Lock;
 use crate::store::table::age;
 
 /// How long the module proxy's list of versions holds: a release of Go is two weeks' news.
@@ -34,7 +38,30 @@ pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) ->
     if asked.is_none() && here.is_none_or(suffices) || here.is_some_and(|v| is_asked(v) && suffices(v)) {
         return Ok(go.toolchain.version.clone());
     }
-    let allowed = Allowed::of(go)?;
+    let listed = Listed::look(go);
+    let chosen = pick(go, &listed, asked, needs);
+    if listed.holds() {
+        return chosen;
+    }
+    if chosen.is_ok() {
+        // What was there is there still: nobody waits to hear of what is newer.
+        let alone = Lock::try_take(&go.store.listing());
+        detached::begin(&["versions"], alone, &go.store.log());
+        return chosen;
+    }
+    pick(go, &Listed::anew(go)?, asked, needs)
+}
+
+/// The same, of those that are listed and allowed.
+fn pick(
+    go: Go<'_>,
+    listed: &Listed,
+    asked: Option<GoVersion>,
+    needs: Option<GoVersion>,
+) -> Result<String, Refusal> {
+    let suffices = |version: GoVersion| needs.is_none_or(|needs| version >= needs);
+    let is_asked = |version: GoVersion| asked.is_none_or(|asked| asked.includes(version));
+    let allowed = Allowed::of(go, listed);
     let known = asked.filter(|asked| !asked.is_series() && allowed.includes(*asked));
     let newest = |fits: &dyn Fn(GoVersion) -> bool| {
         let releases = allowed.versions.iter().copied().filter(|v| v.is_release());
@@ -64,9 +91,8 @@ struct Allowed {
 }
 
 impl Allowed {
-    fn of(go: Go<'_>) -> Result<Allowed, Refusal> {
-        let listed = listed(go)?;
-        let releases = listed.iter().filter(|version| version.is_release());
+    fn of(go: Go<'_>, listed: &Listed) -> Allowed {
+        let releases = listed.versions.iter().filter(|version| version.is_release());
         let series: BTreeSet<_> = releases.map(|version| version.series()).collect();
         let mut rules: BTreeSet<_> = match &go.config.go_versions {
             Some(versions) => versions.iter().copied().collect(),
@@ -74,12 +100,10 @@ impl Allowed {
         };
         rules.extend(go.toolchain.go_version());
         let named = rules.iter().copied().filter(|rule| !rule.is_series());
-        let versions = listed
-            .into_iter()
-            .filter(|version| rules.iter().any(|rule| rule.includes(*version)))
-            .chain(named)
-            .collect();
-        Ok(Allowed { rules, versions })
+        let included = listed.versions.iter().copied();
+        let included = included.filter(|version| rules.iter().any(|rule| rule.includes(*version)));
+        let versions = included.chain(named).collect();
+        Allowed { rules, versions }
     }
 
     fn includes(&self, version: GoVersion) -> bool {
@@ -94,33 +118,63 @@ impl std::fmt::Display for Allowed {
     }
 }
 
-/// The versions that the module proxy has for this machine, from memory, or asked once a day. None where the proxy does not
-/// tell: then only what the operator names can be used.
-fn listed(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
-    let memory = go.store.toolchains().join("listed.json");
-    let known: Option<Vec<GoVersion>> = read_json(&memory);
-    let made = fs::metadata(&memory).and_then(|meta| meta.modified());
-    let age = made.map_or(Duration::MAX, age);
-    let holds = |versions: &Vec<GoVersion>| match versions.is_empty() {
-        true => age < UNLISTED_FOR,
-        false => age < LISTED_FOR,
-    };
-    if let Some(known) = known.clone().filter(holds) {
-        return Ok(known);
-    }
-    let asked = ask(go)?;
-    // A proxy in trouble does not undo what it said before; it is asked again tomorrow.
-    let versions = if asked.is_empty() {
-        known.unwrap_or_default()
-    } else {
-        asked
-    };
-    let bytes = serde_json::to_vec(&versions).map_err(|e| trouble("write versions of Go", &e.into()))?;
-    replace(&memory, &bytes).map_err(|e| trouble("remember versions of Go", &e))?;
-    Ok(versions)
+/// The versions that the module proxy has for this machine. None where it does not tell: then only what the operator names can be
+/// used.
+struct Listed {
+    versions: Vec<GoVersion>,
+    /// Since it said so.
+    age: Duration,
 }
 
-fn ask(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
+impl Listed {
+    /// What it said when it was last asked.
+    fn look(go: Go<'_>) -> Listed {
+        let memory = memory(go);
+        let said = fs::metadata(&memory).and_then(|meta| meta.modified());
+        Listed {
+            versions: read_json(&memory).unwrap_or_default(),
+            age: said.map_or(Duration::MAX, age),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        let holds_for = match self.versions.is_empty() {
+            true => UNLISTED_FOR,
+            false => LISTED_FOR,
+        };
+        self.age < holds_for
+    }
+
+    /// What it says now, unless another has asked meanwhile.
+    fn anew(go: Go<'_>) -> Result<Listed, Refusal> {
+        let deadline = go.patience.lookup_end();
+        let _turn = turn(go, deadline)?;
+        let known = Listed::look(go);
+        if known.holds() {
+            return Ok(known);
+        }
+        let said = ask(go, deadline)?;
+        // A proxy in trouble does not undo what it said before; it is asked again tomorrow.
+        let versions = if said.is_empty() { known.versions } else { said };
+        let bytes = serde_json::to_vec(&versions).map_err(|e| trouble("write versions of Go", &e.into()))?;
+        replace(&memory(go), &bytes).map_err(|e| trouble("remember versions of Go", &e))?;
+        Ok(Listed {
+            versions,
+            age: Duration::ZERO,
+        })
+    }
+}
+
+/// Asks anew which versions there are, for those who were content with what was known.
+pub fn refresh(go: Go<'_>) -> Result<(), Refusal> {
+    Listed::anew(go).map(drop)
+}
+
+fn memory(go: Go<'_>) -> PathBuf {
+    go.store.toolchains().join("listed.json")
+}
+
+fn ask(go: Go<'_>, deadline: Instant) -> Result<Vec<GoVersion>, Refusal> {
     #[derive(Default, Deserialize)]
     struct Listed {
         #[serde(rename = "Versions", default)]
@@ -128,7 +182,7 @@ fn ask(go: Go<'_>) -> Result<Vec<GoVersion>, Refusal> {
     }
     let work = Work::begin(go.store, "versions-").map_err(|e| trouble("make a directory to ask in", &e))?;
     let arguments = ["list", "-m", "-e", "-versions", "-json=Versions", "--", MODULE];
-    let outcome = go.run(work.path(), &arguments, go.patience.lookup_end())?;
+    let outcome = go.run(work.path(), &arguments, deadline)?;
     let listed: Listed = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     let ending = format!(".linux-{}", arch());
     let ours = listed.versions.iter().filter_map(|version| {
