@@ -66,7 +66,7 @@ fn story(
     };
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let resolved = meaning(go, &target, &client)?;
-    let guess = Guess::of(&target, &wish);
+    let guess = Guess::of(&target, &wish, &resolved.version);
     let version = versions::choose(go, wish.go, resolved.needs)?;
     let recipe = Recipe::new(resolved, platform, version, wish);
     let guess = guess.max(recipe.guess());

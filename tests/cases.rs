@@ -63,6 +63,15 @@ fn versions() -> Vec<Case> {
         case("a commit")
             .get("/tester/hello@0123456789ab")
             .gives(hello("v1.1.0")),
+        case("a tag without a v")
+            .get("/tester/bare-tags@1.2.0")
+            .gives(tester("bare-tags", "v0.0.0-20250102030405-0123456789ab")),
+        case("the same, as all others are typed")
+            .get("/tester/bare-tags@v1.2.0")
+            .gives(tester("bare-tags", "v0.0.0-20250102030405-0123456789ab")),
+        case("a tag without a v that is not")
+            .get("/tester/bare-tags@1.2.1")
+            .refused("no-such-version"),
         case("a version that is not")
             .get("/tester/hello@v9.9.9")
             .refused("no-such-version"),

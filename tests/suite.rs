@@ -64,10 +64,12 @@ mod load;
 mod failures;
 // The table of known attacks.
 mod catalogue;
-#[cfg(test)]
+// What authors say of their versions.
 mod notices;
 // A machine in trouble.
 mod machine;
+// What only a proxy by HTTP says.
+mod majors;
 // Every limit, reached.
 mod limits;
 // Real programs, through the real module proxy.

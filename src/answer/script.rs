@@ -13,9 +13,13 @@ pub fn script(refusal: &Refusal) -> String {
     )
 }
 
+/// Typographic single quotes are single quotes to PowerShell (about_Quoting_Rules).
+pub const POWERSHELL_QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201A}', '\u{201B}'];
+
 /// The same for PowerShell. Only a line that begins with its end ends a here-string (about_Quoting_Rules).
 pub fn powershell(refusal: &Refusal) -> String {
-    let text = text(refusal).replace("\n'@", "\n '@");
+    let defused = |text: String, quote| text.replace(&format!("\n{quote}@"), &format!("\n {quote}@"));
+    let text = POWERSHELL_QUOTES.into_iter().fold(text(refusal), defused);
     format!("# gox-server: {}\nthrow @'\n{text}'@\n", refusal.reason.name())
 }
 

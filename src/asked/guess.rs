@@ -14,11 +14,11 @@ pub enum Guess {
 }
 
 impl Guess {
-    /// What this URL leaves open.
-    pub fn of(target: &Target, wish: &Wish) -> Guess {
+    /// What this URL leaves open, which means `version` now.
+    pub fn of(target: &Target, wish: &Wish, version: &str) -> Guess {
         if wish.os.is_none() || wish.arch.is_none() {
             Guess::Machine
-        } else if wish.go.is_none_or(GoVersion::is_series) || !target.version().is_exact() {
+        } else if wish.go.is_none_or(GoVersion::is_series) || !target.version().is_only(version) {
             Guess::Version
         } else {
             Guess::Nothing
@@ -44,7 +44,7 @@ mod tests {
         ] {
             let target = Target::parse(path.as_bytes()).unwrap();
             let wish = Wish::parse(query).unwrap();
-            assert_eq!(Guess::of(&target, &wish), guess, "{path}?{query}");
+            assert_eq!(Guess::of(&target, &wish, "v1.0.0"), guess, "{path}?{query}");
         }
     }
 }

@@ -64,9 +64,24 @@ impl Version {
         }
     }
 
-    /// Whether it can only ever mean the same release.
+    /// Whether it names a release.
     pub fn is_exact(&self) -> bool {
         matches!(self, Version::Exact(_))
+    }
+
+    /// Whether it can only ever mean this version. A release that is not there may be a tag that Go takes for none.
+    pub fn is_only(&self, version: &str) -> bool {
+        // Go's own mark of a major without a go.mod.
+        let plain = |version: &str| version.trim_end_matches("+incompatible").to_owned();
+        self.is_exact() && plain(self.query()) == plain(version)
+    }
+
+    /// The tag that may be meant where there is no such release: to Go, one without the `v` is none.
+    pub fn without_v(&self) -> Option<&str> {
+        match self {
+            Version::Exact(text) => text.strip_prefix('v'),
+            Version::Latest | Version::Prefix(_) | Version::Revision(_) => None,
+        }
     }
 }
 
@@ -326,6 +341,15 @@ mod tests {
         assert_eq!(parsed("1234567").major(), None);
         assert_eq!(Version::Latest.major(), None);
         assert!(parsed("1.2.3").is_exact() && !parsed("1.2").is_exact());
+        for (typed, version, is_only) in [
+            ("1.2.3", "v1.2.3", true),
+            ("v2.0.0", "v2.0.0+incompatible", true),
+            ("1.2.3", "v0.0.0-20260102030405-0123456789ab", false),
+            ("1.2", "v1.2.3", false),
+            ("main", "main", false),
+        ] {
+            assert_eq!(parsed(typed).is_only(version), is_only, "{typed} {version}");
+        }
     }
 
     proptest! {

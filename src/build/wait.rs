@@ -2,7 +2,7 @@
 //! lock to come free, and look again.
 
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
 use super::queue::{Ticket, slot_at_once};
@@ -13,6 +13,7 @@ use crate::detached;
 use crate::golang::failure::Failure;
 use crate::store::budget::{Client, Cost};
 use crate::store::lock::{Lock, Waiting};
+use crate::store::table::age;
 use crate::store::{Artifact, BuildKey, Store};
 
 /// What who waits is waiting for.
@@ -27,6 +28,10 @@ pub enum Stage {
     Building,
 }
 
+/// How long an accident is told of to who builds nothing: who asked for the program hears of it by then, and what the next build
+/// brings nobody knows.
+const NEWS: Duration = Duration::from_secs(10 * 60);
+
 /// A builder that is killed is replaced so often; then it is not chance.
 const TRIES: usize = 3;
 
@@ -40,8 +45,9 @@ pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
 /// Why there is no program of this recipe, or of the one that takes its place, where that is remembered.
 pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal> {
     let failure = |recipe: &Recipe| {
-        let (failure, _): (Failure, SystemTime) = store.failures().get(&recipe.key())?;
-        failure.within(&config.limits)
+        let (failure, at): (Failure, SystemTime) = store.failures().get(&recipe.key())?;
+        let refusal = failure.within(&config.limits)?;
+        (refusal.reason.is_for_ever() || age(at) < NEWS).then_some(refusal)
     };
     let refusal = failure(recipe)?;
     if refusal.reason == Reason::OwnDirectives {

@@ -59,6 +59,15 @@ impl Candidate {
         }
     }
 
+    /// The same in another major, if that is what `module` is.
+    pub fn in_major_of(&self, module: &str) -> Option<Candidate> {
+        let is_other = module != self.module && without_major(module) == self.root();
+        is_other.then(|| Candidate {
+            module: module.to_owned(),
+            below: self.below.clone(),
+        })
+    }
+
     /// The module's path without a major version: where modules inside the repository begin.
     pub fn root(&self) -> &str {
         without_major(&self.module)

@@ -50,26 +50,33 @@ impl List<'_> {
         let queries: Vec<String> = queries.collect();
         let mut there = tagged;
         if !queries.is_empty() {
-            let mut args = vec!["list", "-m", "-e", "-json=Path,Error", "--"];
-            args.extend(queries.iter().map(String::as_str));
-            let said = self.ask(&args)?.into_iter();
+            let args = ["list", "-m", "-e", "-json=Path,Error", "--"];
+            let said = self.ask(&args, queries.iter().map(String::as_str))?.into_iter();
             there.extend(said.filter(|listed| listed.error.is_none()));
         }
         Ok(there.into_iter().map(|listed| listed.path).collect())
     }
 
     fn versions<'m>(&self, modules: impl Iterator<Item = &'m str>) -> Result<Vec<Listed>, Refusal> {
-        let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
-        args.extend(modules);
-        self.ask(&args)
+        let args = ["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
+        self.ask(&args, modules)
     }
 
     /// What `go` says of each, unless the proxy is in trouble: else a newer major would not be there for as long as that lasts.
-    fn ask(&self, args: &[&str]) -> Result<Vec<Listed>, Refusal> {
-        let outcome = self.go.run(self.work, args, self.deadline)?;
+    fn ask<'m>(
+        &self,
+        flags: &[&'m str],
+        modules: impl Iterator<Item = &'m str>,
+    ) -> Result<Vec<Listed>, Refusal> {
+        let args: Vec<&str> = flags.iter().copied().chain(modules).collect();
+        let outcome = self.go.run(self.work, &args, self.deadline)?;
         downloaded::ended(self.go, self.work, "versions", &outcome)?;
         let said = serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<Listed>();
         let said: Vec<Listed> = said.map_while(Result::ok).collect();
+        if said.len() < args.len() - flags.len() {
+            let words = String::from_utf8_lossy(&outcome.stderr);
+            return Err(diagnosis::module(&words, false, &self.go.hidden()));
+        }
         let mut errors = said.iter().filter_map(|listed| listed.error.as_ref());
         match errors.find(|error| diagnosis::is_trouble(&error.err)) {
             Some(trouble) => Err(diagnosis::module(&trouble.err, false, &self.go.hidden())),

@@ -159,13 +159,20 @@ fn collect(root: &Path, below: &str, depth: usize, found: &mut Vec<String>) {
     }
 }
 
+/// Whether an import path may have this element, by its letters (golang.org/x/mod/module, CheckImportPath). A module's zip may hold
+/// others, with spaces above all.
+pub fn is_importable(element: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || b"-._~+".contains(&b);
+    !element.is_empty() && element.bytes().all(is_letter)
+}
+
 /// The directories in `dir` that Go looks at, sorted.
 fn directories(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()))
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !name.starts_with(['_', '.']) && name != "testdata")
+        .filter(|name| !name.starts_with(['_', '.']) && name != "testdata" && is_importable(name))
         .collect();
     names.sort();
     names

@@ -19,8 +19,8 @@ use crate::store::{BuildKey, Table};
 /// How long an old answer is served at once, while another process asks: a release that is announced is awaited no longer.
 const REFRESHING: Duration = Duration::from_secs(10 * 60);
 
-/// How long the last good answer is used while the module proxy fails, or keeps all waiting who ask it: a
-/// night, and the morning in which somebody mends it.
+/// How long the last good answer is used where none is to be had, as while the module proxy fails: a night, and the morning in
+/// which somebody mends it.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long what an author said of an exact version is repeated before it is asked for anew, beside an answer: once a day.
@@ -52,11 +52,11 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
             Ok(resolved)
         }
         Some((Ok(resolved), _)) if age < STALE => ask(go, target, allowed, &table, &key).or_else(|refusal| {
-            if !matches!(refusal.reason, Reason::ProxyFailed | Reason::QueueFull) {
+            if !is_silence(&refusal) {
                 return Err(refusal);
             }
             log::warn!(
-                "the module proxy was not to be asked, an answer of {} s ago is used: {}",
+                "the module proxy could not be asked, an answer of {} s ago is used: {}",
                 age.as_secs(),
                 refusal.log
             );
@@ -92,17 +92,19 @@ pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Refusal> {
 
 /// An exact version never changes, nor what it lacks; that it is not there may.
 fn lasts(target: &Target, meaning: &Meaning) -> bool {
-    target.version().is_exact()
-        && meaning
-            .as_ref()
-            .map_or_else(|refusal| refusal.reason.is_for_ever(), |_| true)
+    match meaning {
+        Ok(resolved) => target.version().is_only(&resolved.version),
+        Err(refusal) => target.version().is_exact() && refusal.reason.is_for_ever(),
+    }
 }
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
     complete(go)?;
     allowed()?;
     let meaning = look_up(go, target);
-    remember(go, table, key, &meaning)?;
+    if let Err(refusal) = remember(go, table, key, &meaning) {
+        log::warn!("what {target} means is not remembered: {}", refusal.log);
+    }
     meaning
 }
 
@@ -118,6 +120,11 @@ fn look_up(go: Go<'_>, target: &Target) -> Meaning {
     let meaning = resolve(go, target, deadline);
     begin_eviction(go);
     meaning
+}
+
+/// Whether that says nothing of the target: nobody was asked, or nobody answered.
+fn is_silence(refusal: &Refusal) -> bool {
+    refusal.reason != Reason::ChecksumMismatch && matches!(refusal.reason.status(), 429 | 500..)
 }
 
 /// What the proxy said is remembered, good or bad; that it said nothing is not.

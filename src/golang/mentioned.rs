@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::mains::NOT_COUNTED;
+use super::mains::{NOT_COUNTED, is_importable};
 
 /// Where people write it: instructions, scripts, what CI does, `go.work`.
 const TEXTS: &[&str] = &["md", "sh", "yml", "yaml", "work"];
@@ -99,7 +99,8 @@ fn above_and_itself(dir: &str) -> Vec<String> {
         let is_major = element
             .strip_prefix('v')
             .is_some_and(|n| n.parse::<u64>().is_ok());
-        !element.is_empty() && !element.contains('.') && !is_major && !NOT_COUNTED.contains(element)
+        // One that is none ends `go list` for all others too.
+        is_importable(element) && !element.contains('.') && !is_major && !NOT_COUNTED.contains(element)
     };
     let elements: Vec<&str> = dir.split('/').take(MAX_ELEMENTS).take_while(is_counted).collect();
     (1..=elements.len()).map(|n| elements[..n].join("/")).collect()
@@ -133,6 +134,11 @@ mod tests {
                 vec![],
             ),
             ("docs/README.md", "[one](one/)", vec![]),
+            (
+                "README.md",
+                "cd tools\\foo, [x](@/blog/x) [y](a%20b/) [z](é/) [w](one/\u{a0}two/)",
+                vec!["one"],
+            ),
             ("README.md", "./tool is not said to be one", vec![]),
             ("README.md", "a.b/c/internal/x a.b/c/v2 a.b/c/x.go a.b/c/", vec![]),
             ("x.go", "// go install a.b/c/tool@latest", vec![]),

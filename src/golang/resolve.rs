@@ -138,7 +138,14 @@ impl Asking<'_> {
 
     /// Downloads the candidate, follows another path that it declares once, and finds the command in it.
     fn try_candidate(&self, candidate: &Candidate) -> Result<Resolved, Refusal> {
-        let downloaded = self.download(&candidate.module)?;
+        let downloaded = match self.download(&candidate.module) {
+            // No tag tells a major that is not released: its go.mod alone does, and the proxy refuses it by another name.
+            Err(refusal) => match self.declared_major(candidate, &refusal) {
+                Some(other) => return self.command_in(&other, &self.download(&other.module)?),
+                None => return Err(refusal),
+            },
+            Ok(downloaded) => downloaded,
+        };
         let declared = directive(&downloaded.go_mod, "module").filter(|path| *path != candidate.module);
         match declared {
             None => self.command_in(candidate, &downloaded),
@@ -153,15 +160,37 @@ impl Asking<'_> {
         }
     }
 
+    /// The candidate in the major that its go.mod says where it is asked for in another: `go.mod has post-v0 module path "M/v2"`
+    /// (cmd/go/internal/modfetch, coderepo.go).
+    fn declared_major(&self, candidate: &Candidate, refusal: &Refusal) -> Option<Candidate> {
+        if self.target.version().major().is_some() || refusal.reason.status() != 404 {
+            return None;
+        }
+        let (_, declared) = refusal.log.split_once(" module path \"")?;
+        candidate.in_major_of(declared.split('"').next()?)
+    }
+
     fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
         let mut unpacked = self.unpacked.borrow_mut();
         if unpacked.len() == MAX_UNPACKED && !unpacked.contains(module) {
             return Err(Refusal::new(Reason::NoSuchModule).log(format!("{module}: too many came before it")));
         }
         let version = self.target.version();
-        let query = format!("{module}@{}", version.query());
         let exact = *version != Version::Latest;
-        let downloaded = download(self.go, self.work, &query, exact, self.deadline)?;
+        let at = |query: &str| {
+            let query = format!("{module}@{query}");
+            download(self.go, self.work, &query, exact, self.deadline)
+        };
+        let downloaded = at(version.query()).or_else(|refusal| match version.without_v() {
+            Some(tag) if refusal.reason == Reason::NoSuchVersion => at(tag).map_err(|other| {
+                if other.reason.status() == 404 {
+                    refusal
+                } else {
+                    other
+                }
+            }),
+            Some(_) | None => Err(refusal),
+        })?;
         unpacked.insert(module.to_owned());
         Ok(downloaded)
     }

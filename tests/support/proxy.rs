@@ -127,13 +127,22 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
     let (status, body) = match manner {
         Manner::Page(status) => (status, PAGE.to_vec()),
         Manner::PageFor(end, status) if path.ends_with(end) => (status, PAGE.to_vec()),
-        Manner::Serve | Manner::Hold(_) | Manner::Hang | Manner::PageFor(..) => match fs::read(file) {
+        Manner::Serve | Manner::Hold(_) | Manner::Hang | Manner::PageFor(..) => match fs::read(&file) {
             Ok(body) => (200, body),
-            Err(_) => (404, b"not found: no such module\n".to_vec()),
+            // A fixture may say what is said of what is not there.
+            Err(_) => {
+                let words = fs::read(file.with_added_extension("absent"));
+                (404, words.unwrap_or(b"not found: no such module\n".to_vec()))
+            }
         },
     };
+    // Go repeats what is said in plain text, and no page.
+    let words = match status {
+        404 if body != PAGE => "Content-Type: text/plain; charset=utf-8\r\n",
+        _ => "",
+    };
     let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\n{words}Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(&[head.as_bytes(), &body].concat())

@@ -5,6 +5,7 @@
 # It goes to $env:GOX_BIN, else to a folder of your own that is put on your PATH. Its SHA-256 is compared with what the server
 # says. No administrator, and nothing else is touched.
 
+# Says what was lost, if the connection was.
 function Get-FromServer($url, $file, $name) {
     # Failures are told in parts (RFC 9457).
     $headers = @{ Accept = 'application/octet-stream, application/problem+json' }
@@ -14,7 +15,7 @@ function Get-FromServer($url, $file, $name) {
             return
         } catch {
             $answer = $_.Exception.Response
-            if (-not $answer) { throw "$name was not installed: $($_.Exception.Message)" }
+            if (-not $answer) { return $_.Exception.Message }
             # 503: it still compiles.
             if ([int]$answer.StatusCode -eq 503 -and $try -lt 90) {
                 Write-Host 'It is not ready yet. Asking again in 10 seconds.'
@@ -63,8 +64,10 @@ function Install-GoProgram {
     # {{notices}}
     Write-Host "Asking $server for $name {{version}} for $query. If nobody has asked before, it is compiled now."
     try {
-        Get-FromServer "${url}?$query" $new $name
-        Get-FromServer "${url}.sha256?$query" "$new.sha256" $name
+        $lost = Get-FromServer "${url}?$query" $new $name
+        # Where a build failed after its answer had begun, this says why.
+        $lost = @($lost, (Get-FromServer "${url}.sha256?$query" "$new.sha256" $name)) | Where-Object { $_ }
+        if ($lost) { throw "$name was not installed: $($lost -join "`n")" }
         $told = (Get-Content -Raw "$new.sha256").Split(' ')[0]
         $got = (Get-FileHash -Algorithm SHA256 $new).Hash.ToLowerInvariant()
         if ($got -ne $told) { throw "$name was not installed: its SHA-256 is $got, and the server says $told." }
@@ -75,9 +78,14 @@ function Install-GoProgram {
     }
     Write-Host "Installed $file"
 
-    $path = [Environment]::GetEnvironmentVariable('Path', 'User')
-    if (($path -split ';') -notcontains $bin) {
-        [Environment]::SetEnvironmentVariable('Path', "$path;$bin", 'User')
+    # As it is written there, for the variables in it have to stay variables.
+    $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment', $true)
+    $path = $key.GetValue('Path', '', 'DoNotExpandEnvironmentNames')
+    $folders = $path -split ';' | ForEach-Object { [Environment]::ExpandEnvironmentVariables($_) }
+    if ($folders -notcontains $bin) {
+        $key.SetValue('Path', "$path;$bin".TrimStart(';'), 'ExpandString')
+        # Removes nothing, and tells all windows that something has changed (WM_SETTINGCHANGE), which the registry does not.
+        [Environment]::SetEnvironmentVariable('gox-server', $null, 'User')
         Write-Host "$bin is on your PATH now: open a new terminal."
     }
 }

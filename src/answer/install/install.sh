@@ -30,18 +30,18 @@ machine() {
 # url SUFFIX: where the program is, or what is told beside it.
 url() { printf '%s\n' "$server$program$1${query:+?$query}"; }
 
-# fetch SUFFIX FILE: curl or wget. What they say of the answer's head is in FILE.head.
+# fetch SUFFIX FILE: curl or wget. What they say of the answer's head is in FILE.head; cut says whether they miss something.
 fetch() {
     : >"$2"
     : >"$2.head"
-    watcher=''
+    cut='' watcher=''
     if [ -t 2 ]; then watch "$2" & watcher=$!; fi
     if has curl; then
-        curl --silent --show-error --location --user-agent "$machine" --dump-header "$2.head" --output "$2" "$(url "$1")" || true
+        curl --silent --show-error --location --user-agent "$machine" --dump-header "$2.head" --output "$2" "$(url "$1")" || cut=yes
     elif has wget; then
         case $(wget --help 2>&1) in
-        *content-on-error*) wget -q -S --content-on-error -U "$machine" -O "$2" "$(url "$1")" 2>"$2.head" || true ;;
-        *) wget -q -S -U "$machine" -O "$2" "$(url "$1")" 2>"$2.head" || true ;;
+        *content-on-error*) wget -q -S --content-on-error -U "$machine" -O "$2" "$(url "$1")" 2>"$2.head" || cut=yes ;;
+        *) wget -q -S -U "$machine" -O "$2" "$(url "$1")" 2>"$2.head" || cut=yes ;;
         esac
     else
         fail 'there is neither curl nor wget.'
@@ -92,7 +92,11 @@ ask() {
         say "It is not ready yet ($reason). Asking again in ${wait:-10} seconds."
         sleep "${wait:-10}"
     done
-    [ "$code" = 200 ] || refused "$1" "$2"
+    case $code in
+    # 206: wget has lost the connection, and fetched the rest by itself.
+    200 | 206) ;;
+    *) refused "$1" "$2" ;;
+    esac
 }
 
 # refused SUFFIX FILE: why, as the server says it: its failures are scripts that print it. Some wgets keep none.
@@ -150,9 +154,13 @@ main() {
     # {{notices}}
     say "Asking $server for $name {{version}} for ${query:-$machine}. If nobody has asked before, it is compiled now."
     ask '' "$new"
+    lost=$cut
+    # Where a build failed after its answer had begun, this says why.
     ask .sha256 "$new.sha256"
+    [ -z "$lost$cut" ] || fail 'the download was cut off. Run this again.'
     told=$(cut -d ' ' -f 1 "$new.sha256")
     got=$(sum "$new")
+    [ -n "$told" ] || fail "$server tells no SHA-256."
     case $got in
     "$told") say "SHA-256 $got, as the server says." ;;
     '') say 'Nothing here tells a SHA-256 (sha256sum, shasum, openssl): it was not compared.' ;;

@@ -1,6 +1,6 @@
 //! Scripts that install one program, for people who do not want to think about PATH and checksums.
 
-use super::script::quote;
+use super::script::{POWERSHELL_QUOTES, quote};
 
 /// What a script is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,8 @@ impl Shell {
     fn says(self, sentences: &[String]) -> String {
         let line = |sentence: &String| match self {
             Shell::Posix => format!("    say {}\n", quote(sentence)),
-            // Typographic quotes end a string too (about_Quoting_Rules).
             Shell::PowerShell => {
-                let doubled = |c: char| "'\u{2018}\u{2019}\u{201A}\u{201B}".contains(c);
-                let repeat = |c| if doubled(c) { vec![c, c] } else { vec![c] };
+                let repeat = |c| vec![c; if POWERSHELL_QUOTES.contains(&c) { 2 } else { 1 }];
                 let text: String = sentence.chars().flat_map(repeat).collect();
                 format!("    Write-Host '{text}'\n")
             }
