@@ -8,9 +8,12 @@ use crate::support::scratch::Scratch;
 use crate::support::web_server::WebServer;
 use crate::support::{PATIENCE, eventually, plain, sha256};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 use tempfile::TempDir;
 
 /// How each is started. busybox brings its own wget.
@@ -208,6 +211,49 @@ fn other_bytes_are_not_installed() {
         well && said.contains("not compared") && left == ["hello"],
         "{said}"
     );
+}
+
+/// A server that promises more than comes, and tells the SHA-256 of what it promised.
+fn cut_off() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let asked = lines.next().unwrap().unwrap();
+            while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let sum = format!("{}  hello\n", sha256(b"whole"));
+            let (length, body) = match asked.contains(".sha256") {
+                true => (sum.len(), sum.as_str()),
+                false => (5, "who"),
+            };
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+/// Half a program is none, even where nothing tells its SHA-256.
+#[test]
+fn a_download_that_is_cut_off_is_not_installed() {
+    let store = Scratch::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/hello@v1.0.0");
+    let script = script.replace(&front.address.to_string(), &cut_off().to_string());
+    let without_sums: Vec<&str> = TOOLS.into_iter().filter(|tool| *tool != "sha256sum").collect();
+    for (shell, fetches) in [("dash", "curl"), ("bash", "wget=busybox")] {
+        for tools in [&without_sums[..], &TOOLS[..]] {
+            let (is_well, said, left) = by(&[shell], &[tools, &[fetches]].concat(), &script);
+            assert!(!is_well, "{said}");
+            assert!(
+                said.contains("the download was cut off. Run this again."),
+                "{said}"
+            );
+            assert_eq!(left, [] as [&str; 0], "{said}");
+        }
+    }
 }
 
 /// Whoever fetches, at once: with the compiler's words, or, where a wget keeps no body of a failure, with its name.
