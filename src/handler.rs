@@ -9,7 +9,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar, Target, Wish, executable};
-use crate::build::{Recipe, Wait, failed, kept};
+use crate::build::{Recipe, Wait, eviction, failed, kept};
 use crate::config::{Config, Patience};
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
@@ -39,7 +39,12 @@ fn respond(request: &Request, config: &Config, door: &mut dyn Audience) -> Resul
         return page;
     }
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
-    story(request, config, &store, door).inspect_err(|_| store.count(Counter::Refusals))
+    story(request, config, &store, door).inspect_err(|refusal| {
+        store.count(Counter::Refusals);
+        if refusal.reason == Reason::DiskFull {
+            eviction::begin(&store);
+        }
+    })
 }
 
 fn story(
@@ -93,6 +98,7 @@ fn story(
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,
     };
+    let guess = guess.max(artifact.meta.guess());
     // What has begun is the program as it is.
     let coding = coding(request).filter(|_| !door.has_begun());
     Ok(served(artifact.represented(coding), request, guess).noted(recipe.resolved.notices.as_ref()))

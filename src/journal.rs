@@ -7,6 +7,7 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
 
 use crate::answer::Response;
+use crate::answer::refusal::turns;
 use crate::config::LogFormat;
 use crate::request::Request;
 
@@ -22,8 +23,8 @@ pub fn start(format: LogFormat) {
     builder.try_init().ok();
 }
 
-/// The line of a request that has its answer.
-pub fn answered(request: &Request, response: &Response, seconds: f64) {
+/// The line of a request that has its answer. `client` is who asked, as far as proxies are trusted.
+pub fn answered(request: &Request, client: &str, response: &Response, seconds: f64) {
     let path = String::from_utf8_lossy(&request.path);
     let reason = response.header("Gox-Reason").unwrap_or("-");
     let query = if request.query.is_empty() { "" } else { "?" };
@@ -33,7 +34,7 @@ pub fn answered(request: &Request, response: &Response, seconds: f64) {
         status = response.status.0,
         reason = reason,
         seconds = format!("{seconds:.3}"),
-        client = request.client;
+        client = client;
         "request"
     );
 }
@@ -58,7 +59,7 @@ fn json(record: &Record<'_>) -> String {
         pairs
             .into_iter()
             .chain(Fields::of(record).0)
-            .map(|(name, value)| (name, value.into())),
+            .map(|(name, value)| (name, one_line(&value).into())),
     );
     serde_json::Value::Object(object).to_string()
 }
@@ -68,10 +69,10 @@ fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
-/// No control character, so no second line and no moved cursor.
+/// No control character, so no second line and no moved cursor; and nothing that turns the direction of writing around.
 fn one_line(text: &str) -> String {
     let shown = |c: char| {
-        if c.is_control() {
+        if c.is_control() || turns(c) {
             c.escape_default().collect()
         } else {
             vec![c]
@@ -106,5 +107,6 @@ mod tests {
     #[test]
     fn a_line_stays_one_line() {
         assert_eq!(one_line("a\nb\x1b[31m\u{9b}"), "a\\nb\\u{1b}[31m\\u{9b}");
+        assert_eq!(one_line("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
     }
 }

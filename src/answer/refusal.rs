@@ -114,6 +114,6 @@ pub fn clean(text: &str) -> String {
 }
 
 /// Bidirectional controls (Unicode Standard Annex 9).
-fn turns(c: char) -> bool {
+pub fn turns(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -14,6 +14,9 @@ use crate::asked::{Coding, Guess, HashAlgorithm};
 use crate::request::Request;
 use crate::store::{Description, Fingerprint, Representation};
 
+/// Bytes of a command that a header holds. A go.mod of fifty modules fits.
+const LONGEST_VERIFY: usize = 4096;
+
 /// How long a browser or proxy may keep what a guessed URL gave: what `latest` means changes within minutes.
 const GUESSED: &str = "max-age=60";
 
@@ -134,7 +137,15 @@ fn built(response: Response, description: &Description) -> Response {
     response
         .with("Accept-Ranges", "bytes")
         .with("Gox-Recipe", description.recipe.clone())
-        .with("Gox-Verify", description.verify.clone())
+        .with("Gox-Verify", verify(description))
+}
+
+/// The line, as far as it fits: Apache takes no header above 8 KiB from a program, and many proxies no head.
+fn verify(description: &Description) -> String {
+    match description.verify.len() <= LONGEST_VERIFY {
+        true => description.verify.clone(),
+        false => "# too long for a header: it is \"verify\" in the .json beside this".to_owned(),
+    }
 }
 
 fn named(response: Response, description: &Description) -> Response {

@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::check::{check, holds};
 use super::recipe::Kind;
 use super::{Compilation, Recipe, main_module};
-use crate::answer::Refusal;
 use crate::answer::refusal::trouble;
+use crate::answer::{Reason, Refusal};
 use crate::config::{Config, Patience};
 use crate::golang::Toolchain;
 use crate::golang::command::{Go, supports, verify_in};
@@ -89,13 +89,18 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         stdout_bytes: config.limits.log_bytes,
         stderr_bytes: config.limits.log_bytes,
     };
-    compilation.run(&mut command, bounds)?;
+    let compiled = compilation.run(&mut command, bounds)?;
     let program = check(
         &compilation.programs(),
         &recipe.platform,
         config.limits.artifact_bytes,
     )?;
     let needs = match recipe.kind {
+        // On another day it makes others. A copy keeps what was found.
+        Kind::GoInstall if compiled.of_today => {
+            return Err(Refusal::new(Reason::OwnDirectives).log("go.mod does not name all that it needs"));
+        }
+        Kind::MainModule if compiled.of_today => Some(main_module::needs(work.path())?),
         Kind::BeforeModules => Some(main_module::needs(work.path())?),
         Kind::GoInstall | Kind::MainModule => None,
     };

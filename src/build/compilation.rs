@@ -31,6 +31,13 @@ pub enum Cache {
     Own,
 }
 
+/// What came of a run that ended well.
+#[derive(Clone, Copy)]
+pub struct Compiled {
+    /// Whether modules were looked for that no go.mod names: they are the newest of the day.
+    pub of_today: bool,
+}
+
 /// What such a run stands on.
 pub struct Compilation<'a> {
     go: Go<'a>,
@@ -88,7 +95,7 @@ impl<'a> Compilation<'a> {
     /// Runs `go`, a command of [`Self::command`], to its end. What a damaged compile cache may have had its part in is not
     /// believed: the cache is made anew, and `go` runs once more. A failure that no limit explains has to come twice, the
     /// second time without Go's index of the modules, which lies there too and is believed as it is.
-    pub fn run(&self, command: &mut Command, bounds: Bounds) -> Result<(), Refusal> {
+    pub fn run(&self, command: &mut Command, bounds: Bounds) -> Result<Compiled, Refusal> {
         let mut doubted = false;
         for _ in 0..TRIES {
             let (done, damaged) = self.attempt(command, bounds)?;
@@ -98,8 +105,11 @@ impl<'a> Compilation<'a> {
             }
             match &done {
                 Err(refusal) if !doubted && is_doubtful(refusal.reason) => {}
-                Ok(()) if doubted => return self.forget_modules(),
-                Ok(()) | Err(_) => return done,
+                Ok(_) if doubted => {
+                    self.forget_modules()?;
+                    return done;
+                }
+                Ok(_) | Err(_) => return done,
             }
             doubted = true;
             archives::believe_no_index(command);
@@ -112,7 +122,7 @@ impl<'a> Compilation<'a> {
         &self,
         command: &mut Command,
         bounds: Bounds,
-    ) -> Result<(Result<(), Refusal>, Vec<PathBuf>), Refusal> {
+    ) -> Result<(Result<Compiled, Refusal>, Vec<PathBuf>), Refusal> {
         let mut archives = Archives::new(&self.around.cache, &self.around.inputs);
         let mut looked = Ok(());
         let outcome = self.go.supervise(command, self.work, bounds, &mut || {
@@ -124,7 +134,9 @@ impl<'a> Compilation<'a> {
             .and_then(|()| archives.damaged())
             .map_err(|e| trouble("look at the compile cache", &e))?;
         let done = if outcome.ended == Ended::Exited(0) {
-            Ok(())
+            Ok(Compiled {
+                of_today: diagnosis::looked_for_modules(&String::from_utf8_lossy(&outcome.stderr)),
+            })
         } else {
             let mut hidden = vec![self.work.join(main_module::COPY)];
             hidden.extend(self.go.hidden());

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::queue;
 use crate::config::Config;
+use crate::detached;
+use crate::golang::work::sweep;
 use crate::store::Store;
 
 /// Who has looked something up has begun to build it by then, or does not.
@@ -17,5 +19,11 @@ pub fn without_build(config: &Config, store: &Store) -> io::Result<()> {
     if queue::running(store, config.builds())? > 0 {
         return Ok(());
     }
+    sweep(store)?;
     store.evict(config.cache_bytes, config.limits.wall)
+}
+
+/// Has a process of its own make room, if it is time again.
+pub fn begin(store: &Store) {
+    detached::begin(&["evict"], store.time_to_evict(), &store.log());
 }

@@ -10,7 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::wait::Stage;
 use crate::store::Store;
+use crate::store::budget::Client;
 use crate::store::lock::{Lock, Waiting};
+
+/// One client may have one part of so many of the queue: there is room for others, whatever it asks for.
+const PARTS: usize = 4;
 
 /// A place in the queue.
 pub struct Ticket {
@@ -26,24 +30,42 @@ impl Drop for Ticket {
     }
 }
 
+/// Why there is no place in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// For anybody.
+    ForAll,
+    /// For this client, who has its part of it.
+    ForOne,
+}
+
 impl Ticket {
-    /// Gets in line, unless `most` are waiting already.
-    pub fn draw(store: &Store, most: usize) -> io::Result<Option<Ticket>> {
+    /// Gets in line, unless `most` are waiting already, or a quarter of that for `client`, if it is one whose builds are counted.
+    pub fn draw(store: &Store, most: usize, client: Option<&Client>) -> io::Result<Result<Ticket, Full>> {
         let queue = store.queue();
         // Whoever holds the counter is alone in drawing: no two get one number, and none slips past the bound.
         let Some(_alone) = Lock::take_within(&queue.join("drawing"), Duration::MAX)? else {
-            return Ok(None);
+            return Ok(Err(Full::ForAll));
         };
-        if waiting(&queue)?.len() >= most {
-            return Ok(None);
+        let waiting = waiting(&queue)?;
+        if waiting.len() >= most {
+            return Ok(Err(Full::ForAll));
+        }
+        let name = client.map_or("", Client::name);
+        // One whose owner has just gone is nobody's.
+        let is_same =
+            |(_, path): &&(u64, PathBuf)| fs::read(path).is_ok_and(|owner| owner == name.as_bytes());
+        if client.is_some() && waiting.iter().filter(is_same).count() >= (most / PARTS).max(1) {
+            return Ok(Err(Full::ForOne));
         }
         let number = next_number(&queue.join("last"))?;
         // Under its number it is seen, and taken for a dead owner's while it is not locked.
         let drawn = queue.join("drawn");
         let lock = Lock::try_take(&drawn)?.ok_or(io::Error::other("a ticket of mine is somebody else's"))?;
+        fs::write(&drawn, name)?;
         let path = queue.join(format!("{number:020}"));
         fs::rename(&drawn, &path)?;
-        Ok(Some(Ticket {
+        Ok(Ok(Ticket {
             path,
             number,
             _lock: lock,

@@ -61,7 +61,7 @@ impl Recipe {
             .field(match self.kind {
                 Kind::GoInstall => "go install 1",
                 Kind::MainModule => "main module 1",
-                Kind::BeforeModules => "before modules 1",
+                Kind::BeforeModules => "before modules 2",
             })
             .field(&self.resolved.module)
             .field(&self.resolved.version)

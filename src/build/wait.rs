@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
-use super::queue::{Ticket, slot_at_once};
+use super::queue::{Full, Ticket, slot_at_once};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
+use crate::asked::Guess;
 use crate::config::Config;
 use crate::detached;
 use crate::golang::failure::Failure;
 use crate::store::budget::{Client, Cost};
 use crate::store::lock::{Lock, Waiting};
 use crate::store::table::age;
-use crate::store::{Artifact, BuildKey, Store};
+use crate::store::{Artifact, Store};
 
 /// What who waits is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub enum Stage {
 /// brings nobody knows.
 const NEWS: Duration = Duration::from_secs(10 * 60);
 
+/// What was told anew for a build, on another day may be told otherwise.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A builder that is killed is replaced so often; then it is not chance.
 const TRIES: usize = 3;
 
@@ -47,7 +51,7 @@ pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal
     let failure = |recipe: &Recipe| {
         let (failure, at): (Failure, SystemTime) = store.failures().get(&recipe.key())?;
         let refusal = failure.within(&config.limits)?;
-        (refusal.reason.is_for_ever() || age(at) < NEWS).then_some(refusal)
+        (lasts(recipe, &refusal, at) || age(at) < NEWS).then_some(refusal)
     };
     let refusal = failure(recipe)?;
     if refusal.reason == Reason::OwnDirectives {
@@ -55,6 +59,12 @@ pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal
     } else {
         Some(refusal)
     }
+}
+
+/// Whether there is no need to try again.
+fn lasts(recipe: &Recipe, refusal: &Refusal, at: SystemTime) -> bool {
+    let is_of_that_day = recipe.guess() != Guess::Nothing;
+    refusal.reason.is_for_ever() && !(is_of_that_day && age(at) > DAY)
 }
 
 /// Who waits for what, with what patience.
@@ -87,19 +97,18 @@ impl Wait<'_> {
 
     /// The program of exactly this recipe, from the store or from a build.
     fn one_recipe(&mut self, recipe: &Recipe) -> Result<Artifact, Refusal> {
-        let key = recipe.key();
         let arrived = SystemTime::now();
         let longest = || Instant::now() + self.config.limits.wall * 2;
         let deadline = self.until.unwrap_or_else(longest);
-        let lock = self.store.lock(&key);
+        let lock = self.store.lock(&recipe.key());
         let mut tries = 0;
         loop {
-            if let Some(done) = self.look(&key, arrived) {
+            if let Some(done) = self.look(recipe, arrived) {
                 return done;
             }
             if let Some(lock) = Lock::try_take(&lock).map_err(|e| trouble("lock a build", &e))? {
                 // Between the look and the lock another builder may have finished.
-                if let Some(done) = self.look(&key, arrived) {
+                if let Some(done) = self.look(recipe, arrived) {
                     return done;
                 }
                 tries += 1;
@@ -119,15 +128,16 @@ impl Wait<'_> {
     }
 
     /// What there is: a program, a failure that is for ever, or one that happened while this request waited.
-    fn look(&self, key: &BuildKey, arrived: SystemTime) -> Option<Result<Artifact, Refusal>> {
-        if let Some(artifact) = self.store.artifact(key) {
+    fn look(&self, recipe: &Recipe, arrived: SystemTime) -> Option<Result<Artifact, Refusal>> {
+        let key = recipe.key();
+        if let Some(artifact) = self.store.artifact(&key) {
             return Some(Ok(artifact));
         }
-        let (failure, at): (Failure, SystemTime) = self.store.failures().get(key)?;
+        let (failure, at): (Failure, SystemTime) = self.store.failures().get(&key)?;
         let refusal = failure.within(&self.config.limits)?;
         // A date that is still to come is that of a clock which was set back.
         let meanwhile = (arrived..=SystemTime::now()).contains(&at);
-        (refusal.reason.is_for_ever() || meanwhile).then_some(Err(refusal))
+        (lasts(recipe, &refusal, at) || meanwhile).then_some(Err(refusal))
     }
 
     /// A slot, paid for: who gets none has the cost back.
@@ -154,8 +164,14 @@ impl Wait<'_> {
         if let Some(slot) = slot_at_once(store, slots).map_err(|e| trouble("take a slot", &e))? {
             return Ok(slot);
         }
-        let ticket = Ticket::draw(store, self.config.queue).map_err(|e| trouble("get in line", &e))?;
-        let ticket = ticket.ok_or(Refusal::new(Reason::QueueFull))?;
+        // Who counts no builds has no strangers.
+        let stranger = self.client.filter(|_| self.config.builds_per_hour > 0);
+        let ticket =
+            Ticket::draw(store, self.config.queue, stranger).map_err(|e| trouble("get in line", &e))?;
+        let ticket = ticket.map_err(|full| match full {
+            Full::ForAll => Refusal::new(Reason::QueueFull),
+            Full::ForOne => Refusal::new(Reason::TooManyBuilds),
+        })?;
         let slot = ticket
             .wait_for_slot(store, slots, deadline, self.tell)
             .map_err(|e| trouble("wait in line", &e))?;

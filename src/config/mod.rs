@@ -59,7 +59,7 @@ settings! {
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
     GOX_BUILDS, "the number of processors", "builds at once";
-    GOX_QUEUE, "100", "builds that may wait for their turn";
+    GOX_QUEUE, "100", "builds that may wait for their turn, a quarter of them of one client";
     GOX_BUILD_SECONDS, "900", "wall clock of one build";
     GOX_CPU_SECONDS, "900", "processor time of one process of a build";
     GOX_MEMORY_BYTES, "3/4 of the machine's memory, 4 GiB at most", "memory of one process of a build";

@@ -28,7 +28,9 @@ pub fn run() -> Result<(), String> {
             Response::refusal(&Refusal::new(Reason::Internal), &request)
         }
     };
-    journal::answered(&request, &response, begun.elapsed().as_secs_f64());
+    let trusts = |peer| config.as_ref().is_ok_and(|config| config.trusts(peer));
+    let client = request.client_address(trusts);
+    journal::answered(&request, client, &response, begun.elapsed().as_secs_f64());
     match caller.end(response, &request.method, config.as_ref().ok()) {
         // A client that leaves is no failure of ours.
         Err(Cut::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -54,6 +54,9 @@ pub struct Go<'a> {
     pub patience: Patience,
 }
 
+/// A pattern of module paths that no module has (RFC 2606).
+const NOBODY: &str = "nobody.invalid";
+
 impl Go<'_> {
     /// `go ARGS`, in a driver's cell that may write the caches and `work`.
     pub fn command(&self, work: &Path, cache: &Path, args: &[String]) -> io::Result<Command> {
@@ -127,9 +130,10 @@ impl Go<'_> {
             text("AR", "/bin/false"),
             text("FC", "/bin/false"),
             text("PKG_CONFIG", "/bin/false"),
-            // GOROOT/go.env is read all the same, and distributions change it: so each value below is set.
+            // GOROOT/go.env is read all the same, and distributions change it. What is set to nothing counts as not set
+            // (cmd/go/internal/cfg, Getenv): so each has a value, of which nothing comes.
             text("GOENV", "off"),
-            text("GOFLAGS", ""),
+            text("GOFLAGS", "-trimpath"),
             // No go.mod decides which Go is downloaded and run.
             text("GOTOOLCHAIN", "local"),
             text("GO111MODULE", "on"),
@@ -138,10 +142,10 @@ impl Go<'_> {
             text("GOPROXY", &proxies),
             text("GOSUMDB", checksums),
             // Any pattern in these goes past the proxy, or past the checksums.
-            text("GONOSUMDB", ""),
-            text("GONOPROXY", ""),
-            text("GOPRIVATE", ""),
-            text("GOINSECURE", ""),
+            text("GONOSUMDB", NOBODY),
+            text("GONOPROXY", NOBODY),
+            text("GOPRIVATE", NOBODY),
+            text("GOINSECURE", NOBODY),
             text("GOVCS", "*:off"),
             // Its default reads .netrc.
             text("GOAUTH", "off"),
@@ -275,11 +279,12 @@ pub fn recipe_flags(tags: &[String], strip: bool) -> Vec<String> {
     flags
 }
 
-/// The variables that decide the bytes, as a person pastes them. A level that is Go's own default goes without saying.
+/// The variables that decide the bytes, as a person pastes them. A level that is Go's own default goes without saying, but for
+/// arm: there a Go has the default of the machine that it was made for, and those for small boards have 6, not 7.
 pub fn verify_variables(go: &str, platform: &Platform) -> String {
     let variables = platform_variables(platform).into_iter();
-    let said =
-        variables.filter(|(name, _)| matches!(*name, "GOOS" | "GOARCH") || !platform.is_default_level());
+    let is_said = |name: &str| matches!(name, "GOOS" | "GOARCH" | "GOARM") || !platform.is_default_level();
+    let said = variables.filter(|(name, _)| is_said(name));
     let words = said
         .map(|(name, value)| format!(" {name}={value}"))
         .collect::<String>();

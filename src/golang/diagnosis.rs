@@ -22,7 +22,10 @@ const ABSENT: &[&str] = &[
 
 /// What says that nobody knows whether a module is there: no answer, or none of the checksum database's
 /// (`a.b/c@v1.0.0: verifying module: a.b/c@v1.0.0: reading https://sum.golang.org/lookup/…: 404 Not Found`).
-const TROUBLE: &[&str] = &[": verifying ", "Get \"http", "dial tcp", "i/o timeout"];
+const TROUBLE: &[&str] = &[UNVERIFIED, "Get \"http", "dial tcp", "i/o timeout"];
+
+/// The checksum database's part.
+const UNVERIFIED: &str = ": verifying ";
 
 /// What Go says of its progress; not why it ended.
 const PROGRESS: &[&str] = &[
@@ -76,7 +79,8 @@ const WORDS: &[(&str, Reason)] = &[
     ("dial tcp", Reason::ProxyFailed),
     ("connection refused", Reason::ProxyFailed),
     ("i/o timeout", Reason::ProxyFailed),
-    ("invalid character", Reason::ProxyFailed),
+    // Of JSON; the compiler has other words behind these.
+    ("looking for beginning of value", Reason::ProxyFailed),
     ("module lookup disabled", Reason::ProxyFailed),
     // The linker names symbols, not lines.
     ("relocation target", Reason::DoesNotCompile),
@@ -84,6 +88,7 @@ const WORDS: &[(&str, Reason)] = &[
     ("duplicated definition of symbol", Reason::DoesNotCompile),
     (": an #include leaves its ", Reason::DoesNotCompile),
     (": '#' must be first item on line", Reason::DoesNotCompile),
+    ("import cycle not allowed", Reason::DoesNotCompile),
 ];
 
 /// Why a build in `work` failed. `hidden` are directories of this machine, which no client gets to see.
@@ -108,12 +113,23 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
         Some(dir) if reason == Reason::NotForThisPlatform => why_excluded(&work.join(dir)),
         Some(_) | None => reason,
     };
+    // The program itself was found where it was looked for: that is said of what it imports.
+    let reason = if matches!(reason, Reason::OtherPath | Reason::NoSuchPackage) {
+        Reason::DoesNotCompile
+    } else {
+        reason
+    };
     match missing(&words) {
         Some(modules) if reason == Reason::ProxyFailed => Refusal::new(Reason::MissingDependency)
             .detail(modules.join("\n"))
             .log(words.into_owned()),
         Some(_) | None => refusal(reason, &words, hidden),
     }
+}
+
+/// Whether `go` looked for modules that no go.mod names: it takes the newest of the day.
+pub fn looked_for_modules(words: &str) -> bool {
+    words.contains("go: finding module for package ")
 }
 
 /// The modules that the proxy has not got, each with what it says, unless it is in trouble with one of them, or the checksum
@@ -138,8 +154,18 @@ fn missing(words: &str) -> Option<Vec<String>> {
     (!modules.is_empty()).then_some(modules)
 }
 
-/// Whether a line of a program is complained of, `FILE:LINE`. Only that is the program's own fault, and so for ever.
+/// Whether a line of a program is complained of, `FILE:LINE`, or, of a file that others were made from, `FILE:LINE:COLUMN:` below
+/// the name of its package. Only that is the program's own fault, and so for ever.
 fn names_a_line(words: &str) -> bool {
+    let is_number = |text: Option<&str>| text.is_some_and(|text| text.parse::<u32>().is_ok());
+    let is_position = |line: &str| {
+        let mut parts = line.split(':').skip(1);
+        is_number(parts.next()) && is_number(parts.next())
+    };
+    let packages = words.split("\n# ").flat_map(|package| package.lines().skip(1));
+    if words.starts_with("# ") && packages.clone().any(is_position) {
+        return true;
+    }
     let digit_follows = |ending: &str| {
         words
             .split(ending)
@@ -193,7 +219,8 @@ pub fn is_trouble(words: &str) -> bool {
 }
 
 fn is_absent(words: &str) -> bool {
-    ABSENT.iter().any(|word| words.contains(word))
+    // What the checksum database has not got, the module proxy may have.
+    ABSENT.iter().any(|word| words.contains(word)) && !words.contains(UNVERIFIED)
 }
 
 /// The Go that these words ask for: `requires go >= 1.27.2 (running go 1.26.8; GOTOOLCHAIN=local)`.

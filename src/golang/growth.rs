@@ -154,6 +154,8 @@ impl Module {
         if lock.try_lock().is_err() {
             return Ok(());
         }
+        // Before anything is gone: what is left if this is killed is half a module.
+        File::create(self.file("partial"))?;
         remove(&self.directory)?;
         // The zip, its hash, and a zip that was not there as a whole.
         let zip = format!("{}.zip", self.version);
@@ -163,7 +165,6 @@ impl Module {
                 fs::remove_file(entry.path())?;
             }
         }
-        // The mark goes last: until then what is left is half a module.
         match fs::remove_file(self.file("partial")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),

@@ -19,6 +19,9 @@ use crate::store::{BuildKey, Table};
 /// How long an old answer is served at once, while another process asks: a release that is announced is awaited no longer.
 const REFRESHING: Duration = Duration::from_secs(10 * 60);
 
+/// How often it asks while the module proxy fails.
+const REFRESH_EVERY: Duration = Duration::from_secs(10);
+
 /// How long the last good answer is used where none is to be had, as while the module proxy fails: a night, and the morning in
 /// which somebody mends it.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -83,7 +86,8 @@ pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Refusal> {
     let kept = look(go, &table, &key).map(|(meaning, _)| meaning);
     let kept = kept.filter(|meaning| meaning.is_ok() && lasts(target, meaning));
     complete(go)?;
-    let asked = look_up(go, target);
+    let deadline = go.patience.lookup_end();
+    let asked = resolve(go, target, deadline, turn(go, deadline)?);
     let says_more = asked.as_ref().is_ok_and(|resolved| resolved.notices.is_some());
     let lasting = kept.as_ref().filter(|_| !says_more);
     remember(go, &table, &key, lasting.unwrap_or(&asked))?;
@@ -100,8 +104,16 @@ fn lasts(target: &Target, meaning: &Meaning) -> bool {
 
 fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &BuildKey) -> Meaning {
     complete(go)?;
+    let arrived = SystemTime::now();
+    let deadline = go.patience.lookup_end();
+    let turn = turn(go, deadline)?;
+    // While this one waited for its turn, another may have asked the same.
+    if let Some((meaning, _)) = look(go, table, key).filter(|(_, at)| *at >= arrived) {
+        return meaning;
+    }
     allowed()?;
-    let meaning = look_up(go, target);
+    let meaning = resolve(go, target, deadline, turn);
+    begin_eviction(go);
     if let Err(refusal) = remember(go, table, key, &meaning) {
         log::warn!("what {target} means is not remembered: {}", refusal.log);
     }
@@ -112,14 +124,6 @@ fn complete(go: Go<'_>) -> Result<(), Refusal> {
     go.store
         .complete()
         .map_err(|e| trouble("make the state directory", &e))
-}
-
-fn look_up(go: Go<'_>, target: &Target) -> Meaning {
-    let deadline = go.patience.lookup_end();
-    let _turn = turn(go, deadline)?;
-    let meaning = resolve(go, target, deadline);
-    begin_eviction(go);
-    meaning
 }
 
 /// Whether that says nothing of the target: nobody was asked, or nobody answered.
@@ -148,8 +152,8 @@ fn begin_eviction(go: Go<'_>) {
     detached::begin(&["evict"], go.store.time_to_evict(), &go.store.log());
 }
 
-/// One process asks; the others find it at work.
+/// One process asks; the others find it at work, or that it was at work just now and got no answer.
 fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey) {
-    let alone = Lock::try_take(&go.store.refresh(key));
+    let alone = Lock::take_if_due(&go.store.refresh(key), REFRESH_EVERY);
     detached::begin(&["refresh", &target.to_string()], alone, &go.store.log());
 }

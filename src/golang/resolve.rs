@@ -15,10 +15,11 @@ use super::module_files::{directive, module_time};
 use super::notices::notices;
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{Resolved, diagnosis, mentioned};
+use super::{Resolved, diagnosis, mentioned, turn};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
+use crate::store::lock::Lock;
 use crate::store::{BuildKey, KeyMaker};
 
 /// Modules that are unpacked to find one command: each may fill the disk up to the limits of a build.
@@ -34,9 +35,11 @@ pub fn key(target: &Target, go: &str) -> BuildKey {
         .finish()
 }
 
-/// Asks the module proxy, until `deadline`. If the module needs a newer Go, one that suffices asks again, for as long.
-pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {
+/// Asks the module proxy, in its `turn`, until `deadline`. If the module needs a newer Go, one that suffices asks again, for as long.
+pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant, turn: Lock) -> Result<Resolved, Refusal> {
     let resolved = resolve_with(go, target, deadline);
+    // Choosing a Go takes a turn of its own, and bringing one takes long.
+    drop(turn);
     let refused = resolved.as_ref().err();
     let Some(needs) = refused.and_then(|refusal| diagnosis::needed_go(&refusal.log)) else {
         return resolved;
@@ -48,7 +51,9 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolve
         toolchain: &toolchain,
         ..go
     };
-    resolve_with(newer, target, go.patience.lookup_end())
+    let deadline = go.patience.lookup_end();
+    let _turn = turn::turn(go, deadline)?;
+    resolve_with(newer, target, deadline)
 }
 
 fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Refusal> {

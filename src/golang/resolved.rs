@@ -34,10 +34,10 @@ impl Resolved {
         format!("/{}@{}", package.unwrap_or(&self.package), self.version)
     }
 
-    /// The go.mod that a module from before go.mod begins with: without a version of Go, so that old code is read as it was
-    /// written.
+    /// The go.mod that a module from before go.mod begins with. Its version of Go is the one that Go takes where none is said (Go
+    /// modules reference, "go directive"), so that old code is read as it was written.
     pub fn first_go_mod(&self) -> String {
-        format!("module {}\n", self.module)
+        format!("module {}\n\ngo 1.16\n", self.module)
     }
 
     /// What `go install` calls the program.

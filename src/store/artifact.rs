@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::copy::Copy;
 use super::{Fingerprint, Representation};
-use crate::asked::Coding;
+use crate::asked::{Coding, Guess};
 
 /// What is known of a program before it is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,16 @@ pub struct Meta {
     /// What a module from before go.mod got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Needs>,
+}
+
+impl Meta {
+    /// What it leaves open whatever its URL says: what was found on one day is found otherwise on another.
+    pub fn guess(&self) -> Guess {
+        match self.needs {
+            Some(_) => Guess::Version,
+            None => Guess::Nothing,
+        }
+    }
 }
 
 /// What `go` wrote for a module that did not say what it needs, on the day of the build.

@@ -44,6 +44,11 @@ impl Spent {
 }
 
 impl Client {
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
     /// The network of an address; what is no address (a unix socket, a test) is one client.
     pub fn of(address: &str) -> Client {
         Client(match address.parse() {

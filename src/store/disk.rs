@@ -159,6 +159,16 @@ impl Store {
         self.dir.join("locks/modules")
     }
 
+    /// The lock that who waits for the one before has alone: nobody new begins to use modules meanwhile.
+    pub fn modules_gate(&self) -> PathBuf {
+        self.dir.join("locks/modules-gate")
+    }
+
+    /// The lock of whoever evicts.
+    pub fn evicting(&self) -> PathBuf {
+        self.dir.join("locks/evicting")
+    }
+
     /// The lock that who makes a directory in `work` shares, and who sweeps it has alone.
     pub fn making_work(&self) -> PathBuf {
         self.dir.join("locks/work")

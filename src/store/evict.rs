@@ -25,6 +25,16 @@ const WAITED_FOR: Duration = Duration::from_secs(60);
 /// Modules may take one part in so many of the cap: what was only looked at pushes out nothing that was compiled.
 const MODULES_PART: u64 = 2;
 
+/// A build with less room has little chance; and of a small disk it shall not be much.
+const ROOM: u64 = 256 << 20;
+const ROOM_PART: u64 = 20;
+
+/// How the name begins of what is being removed.
+const HALF_REMOVED: &str = "dead-";
+
+/// How tempfile has the name of a file begin that is written aside.
+const HALF_WRITTEN: &str = ".tmp";
+
 /// How long an eviction waits for those who read modules: most builds are over by then, and the next eviction tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -65,21 +75,34 @@ impl Store {
         }
     }
 
-    /// Removes what was used longest ago until everything is below `cap`. `spare` is the longest that a build may last.
+    /// Removes what was used longest ago until everything is below `cap`, and the disk has some room. `spare` is the longest that a
+    /// build may last.
     pub fn evict(&self, cap: u64, spare: Duration) -> io::Result<()> {
+        // Two would remove what the other counts.
+        let Some(_alone) = Lock::take_within(&self.evicting(), PATIENCE)? else {
+            return Ok(());
+        };
         self.begin_log_anew()?;
         self.sweep_unpublished()?;
+        self.sweep_half_removed()?;
+        self.sweep_half_written()?;
+        let mut modules = bytes_below(&self.module_cache())?;
+        if modules > cap / MODULES_PART {
+            let _gate = match modules > cap {
+                true => Lock::take_within(&self.modules_gate(), PATIENCE)?,
+                false => None,
+            };
+            if self.evict_modules(PATIENCE)? {
+                modules = 0;
+            }
+        }
         let artifacts = self.artifact_items()?;
         let compiled = files_below(&self.compile_cache())?;
-        let mut modules = bytes_below(&self.module_cache())?;
-        if modules > cap / MODULES_PART && self.evict_modules(PATIENCE)? {
-            modules = 0;
-        }
         let toolchains = self.toolchain_items()?;
         let total = |items: &[Item]| items.iter().map(|item| item.bytes).sum::<u64>();
         let modules = modules.min(cap / MODULES_PART);
-        let mut over =
-            (total(&artifacts) + total(&compiled) + total(&toolchains) + modules).saturating_sub(cap);
+        let all = total(&artifacts) + total(&compiled) + total(&toolchains) + modules;
+        let mut over = all.saturating_sub(cap).max(self.lacks_room()?);
         let unused_for = |least: Duration| {
             let before = SystemTime::now().checked_sub(least);
             move |item: &Item| before.is_some_and(|before| item.used < before)
@@ -94,13 +117,21 @@ impl Store {
             if over == 0 {
                 return Ok(());
             }
-            self.discard(&item.path)?;
+            discard(&item.path)?;
             over = over.saturating_sub(item.bytes);
         }
         if over > 0 {
             self.evict_modules(Duration::ZERO)?;
         }
         Ok(())
+    }
+
+    /// Bytes that the disk lacks for a build to have a chance, whoever fills it.
+    fn lacks_room(&self) -> io::Result<u64> {
+        let disk = nix::sys::statvfs::statvfs(self.dir())?;
+        let bytes = |blocks: u64| blocks * disk.fragment_size();
+        let wanted = ROOM.min(bytes(disk.blocks()) / ROOM_PART);
+        Ok(wanted.saturating_sub(bytes(disk.blocks_available())))
     }
 
     /// What builders that were killed were about to publish.
@@ -132,44 +163,63 @@ impl Store {
         }
     }
 
-    /// The lock of who evicts beside a request, if it is time again.
-    pub fn time_to_evict(&self) -> io::Result<Option<Lock>> {
-        let path = self.dir().join("locks/evict");
-        let last = fs::metadata(&path).and_then(|meta| meta.modified());
-        if last.is_ok_and(|at| age(at) < EVICT_EVERY) {
-            return Ok(None);
+    /// What evictors that were killed were about to remove.
+    fn sweep_half_removed(&self) -> io::Result<()> {
+        for dir in [self.module_cache(), self.toolchains()] {
+            for path in named(&dir, HALF_REMOVED)? {
+                remove(&path)?;
+            }
         }
-        let lock = Lock::try_take(&path)?;
-        File::open(&path)?.set_modified(SystemTime::now())?;
-        Ok(lock)
+        Ok(())
     }
 
-    /// Half a version of Go must never lie where a whole one is looked for: it leaves its place in one step.
-    fn discard(&self, path: &Path) -> io::Result<()> {
-        if !path.starts_with(self.toolchains()) {
-            return remove(path);
+    /// Small files that were never put in their places: each is written within moments.
+    fn sweep_half_written(&self) -> io::Result<()> {
+        for dir in [
+            self.dir().join("resolutions"),
+            self.dir().join("failures"),
+            self.toolchains(),
+        ] {
+            for path in named(&dir, HALF_WRITTEN)? {
+                let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
+                if written.is_ok_and(|at| age(at) > USED_WITHIN) {
+                    remove(&path)?;
+                }
+            }
         }
-        // A directory that changes its parent has to be writable.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-        // Whoever sweeps there removes it as well as we do.
-        let aside = self.work().join(format!("dead-{}", fs::metadata(path)?.ino()));
-        fs::rename(path, &aside)?;
-        remove(&aside)
+        Ok(())
+    }
+
+    /// The lock of who evicts beside a request, if it is time again.
+    pub fn time_to_evict(&self) -> io::Result<Option<Lock>> {
+        Lock::take_if_due(&self.dir().join("locks/evict"), EVICT_EVERY)
     }
 
     /// Modules are downloaded again; but not while somebody reads them. Says whether they are gone.
     fn evict_modules(&self, patience: Duration) -> io::Result<bool> {
-        let Some(_alone) = Lock::take_within(&self.modules_in_use(), patience)? else {
+        let Some(alone) = Lock::take_within(&self.modules_in_use(), patience)? else {
             return Ok(false);
         };
-        for entry in fs::read_dir(self.module_cache())? {
-            remove(&entry?.path())?;
-        }
+        // A module whose hash is known is taken for whole, whatever lies in its directory (cmd/go/internal/modfetch, DownloadDir):
+        // what is known goes first, and all at once.
+        let known = self.module_cache().join("cache");
+        let mut paths = named(&self.module_cache(), "")?;
+        paths.sort_by_key(|path| *path != known);
+        let aside = paths
+            .iter()
+            .map(|path| put_aside(path))
+            .collect::<io::Result<Vec<_>>>()?;
+        // Nobody waits for what takes long.
+        drop(alone);
+        aside.iter().try_for_each(|path| remove(path))?;
         Ok(true)
     }
 
     /// Held by whoever uses unpacked modules.
     pub fn use_modules(&self) -> io::Result<File> {
+        // Whoever waits to have them alone closes it: each would be followed by another otherwise.
+        let gate = File::create(self.modules_gate())?;
+        gate.lock_shared()?;
         let shared = File::create(self.modules_in_use())?;
         shared.lock_shared()?;
         Ok(shared)
@@ -212,12 +262,10 @@ impl Store {
             }
             for place in fs::read_dir(shelf.path())? {
                 let path = place?.path();
-                // Gone meanwhile: another builder evicts too.
-                let Ok(program) = fs::metadata(path.join("bin")) else {
-                    continue;
-                };
+                // Without a program it is half of one that was evicted before.
+                let program = fs::metadata(path.join("bin"));
                 items.push(Item {
-                    used: last_use(&program),
+                    used: program.map_or(SystemTime::UNIX_EPOCH, |program| last_use(&program)),
                     // With its copies: they go together.
                     bytes: bytes_below(&path)?,
                     path,
@@ -226,6 +274,39 @@ impl Store {
         }
         Ok(items)
     }
+}
+
+/// The entries of a directory whose names begin so.
+fn named(dir: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(beginning.as_bytes())
+        {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+/// Half a program, or half a version of Go, must never lie where a whole one is looked for: a directory leaves its place in one
+/// step. Gone already is gone.
+fn discard(path: &Path) -> io::Result<()> {
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    match is_dir {
+        true => remove(&put_aside(path)?),
+        false => remove(path),
+    }
+}
+
+/// Renames it, in its own directory, which may be a disk of its own. No two that are there have one inode.
+fn put_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = path.with_file_name(format!("{HALF_REMOVED}{}", fs::symlink_metadata(path)?.ino()));
+    fs::rename(path, &aside)?;
+    Ok(aside)
 }
 
 fn last_use(metadata: &Metadata) -> SystemTime {

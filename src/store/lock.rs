@@ -1,11 +1,13 @@
 //! flock(2): a lock belongs to an open file, passes to a process that inherits it, and is free when the last one that
 //! holds it is gone. Not for network file systems that pretend.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::table::age;
 
 /// Who waits looks so often at first, and so often at last: 500 who wait are some percent of a processor.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
@@ -24,6 +26,19 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Takes the lock if nobody has it, nor has taken it so within `pause`.
+    pub fn take_if_due(path: &Path, pause: Duration) -> io::Result<Option<Lock>> {
+        let last = fs::metadata(path).and_then(|metadata| metadata.modified());
+        if last.is_ok_and(|at| age(at) < pause) {
+            return Ok(None);
+        }
+        let lock = Lock::try_take(path)?;
+        if let Some(Lock(file)) = &lock {
+            file.set_modified(SystemTime::now())?;
+        }
+        Ok(lock)
     }
 
     /// Whether nobody has it. A file that is gone is nobody's.

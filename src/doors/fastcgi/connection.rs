@@ -165,7 +165,8 @@ impl<'a> Connection<'a> {
             wanted = self.still_wants(id);
             matches!(wanted, Ok(true))
         });
-        journal::answered(&request, &response, begun.elapsed().as_secs_f64());
+        let client = request.client_address(|peer| config.trusts(peer));
+        journal::answered(&request, client, &response, begun.elapsed().as_secs_f64());
         let stdout = Stdout::new(self.reader.get_ref(), id);
         if wanted? {
             cgi_response::write(response, &request.method, Some(config), stdout.buffered())?;

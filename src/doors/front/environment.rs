@@ -89,6 +89,11 @@ pub(super) fn environment(request: &Parts, ends: Ends, inherited: &[(OsString, O
             variables.insert(variable.into(), joined(&request.headers, name));
         }
     }
+    // A target in absolute form replaces Host, whatever that says (RFC 9112 section 3.2.2).
+    if let Some(authority) = request.uri.authority() {
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        variables.insert("HTTP_HOST".into(), host.into());
+    }
     variables
 }
 

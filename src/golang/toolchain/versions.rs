@@ -26,6 +26,9 @@ const LISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long it holds that there was none.
 const UNLISTED_FOR: Duration = Duration::from_secs(5 * 60);
 
+/// How often it is asked beside an answer while it fails.
+const LIST_EVERY: Duration = Duration::from_secs(10);
+
 /// So many series get repairs at a time (go.dev/doc/devel/release, "Release Policy").
 const SUPPORTED_SERIES: usize = 2;
 
@@ -45,7 +48,7 @@ pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) ->
     }
     if chosen.is_ok() {
         // What was there is there still: nobody waits to hear of what is newer.
-        let alone = Lock::try_take(&go.store.listing());
+        let alone = Lock::take_if_due(&go.store.listing(), LIST_EVERY);
         detached::begin(&["versions"], alone, &go.store.log());
         return chosen;
     }
