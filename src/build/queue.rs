@@ -170,3 +170,26 @@ fn next_number(path: &Path) -> io::Result<u64> {
     file.write_all(format!("{number:020}").as_bytes())?;
     Ok(number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_its_part_of_the_queue_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let draw = |client: Option<&Client>| Ticket::draw(&store, 8, client).unwrap();
+        let (one, other) = (Client::of("192.0.2.1"), Client::of("198.51.100.1"));
+        let mut drawn: Vec<_> = [&one, &one].map(|client| draw(Some(client)).ok().unwrap()).into();
+        assert_eq!(draw(Some(&one)).err(), Some(Full::ForOne));
+        drawn.extend(
+            [draw(Some(&other)), draw(None), draw(None), draw(None)].map(|ticket| ticket.ok().unwrap()),
+        );
+        drawn.remove(0);
+        drawn.push(draw(Some(&one)).ok().unwrap());
+        drawn.extend([draw(None), draw(None)].map(|ticket| ticket.ok().unwrap()));
+        assert_eq!(draw(Some(&other)).err(), Some(Full::ForAll));
+        assert_eq!(length(&store).unwrap(), 8);
+    }
+}

@@ -296,6 +296,55 @@ mod tests {
     }
 
     #[test]
+    fn what_the_checksum_database_lacks_is_no_missing_module() {
+        let words = |said: &str| format!("go: a.b/c@v1.0.0: {said}https://s/x: 404 Not Found");
+        let known = |said: &str| module(&words(said), true, &[]).reason;
+        assert_eq!(known("reading "), Reason::NoSuchVersion);
+        assert_eq!(
+            known("verifying module: a.b/c@v1.0.0: reading "),
+            Reason::ProxyFailed
+        );
+        assert!(is_trouble(&words("verifying go.mod: a.b/c@v1.0.0: reading ")));
+    }
+
+    #[test]
+    fn a_fault_of_the_program_is_for_ever() {
+        let ended = |words: &str| Outcome {
+            ended: Ended::Exited(1),
+            stdout: Vec::new(),
+            stderr: words.as_bytes().to_vec(),
+            cpu: Duration::ZERO,
+        };
+        for (words, reason) in [
+            (
+                "# a.b/c\nx.go:3:2: invalid character U+201C '“'\n",
+                Reason::DoesNotCompile,
+            ),
+            (
+                "go: a.b/d: invalid character '<' looking for beginning of value\n",
+                Reason::ProxyFailed,
+            ),
+            ("# a.b/c\nparser.y:35:2: undefined: x\n", Reason::DoesNotCompile),
+            ("go: x: 35:2: what\n", Reason::Internal),
+            (
+                "package a.b/c\n\timports a.b/d from a.go\n\timports a.b/c: import cycle not allowed\n",
+                Reason::DoesNotCompile,
+            ),
+            (
+                "go: a.b/e@v1.0.0: parsing go.mod:\n\tmodule declares its path as: a.b/E\n\t        but was required as: a.b/e\n",
+                Reason::DoesNotCompile,
+            ),
+            (
+                "x.go:3:8: module a.b/d@latest found (v2.0.0), but does not contain package a.b/d/x\n",
+                Reason::DoesNotCompile,
+            ),
+        ] {
+            let refusal = build(&ended(words), Duration::from_secs(9), Path::new("/w"), &[]);
+            assert_eq!(refusal.reason, reason, "{words}");
+        }
+    }
+
+    #[test]
     fn only_a_directory_of_a_build_is_looked_into() {
         let known = ["../../cache/modules", "/go"].map(PathBuf::from);
         for (dir, looked_into) in [

@@ -409,11 +409,18 @@ mod tests {
         let unpublished = |key: &BuildKey| store.artifacts().join(format!("{UNPUBLISHED}{key}/bin"));
         keys.iter().for_each(|key| drop(put(unpublished(key), 1)));
         let publishes = Lock::try_take(&store.lock(&keys[1])).unwrap();
+        let half = [
+            put(store.module_cache().join("dead-7/x"), 1),
+            put(store.toolchains().join("dead-8/bin/go"), 1),
+            put(dir.path().join("failures/.tmpAbCdEf"), 3),
+            put(store.artifacts().join("aa/half/zstd"), 1),
+        ];
         store.evict(3 << 20, Duration::ZERO).unwrap();
         assert_eq!(
             keys.each_ref().map(|key| unpublished(key).exists()),
             [false, true]
         );
+        assert!(half.iter().all(|path| !path.exists()));
         drop(publishes);
         assert!(!copy.exists());
         assert_eq!(
@@ -431,5 +438,26 @@ mod tests {
             [false, false, true]
         );
         assert_eq!([store.log(), old_log].map(|path| path.exists()), [false, true]);
+    }
+
+    /// Modules go with all that is known of them, and not while somebody uses them.
+    #[test]
+    fn modules_go_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let hash = store
+            .module_cache()
+            .join("cache/download/a.b/c/@v/v1.0.0.ziphash");
+        let module = store.module_cache().join("a.b/c@v1.0.0/x.go");
+        for file in [&hash, &module] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        let used = store.use_modules().unwrap();
+        assert!(!store.evict_modules(Duration::ZERO).unwrap());
+        assert!(hash.exists() && module.exists());
+        drop(used);
+        assert!(store.evict_modules(Duration::ZERO).unwrap());
+        assert_eq!(fs::read_dir(store.module_cache()).unwrap().count(), 0);
     }
 }
