@@ -5,7 +5,7 @@ use crate::support::ask::Ask;
 use crate::support::front::Front;
 use crate::support::http::request;
 use crate::support::scratch::Scratch;
-use crate::support::{gox_server, tmp};
+use crate::support::{PATIENCE, eventually, gox_server, processes, tmp};
 use std::fs;
 use std::io::{Read, Write};
 
@@ -29,6 +29,31 @@ fn a_binary_that_is_replaced_stops_nobody() {
     front.ask(&Ask::get("/tester/hello@v1.0.0")).program();
     fs::copy("/bin/false", &own).unwrap();
     front.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+}
+
+/// Who leaves before the answer is in the log all the same, and the build goes on.
+#[test]
+fn a_client_that_leaves_is_told_of() {
+    let store = Scratch::new();
+    let front = store.front();
+    let mut client = front.connect();
+    client.write_all(&request(&Ask::get("/tester/busy"))).unwrap();
+    eventually("a compile of busy", PATIENCE, || {
+        let running = processes::about(&store.dir);
+        running
+            .iter()
+            .any(|process| process.is("compile") && process.command.contains("busy"))
+    });
+    drop(client);
+    eventually("the log tells of it", PATIENCE, || {
+        let log = front.log();
+        log.contains(
+            "GET \"/tester/busy\" for 127.0.0.1: the client left, or the drain ended, before the answer",
+        )
+    });
+    eventually("the artifact is published", PATIENCE, || {
+        !store.artifacts().is_empty()
+    });
 }
 
 #[test]

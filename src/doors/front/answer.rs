@@ -30,6 +30,10 @@ pub(super) struct Site {
 impl Site {
     pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>, ends: Ends) -> Response<Body> {
         let (request, body) = request.into_parts();
+        let mut waits = Waits {
+            asked: format!("{} for {}", asked(&request), ends.client.ip().to_canonical()),
+            answered: false,
+        };
         let mut response = match refused(&request) {
             Some(refusal) => refusal,
             None => self.run(&request, ends).await.unwrap_or_else(|fault| {
@@ -37,6 +41,7 @@ impl Site {
                 apology(&fault)
             }),
         };
+        waits.answered = true;
         // Nothing here reads a body, and what lies unread is not the next request.
         if !body.is_end_stream() {
             response
@@ -88,6 +93,23 @@ impl Site {
         *response.status_mut() = head.status;
         *response.headers_mut() = head.fields;
         Ok(response)
+    }
+}
+
+/// A request without an answer. The program that works for it is killed when the client leaves, and says nothing more.
+struct Waits {
+    asked: String,
+    answered: bool,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        if !self.answered {
+            log::info!(
+                "{}: the client left, or the drain ended, before the answer",
+                self.asked
+            );
+        }
     }
 }
 
