@@ -2,6 +2,7 @@
 
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
+use crate::support::attacks::copy;
 use crate::support::case::tester;
 use crate::support::fastcgi::{
     ABORT_REQUEST, BEGIN_REQUEST, Connection, GET_VALUES, GET_VALUES_RESULT, PARAMS, Record, Responder,
@@ -635,7 +636,7 @@ fn a_binary_that_is_replaced_stops_nobody() {
     let store = Scratch::new();
     let dir = tempfile::tempdir_in(tmp()).unwrap();
     let own = dir.path().join("gox-server");
-    std::fs::copy(gox_server(), &own).unwrap();
+    copy(gox_server(), &own);
     let socket = store.dir.join("replaced.sock");
     let mut command = Command::new(&own);
     command

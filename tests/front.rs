@@ -2,6 +2,7 @@
 
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
+use crate::support::attacks::copy;
 use crate::support::front::Front;
 use crate::support::http::request;
 use crate::support::scratch::Scratch;
@@ -23,7 +24,7 @@ fn a_binary_that_is_replaced_stops_nobody() {
     let store = Scratch::new();
     let dir = tempfile::tempdir_in(tmp()).unwrap();
     let own = dir.path().join("gox-server");
-    fs::copy(gox_server(), &own).unwrap();
+    copy(gox_server(), &own);
     let front = Front::start_binary(&own, &store);
     fs::remove_file(&own).unwrap();
     front.ask(&Ask::get("/tester/hello@v1.0.0")).program();

@@ -38,6 +38,16 @@ pub struct Compiled {
     pub of_today: bool,
 }
 
+/// One run.
+struct Attempt {
+    /// What became of it.
+    done: Result<(), Refusal>,
+    /// Whether it looked for modules that no go.mod names.
+    of_today: bool,
+    /// What was damaged of what it read.
+    damaged: Vec<PathBuf>,
+}
+
 /// What such a run stands on.
 pub struct Compilation<'a> {
     go: Go<'a>,
@@ -97,19 +107,20 @@ impl<'a> Compilation<'a> {
     /// second time without Go's index of the modules, which lies there too and is believed as it is.
     pub fn run(&self, command: &mut Command, bounds: Bounds) -> Result<Compiled, Refusal> {
         let mut doubted = false;
+        let mut compiled = Compiled { of_today: false };
         for _ in 0..TRIES {
-            let (done, damaged) = self.attempt(command, bounds)?;
-            if !damaged.is_empty() {
-                self.forget(&damaged)?;
+            let attempt = self.attempt(command, bounds)?;
+            // In a copy the first attempt has written down what it found.
+            compiled.of_today |= attempt.of_today;
+            if !attempt.damaged.is_empty() {
+                self.forget(&attempt.damaged)?;
                 continue;
             }
-            match &done {
+            match attempt.done {
                 Err(refusal) if !doubted && is_doubtful(refusal.reason) => {}
-                Ok(_) if doubted => {
-                    self.forget_modules()?;
-                    return done;
-                }
-                Ok(_) | Err(_) => return done,
+                Err(refusal) => return Err(refusal),
+                Ok(()) if doubted => return self.forget_modules().map(|()| compiled),
+                Ok(()) => return Ok(compiled),
             }
             doubted = true;
             archives::believe_no_index(command);
@@ -117,12 +128,7 @@ impl<'a> Compilation<'a> {
         Err(Refusal::new(Reason::Internal).log("the compile cache is damaged again and again"))
     }
 
-    /// What became of it, and what was damaged of what it read.
-    fn attempt(
-        &self,
-        command: &mut Command,
-        bounds: Bounds,
-    ) -> Result<(Result<Compiled, Refusal>, Vec<PathBuf>), Refusal> {
+    fn attempt(&self, command: &mut Command, bounds: Bounds) -> Result<Attempt, Refusal> {
         let mut archives = Archives::new(&self.around.cache, &self.around.inputs);
         let mut looked = Ok(());
         let outcome = self.go.supervise(command, self.work, bounds, &mut || {
@@ -134,16 +140,18 @@ impl<'a> Compilation<'a> {
             .and_then(|()| archives.damaged())
             .map_err(|e| trouble("look at the compile cache", &e))?;
         let done = if outcome.ended == Ended::Exited(0) {
-            Ok(Compiled {
-                of_today: diagnosis::looked_for_modules(&String::from_utf8_lossy(&outcome.stderr)),
-            })
+            Ok(())
         } else {
             let mut hidden = vec![self.work.join(main_module::COPY)];
             hidden.extend(self.go.hidden());
             let cpu_limit = self.go.cpu_limit();
             Err(diagnosis::build(&outcome, cpu_limit, self.work, &hidden))
         };
-        Ok((done, damaged))
+        Ok(Attempt {
+            done,
+            of_today: diagnosis::looked_for_modules(&String::from_utf8_lossy(&outcome.stderr)),
+            damaged,
+        })
     }
 
     fn forget(&self, damaged: &[PathBuf]) -> Result<(), Refusal> {

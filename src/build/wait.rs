@@ -11,6 +11,7 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Guess;
 use crate::config::Config;
 use crate::detached;
+use crate::golang::diagnosis::looked_for_modules;
 use crate::golang::failure::Failure;
 use crate::store::budget::{Client, Cost};
 use crate::store::lock::{Lock, Waiting};
@@ -63,7 +64,7 @@ pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal
 
 /// Whether there is no need to try again.
 fn lasts(recipe: &Recipe, refusal: &Refusal, at: SystemTime) -> bool {
-    let is_of_that_day = recipe.guess() != Guess::Nothing;
+    let is_of_that_day = recipe.guess() != Guess::Nothing || looked_for_modules(&refusal.log);
     refusal.reason.is_for_ever() && !(is_of_that_day && age(at) > DAY)
 }
 

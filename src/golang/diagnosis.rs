@@ -113,8 +113,11 @@ pub fn build(outcome: &Outcome, cpu_limit: Duration, work: &Path, hidden: &[Path
         Some(dir) if reason == Reason::NotForThisPlatform => why_excluded(&work.join(dir)),
         Some(_) | None => reason,
     };
-    // The program itself was found where it was looked for: that is said of what it imports.
-    let reason = if matches!(reason, Reason::OtherPath | Reason::NoSuchPackage) {
+    // The program itself was found where it was looked for: that is said of what it imports. Of the module that `go` was asked for
+    // it is a conflict.
+    let is_of_another = reason == Reason::NoSuchPackage
+        || reason == Reason::OtherPath && !words.contains("version constraints conflict");
+    let reason = if is_of_another {
         Reason::DoesNotCompile
     } else {
         reason

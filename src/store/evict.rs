@@ -38,6 +38,9 @@ const HALF_WRITTEN: &str = ".tmp";
 /// How long an eviction waits for those who read modules: most builds are over by then, and the next eviction tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long all who want modules wait for it, once these take more than everything may: most builds are over by then.
+const GATE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Looking through everything takes tenths of a second: once in so long is enough for those who build nothing.
 const EVICT_EVERY: Duration = Duration::from_secs(10);
 
@@ -88,11 +91,12 @@ impl Store {
         self.sweep_half_written()?;
         let mut modules = bytes_below(&self.module_cache())?;
         if modules > cap / MODULES_PART {
-            let _gate = match modules > cap {
-                true => Lock::take_within(&self.modules_gate(), PATIENCE)?,
+            let gate = match modules > cap {
+                true => Lock::take_within(&self.modules_gate(), GATE_PATIENCE)?,
                 false => None,
             };
-            if self.evict_modules(PATIENCE)? {
+            let patience = if gate.is_some() { GATE_PATIENCE } else { PATIENCE };
+            if self.evict_modules(patience, gate)? {
                 modules = 0;
             }
         }
@@ -121,7 +125,7 @@ impl Store {
             over = over.saturating_sub(item.bytes);
         }
         if over > 0 {
-            self.evict_modules(Duration::ZERO)?;
+            self.evict_modules(Duration::ZERO, None)?;
         }
         Ok(())
     }
@@ -195,8 +199,9 @@ impl Store {
         Lock::take_if_due(&self.dir().join("locks/evict"), EVICT_EVERY)
     }
 
-    /// Modules are downloaded again; but not while somebody reads them. Says whether they are gone.
-    fn evict_modules(&self, patience: Duration) -> io::Result<bool> {
+    /// Modules are downloaded again; but not while somebody reads them. Opens the gate as soon as they are out of the way. Says
+    /// whether they are gone.
+    fn evict_modules(&self, patience: Duration, gate: Option<Lock>) -> io::Result<bool> {
         let Some(alone) = Lock::take_within(&self.modules_in_use(), patience)? else {
             return Ok(false);
         };
@@ -205,13 +210,17 @@ impl Store {
         let known = self.module_cache().join("cache");
         let mut paths = named(&self.module_cache(), "")?;
         paths.sort_by_key(|path| *path != known);
-        let aside = paths
-            .iter()
-            .map(|path| put_aside(path))
-            .collect::<io::Result<Vec<_>>>()?;
+        let mut all_aside = Vec::new();
+        for path in &paths {
+            let aside = put_aside(path)?;
+            if aside == *path {
+                remove(path)?;
+            }
+            all_aside.push(aside);
+        }
         // Nobody waits for what takes long.
-        drop(alone);
-        aside.iter().try_for_each(|path| remove(path))?;
+        drop((alone, gate));
+        all_aside.iter().try_for_each(|path| remove(path))?;
         Ok(true)
     }
 
@@ -253,11 +262,8 @@ impl Store {
         let mut items = Vec::new();
         for shelf in fs::read_dir(self.artifacts())? {
             let shelf = shelf?;
-            if shelf
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(UNPUBLISHED.as_bytes())
-            {
+            // What is being published lies there, and whatever a file system or an operator hides.
+            if shelf.file_name().as_encoded_bytes().starts_with(b".") {
                 continue;
             }
             for place in fs::read_dir(shelf.path())? {
@@ -302,11 +308,22 @@ fn discard(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Renames it, in its own directory, which may be a disk of its own. No two that are there have one inode.
+/// Renames it, in its own directory, which may be a disk of its own, and says what it is called now: as before where it cannot be
+/// renamed, or is gone. No two that are there have one inode.
 fn put_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = path.with_file_name(format!("{HALF_REMOVED}{}", fs::symlink_metadata(path)?.ino()));
-    fs::rename(path, &aside)?;
-    Ok(aside)
+    let renamed = fs::symlink_metadata(path).and_then(|metadata| {
+        let aside = path.with_file_name(format!("{HALF_REMOVED}{}", metadata.ino()));
+        fs::rename(path, &aside).map(|()| aside)
+    });
+    renamed.or_else(|error| {
+        // CrossesDevices: a directory that an image brought (overlayfs).
+        let stays = [io::ErrorKind::CrossesDevices, io::ErrorKind::NotFound];
+        if stays.contains(&error.kind()) {
+            Ok(path.to_owned())
+        } else {
+            Err(error)
+        }
+    })
 }
 
 fn last_use(metadata: &Metadata) -> SystemTime {
@@ -454,10 +471,10 @@ mod tests {
             fs::write(file, "x").unwrap();
         }
         let used = store.use_modules().unwrap();
-        assert!(!store.evict_modules(Duration::ZERO).unwrap());
+        assert!(!store.evict_modules(Duration::ZERO, None).unwrap());
         assert!(hash.exists() && module.exists());
         drop(used);
-        assert!(store.evict_modules(Duration::ZERO).unwrap());
+        assert!(store.evict_modules(Duration::ZERO, None).unwrap());
         assert_eq!(fs::read_dir(store.module_cache()).unwrap().count(), 0);
     }
 }

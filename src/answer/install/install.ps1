@@ -85,7 +85,7 @@ function Install-GoProgram {
     if ($folders -notcontains $bin) {
         $key.SetValue('Path', "$path;$bin".TrimStart(';'), 'ExpandString')
         # Removes nothing, and tells all windows that something has changed (WM_SETTINGCHANGE), which the registry does not.
-        [Environment]::SetEnvironmentVariable('gox-server', $null, 'User')
+        [Environment]::SetEnvironmentVariable('gox-server', [NullString]::Value, 'User')
         Write-Host "$bin is on your PATH now: open a new terminal."
     }
 }

@@ -60,6 +60,8 @@ watch() {
         came=$(($(wc -c <"$1") / 1024))
         read_head "$1.head"
         if [ "$came" -gt 0 ]; then far="$came${length:+ of $((length / 1024))} kB"; else far=$(compiled); fi
+        # Why the last try failed is no news of this one.
+        case $far in *' kB' | 'Being compiled: '*) ;; *) far='' ;; esac
         printf '\r\033[K%s' "$(printf '%s\n' "$seconds s. $far" | cut -c 1-78)" >&2
     done
 }

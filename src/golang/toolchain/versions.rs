@@ -170,6 +170,9 @@ impl Listed {
 
 /// Asks anew which versions there are, for those who were content with what was known.
 pub fn refresh(go: Go<'_>) -> Result<(), Refusal> {
+    go.store
+        .complete()
+        .map_err(|e| trouble("make the state directory", &e))?;
     Listed::anew(go).map(drop)
 }
 
