@@ -11,8 +11,8 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::store::evict::remove;
 use crate::store::key::hex;
+use crate::store::remove::remove;
 
 /// The outputs that one build reads, each hashed once.
 pub struct Archives {

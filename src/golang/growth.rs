@@ -13,7 +13,7 @@ use std::time::{Instant, SystemTime};
 use nix::unistd::Pid;
 
 use crate::config::BuildLimits;
-use crate::store::evict::remove;
+use crate::store::remove::remove;
 
 /// One run under watch.
 pub struct Growth<'a> {

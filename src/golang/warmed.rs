@@ -63,7 +63,7 @@ fn remove_dangling(shelf: &Path) -> io::Result<()> {
     for entry in fs::read_dir(shelf)? {
         let entry = entry?;
         if entry.file_type()?.is_symlink() && fs::metadata(entry.path()).is_err() {
-            crate::store::evict::remove(&entry.path())?;
+            crate::store::remove::remove(&entry.path())?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::store::Store;
-use crate::store::evict::remove;
+use crate::store::remove::remove;
 
 /// A directory that is locked as long as it is in use, and removed when this value goes.
 #[derive(Debug)]

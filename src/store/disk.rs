@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::evict::remove;
 use super::file::{read_json, write_synced};
+use super::remove::remove;
 use super::seal::Seal;
 use super::table::place;
 use super::{Artifact, BuildKey, Meta, Table};

@@ -3,14 +3,14 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::disk::UNPUBLISHED;
+use super::file::named;
 use super::lock::Lock;
-use super::table::age;
-use super::{Artifact, BuildKey, Store};
+use super::remove::{discard, put_aside, remove};
+use super::{Artifact, Store};
 
 /// `go` renews the time of a cache entry that it uses when that is an hour old (cmd/go/internal/cache): an entry older than
 /// this, and than a build may last, is used by nobody who runs.
@@ -29,12 +29,6 @@ const MODULES_PART: u64 = 2;
 const ROOM: u64 = 256 << 20;
 const ROOM_PART: u64 = 20;
 
-/// How the name begins of what is being removed.
-const HALF_REMOVED: &str = "dead-";
-
-/// How tempfile has the name of a file begin that is written aside.
-const HALF_WRITTEN: &str = ".tmp";
-
 /// How long an eviction waits for those who read modules: most builds are over by then, and the next eviction tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,9 +37,6 @@ const GATE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looking through everything takes tenths of a second: once in so long is enough for those who build nothing.
 const EVICT_EVERY: Duration = Duration::from_secs(10);
-
-/// A builder's log longer than this is begun anew: some forty thousand builds, of a line or two each.
-const LOG_BYTES: u64 = 8 << 20;
 
 /// Something that can be removed as a whole.
 struct Item {
@@ -85,10 +76,7 @@ impl Store {
         let Some(_alone) = Lock::take_within(&self.evicting(), PATIENCE)? else {
             return Ok(());
         };
-        self.begin_log_anew()?;
-        self.sweep_unpublished()?;
-        self.sweep_half_removed()?;
-        self.sweep_half_written()?;
+        self.sweep()?;
         let mut modules = bytes_below(&self.module_cache())?;
         if modules > cap / MODULES_PART {
             let gate = match modules > cap {
@@ -136,62 +124,6 @@ impl Store {
         let bytes = |blocks: u64| blocks * disk.fragment_size();
         let wanted = ROOM.min(bytes(disk.blocks()) / ROOM_PART);
         Ok(wanted.saturating_sub(bytes(disk.blocks_available())))
-    }
-
-    /// What builders that were killed were about to publish.
-    fn sweep_unpublished(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.artifacts())? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let key = name.to_str().and_then(|name| name.strip_prefix(UNPUBLISHED));
-            let Some(key) = key.and_then(BuildKey::parse) else {
-                continue;
-            };
-            // Whoever publishes holds it.
-            if let Some(_alone) = Lock::try_take(&self.lock(&key))? {
-                remove(&entry.path())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What the builders said is kept once more beside what they say.
-    fn begin_log_anew(&self) -> io::Result<()> {
-        let log = self.log();
-        // Who has it open writes to its end.
-        match fs::metadata(&log) {
-            Ok(metadata) if metadata.len() > LOG_BYTES => fs::rename(&log, log.with_extension("log.old")),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What evictors that were killed were about to remove.
-    fn sweep_half_removed(&self) -> io::Result<()> {
-        for dir in [self.module_cache(), self.toolchains()] {
-            for path in named(&dir, HALF_REMOVED)? {
-                remove(&path)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Small files that were never put in their places: each is written within moments.
-    fn sweep_half_written(&self) -> io::Result<()> {
-        for dir in [
-            self.dir().join("resolutions"),
-            self.dir().join("failures"),
-            self.toolchains(),
-        ] {
-            for path in named(&dir, HALF_WRITTEN)? {
-                let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
-                if written.is_ok_and(|at| age(at) > USED_WITHIN) {
-                    remove(&path)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The lock of who evicts beside a request, if it is time again.
@@ -282,50 +214,6 @@ impl Store {
     }
 }
 
-/// The entries of a directory whose names begin so.
-fn named(dir: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(beginning.as_bytes())
-        {
-            paths.push(entry.path());
-        }
-    }
-    Ok(paths)
-}
-
-/// Half a program, or half a version of Go, must never lie where a whole one is looked for: a directory leaves its place in one
-/// step. Gone already is gone.
-fn discard(path: &Path) -> io::Result<()> {
-    let is_dir = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    match is_dir {
-        true => remove(&put_aside(path)?),
-        false => remove(path),
-    }
-}
-
-/// Renames it, in its own directory, which may be a disk of its own, and says what it is called now: as before where it cannot be
-/// renamed, or is gone. No two that are there have one inode.
-fn put_aside(path: &Path) -> io::Result<PathBuf> {
-    let renamed = fs::symlink_metadata(path).and_then(|metadata| {
-        let aside = path.with_file_name(format!("{HALF_REMOVED}{}", metadata.ino()));
-        fs::rename(path, &aside).map(|()| aside)
-    });
-    renamed.or_else(|error| {
-        // CrossesDevices: a directory that an image brought (overlayfs).
-        let stays = [io::ErrorKind::CrossesDevices, io::ErrorKind::NotFound];
-        if stays.contains(&error.kind()) {
-            Ok(path.to_owned())
-        } else {
-            Err(error)
-        }
-    })
-}
-
 fn last_use(metadata: &Metadata) -> SystemTime {
     let times = [metadata.accessed(), metadata.modified()];
     times
@@ -363,36 +251,8 @@ pub fn bytes_below(dir: &Path) -> io::Result<u64> {
     Ok(files_below(dir)?.iter().map(|item| item.bytes).sum())
 }
 
-/// Removes a file or a tree, of which Go makes the directories read-only. Gone already is gone.
-pub fn remove(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path).or_else(|_| {
-            make_writable(path)?;
-            fs::remove_dir_all(path)
-        }),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
-fn make_writable(dir: &Path) -> io::Result<()> {
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            make_writable(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::KeyMaker;
     use super::*;
 
     #[test]
@@ -420,31 +280,8 @@ mod tests {
         let in_use = put(store.compile_cache().join("00/new"), 1);
         let copy = put(store.artifacts().join("aa/old/zstd"), 50);
         assert_eq!(store.artifact_bytes().unwrap(), 3 << 20);
-        let old_log = dir.path().join("builders.log.old");
-        fs::write(store.log(), "a line").unwrap();
-        let keys = ["killed", "publishes"].map(|name| KeyMaker::default().field(name).finish());
-        let unpublished = |key: &BuildKey| store.artifacts().join(format!("{UNPUBLISHED}{key}/bin"));
-        keys.iter().for_each(|key| drop(put(unpublished(key), 1)));
-        let publishes = Lock::try_take(&store.lock(&keys[1])).unwrap();
-        let half = [
-            put(store.module_cache().join("dead-7/x"), 1),
-            put(store.toolchains().join("dead-8/bin/go"), 1),
-            put(dir.path().join("failures/.tmpAbCdEf"), 3),
-            put(store.artifacts().join("aa/half/zstd"), 1),
-        ];
         store.evict(3 << 20, Duration::ZERO).unwrap();
-        assert_eq!(
-            keys.each_ref().map(|key| unpublished(key).exists()),
-            [false, true]
-        );
-        assert!(half.iter().all(|path| !path.exists()));
-        drop(publishes);
         assert!(!copy.exists());
-        assert_eq!(
-            [store.log(), old_log.clone()].map(|path| path.exists()),
-            [true, false]
-        );
-        File::create(store.log()).unwrap().set_len(LOG_BYTES + 1).unwrap();
         assert_eq!(
             [&old, &new, &compiled, &in_use].map(|path| path.exists()),
             [false, true, true, true]
@@ -454,7 +291,6 @@ mod tests {
             [&new, &compiled, &in_use].map(|path| path.exists()),
             [false, false, true]
         );
-        assert_eq!([store.log(), old_log].map(|path| path.exists()), [false, true]);
     }
 
     /// Modules go with all that is known of them, and not while somebody uses them.

@@ -1,8 +1,8 @@
-//! Small files: read as what they should be, and written whole or not at all.
+//! Small files: read as what they should be, and written whole or not at all; and which there are.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
@@ -24,4 +24,20 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// The entries of a directory whose names begin so.
+pub fn named(dir: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(beginning.as_bytes())
+        {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
 }

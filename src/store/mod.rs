@@ -13,8 +13,10 @@ pub mod file;
 pub mod fingerprint;
 pub mod key;
 pub mod lock;
+pub mod remove;
 pub mod representation;
 mod seal;
+mod sweep;
 pub mod table;
 
 pub use artifact::{Artifact, Description, Meta};

@@ -21,7 +21,7 @@ use crate::golang::work::Work;
 use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended, run};
 use crate::store::Store;
-use crate::store::evict::remove;
+use crate::store::remove::remove;
 
 /// A tree that is what the checksum database says, and who found that.
 struct Verified {
