@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::config::inherited;
+use crate::store::Store;
 use crate::store::lock::Lock;
 
 /// Starts `gox-server ARGUMENTS`. The locks are its own from then on, and free when it ends, however it ends.
@@ -37,4 +38,9 @@ pub fn begin(arguments: &[&str], lock: io::Result<Option<Lock>>, log: &Path) {
     if let Err(error) = begun {
         log::warn!("cannot begin to {}: {error}", arguments.join(" "));
     }
+}
+
+/// Has a process of its own keep the state below its cap, if it is time again.
+pub fn begin_eviction(store: &Store) {
+    begin(&["evict"], store.time_to_evict(), &store.log());
 }

@@ -9,7 +9,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar, Target, Wish, executable};
-use crate::build::{Recipe, Wait, eviction, failed, kept};
+use crate::build::{Recipe, Wait, failed, kept};
 use crate::config::{Config, Patience};
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
@@ -18,7 +18,7 @@ use crate::refusals::{bad_path, bad_query, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
-use crate::{service, sidecars};
+use crate::{detached, service, sidecars};
 
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
@@ -42,7 +42,7 @@ fn respond(request: &Request, config: &Config, door: &mut dyn Audience) -> Resul
     story(request, config, &store, door).inspect_err(|refusal| {
         store.count(Counter::Refusals);
         if refusal.reason == Reason::DiskFull {
-            eviction::begin(&store);
+            detached::begin_eviction(&store);
         }
     })
 }

@@ -28,7 +28,7 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
         "handler",
         &[
             "asked", "answer", "golang", "build", "store", "config", "request", "refusals", "service",
-            "sidecars", "meaning",
+            "sidecars", "meaning", "detached",
         ],
     ),
     ("doors", &["answer", "handler", "config", "request", "journal"]),

@@ -72,8 +72,8 @@ impl Version {
     /// Whether it can only ever mean this version. A release that is not there may be a tag that Go takes for none.
     pub fn is_only(&self, version: &str) -> bool {
         // Go's own mark of a major without a go.mod.
-        let plain = |version: &str| version.trim_end_matches("+incompatible").to_owned();
-        self.is_exact() && plain(self.query()) == plain(version)
+        const MARK: &str = "+incompatible";
+        self.is_exact() && self.query().trim_end_matches(MARK) == version.trim_end_matches(MARK)
     }
 
     /// The tag that may be meant where there is no such release: to Go, one without the `v` is none.

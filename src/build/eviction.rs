@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::queue;
 use crate::config::Config;
-use crate::detached;
 use crate::golang::work::sweep;
 use crate::store::Store;
 
@@ -21,9 +20,4 @@ pub fn without_build(config: &Config, store: &Store) -> io::Result<()> {
     }
     sweep(store)?;
     store.evict(config.cache_bytes, config.limits.wall)
-}
-
-/// Has a process of its own make room, if it is time again.
-pub fn begin(store: &Store) {
-    detached::begin(&["evict"], store.time_to_evict(), &store.log());
 }

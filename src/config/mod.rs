@@ -249,8 +249,8 @@ impl Config {
     }
 }
 
-/// What the front hands on to the program that it starts for each request, and who starts a process that outlives it to that: the operator's settings, and what is
-/// needed to find `go` and the state. Everything else of the environment stays behind.
+/// What the front hands on to the program that it starts for each request, and that one to a process that outlives it: the
+/// operator's settings, and what is needed to find `go` and the state. Everything else of the environment stays behind.
 pub fn inherited() -> Vec<(OsString, OsString)> {
     const ALSO: &[&str] = &[
         "GOPROXY",

@@ -165,8 +165,8 @@ fn names_a_line(words: &str) -> bool {
         let mut parts = line.split(':').skip(1);
         is_number(parts.next()) && is_number(parts.next())
     };
-    let packages = words.split("\n# ").flat_map(|package| package.lines().skip(1));
-    if words.starts_with("# ") && packages.clone().any(is_position) {
+    let mut packages = words.split("\n# ").flat_map(|package| package.lines().skip(1));
+    if words.starts_with("# ") && packages.any(is_position) {
         return true;
     }
     let digit_follows = |ending: &str| {

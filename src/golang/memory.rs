@@ -113,7 +113,8 @@ fn ask(go: Go<'_>, target: &Target, allowed: Allowed<'_>, table: &Table, key: &B
     }
     allowed()?;
     let meaning = resolve(go, target, deadline, turn);
-    begin_eviction(go);
+    // What was unpacked to be looked into counts, though nothing is built.
+    detached::begin_eviction(go.store);
     if let Err(refusal) = remember(go, table, key, &meaning) {
         log::warn!("what {target} means is not remembered: {}", refusal.log);
     }
@@ -145,11 +146,6 @@ fn remember(go: Go<'_>, table: &Table, key: &BuildKey, meaning: &Meaning) -> Res
     table
         .put(key, &kept)
         .map_err(|e| trouble("remember what a target means", &e))
-}
-
-/// What was unpacked to be looked into counts, though nothing is built.
-fn begin_eviction(go: Go<'_>) {
-    detached::begin(&["evict"], go.store.time_to_evict(), &go.store.log());
 }
 
 /// One process asks; the others find it at work, or that it was at work just now and got no answer.

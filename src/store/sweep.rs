@@ -43,16 +43,14 @@ impl Store {
 
     /// What builders that were killed were about to publish.
     fn sweep_unpublished(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.artifacts())? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let key = name.to_str().and_then(|name| name.strip_prefix(UNPUBLISHED));
-            let Some(key) = key.and_then(BuildKey::parse) else {
+        for path in named(&self.artifacts(), UNPUBLISHED)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let Some(key) = BuildKey::parse(name.strip_prefix(UNPUBLISHED).unwrap_or_default()) else {
                 continue;
             };
             // Whoever publishes holds it.
             if let Some(_alone) = Lock::try_take(&self.lock(&key))? {
-                remove(&entry.path())?;
+                remove(&path)?;
             }
         }
         Ok(())

@@ -31,7 +31,8 @@ impl Site {
     pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>, ends: Ends) -> Response<Body> {
         let (request, body) = request.into_parts();
         let mut waits = Waits {
-            asked: format!("{} for {}", asked(&request), ends.client.ip().to_canonical()),
+            request: &request,
+            ends,
             answered: false,
         };
         let mut response = match refused(&request) {
@@ -97,17 +98,19 @@ impl Site {
 }
 
 /// A request without an answer. The program that works for it is killed when the client leaves, and says nothing more.
-struct Waits {
-    asked: String,
+struct Waits<'a> {
+    request: &'a Parts,
+    ends: Ends,
     answered: bool,
 }
 
-impl Drop for Waits {
+impl Drop for Waits<'_> {
     fn drop(&mut self) {
         if !self.answered {
             log::info!(
-                "{}: the client left, or the drain ended, before the answer",
-                self.asked
+                "{} for {}: the client left, or the drain ended, before the answer",
+                asked(self.request),
+                self.ends.client.ip().to_canonical()
             );
         }
     }

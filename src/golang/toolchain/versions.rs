@@ -36,13 +36,15 @@ const SUPPORTED_SERIES: usize = 2;
 /// the program needs a newer one: then the newest that is allowed.
 pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) -> Result<String, Refusal> {
     let here = go.toolchain.go_version();
-    let suffices = |version: GoVersion| needs.is_none_or(|needs| version >= needs);
-    let is_asked = |version: GoVersion| asked.is_none_or(|asked| asked.includes(version));
-    if asked.is_none() && here.is_none_or(suffices) || here.is_some_and(|v| is_asked(v) && suffices(v)) {
+    let wanted = Wanted { asked, needs };
+    // A Go that somebody made for himself has no version, and suffices for who asks for none.
+    if here.map_or(asked.is_none(), |version| {
+        wanted.is_asked(version) && wanted.suffices(version)
+    }) {
         return Ok(go.toolchain.version.clone());
     }
     let listed = Listed::look(go);
-    let chosen = pick(go, &listed, asked, needs);
+    let chosen = wanted.among(&Allowed::of(go, &listed));
     if listed.holds() {
         return chosen;
     }
@@ -52,37 +54,48 @@ pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) ->
         detached::begin(&["versions"], alone, &go.store.log());
         return chosen;
     }
-    pick(go, &Listed::anew(go)?, asked, needs)
+    wanted.among(&Allowed::of(go, &Listed::anew(go)?))
 }
 
-/// The same, of those that are listed and allowed.
-fn pick(
-    go: Go<'_>,
-    listed: &Listed,
+/// What is asked for, and what suffices.
+#[derive(Clone, Copy)]
+struct Wanted {
     asked: Option<GoVersion>,
     needs: Option<GoVersion>,
-) -> Result<String, Refusal> {
-    let suffices = |version: GoVersion| needs.is_none_or(|needs| version >= needs);
-    let is_asked = |version: GoVersion| asked.is_none_or(|asked| asked.includes(version));
-    let allowed = Allowed::of(go, listed);
-    let known = asked.filter(|asked| !asked.is_series() && allowed.includes(*asked));
-    let newest = |fits: &dyn Fn(GoVersion) -> bool| {
-        let releases = allowed.versions.iter().copied().filter(|v| v.is_release());
-        releases.filter(|v| fits(*v)).max()
-    };
-    let Some(newest_asked) = known.or_else(|| newest(&is_asked)) else {
-        return Err(Refusal::new(Reason::NoSuchGo).detail(format!(
-            "go{} was asked for; {allowed} may be asked for.",
-            asked.map_or_else(String::new, |asked| asked.to_string())
-        )));
-    };
-    if suffices(newest_asked) {
-        return Ok(format!("go{newest_asked}"));
+}
+
+impl Wanted {
+    fn is_asked(self, version: GoVersion) -> bool {
+        self.asked.is_none_or(|asked| asked.includes(version))
     }
-    Err(Refusal::new(Reason::NeedsNewerGo).detail(format!(
-        "It needs go{} at least; the newest that may be used is go{newest_asked}.",
-        needs.map_or_else(String::new, |needs| needs.to_string())
-    )))
+
+    fn suffices(self, version: GoVersion) -> bool {
+        self.needs.is_none_or(|needs| version >= needs)
+    }
+
+    /// The newest of those that may be used here.
+    fn among(self, allowed: &Allowed) -> Result<String, Refusal> {
+        let known = self
+            .asked
+            .filter(|asked| !asked.is_series() && allowed.includes(*asked));
+        let newest = |fits: &dyn Fn(GoVersion) -> bool| {
+            let releases = allowed.versions.iter().copied().filter(|v| v.is_release());
+            releases.filter(|v| fits(*v)).max()
+        };
+        let Some(newest_asked) = known.or_else(|| newest(&|version| self.is_asked(version))) else {
+            return Err(Refusal::new(Reason::NoSuchGo).detail(format!(
+                "go{} was asked for; {allowed} may be asked for.",
+                self.asked.map_or_else(String::new, |asked| asked.to_string())
+            )));
+        };
+        if self.suffices(newest_asked) {
+            return Ok(format!("go{newest_asked}"));
+        }
+        Err(Refusal::new(Reason::NeedsNewerGo).detail(format!(
+            "It needs go{} at least; the newest that may be used is go{newest_asked}.",
+            self.needs.map_or_else(String::new, |needs| needs.to_string())
+        )))
+    }
 }
 
 /// What may be used here.

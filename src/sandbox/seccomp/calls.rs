@@ -123,12 +123,16 @@ pub(super) const OPEN: &[(c_long, u8)] = &[(libc::SYS_openat, 2)];
 /// Said not to exist, so that a caller falls back to the older call, whose flags a filter can see.
 pub(super) const UNKNOWN: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
 
+/// What libc has no name for (asm-generic/fcntl.h).
+const F_SETOWN_EX: u64 = 15;
+const F_SETSIG: u64 = 10;
+
 /// What nobody may ask of fcntl(2): signals to whoever is named (F_SETOWN, F_SETOWN_EX, F_SETSIG), which Landlock sees from Linux
-/// 6.12 on; a lease, for which others who open the file wait; news of who does what in a directory. libc names only three.
+/// 6.12 on; a lease, for which others who open the file wait; news of who does what in a directory.
 pub(super) const FCNTL: &[u64] = &[
     libc::F_SETOWN as u64,
-    15,
-    10,
+    F_SETOWN_EX,
+    F_SETSIG,
     libc::F_SETLEASE as u64,
     libc::F_NOTIFY as u64,
 ];
