@@ -5,7 +5,7 @@ use std::io;
 use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo};
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{brought, pins};
-use crate::sandbox::enter::STEPS;
+use crate::sandbox::enter::{LAST, STEPS};
 use crate::sandbox::layer::Holds;
 use crate::sandbox::layers::Layers;
 use crate::store::Store;
@@ -39,7 +39,8 @@ pub fn doctor(config: &Config) -> bool {
         );
     }
     println!("\nA cell is entered in this order:");
-    for (number, (step, _)) in STEPS.iter().enumerate() {
+    let steps = STEPS.iter().map(|(step, _)| *step).chain([LAST]);
+    for (number, step) in steps.enumerate() {
         println!("{:>3}. {step}", number + 1);
     }
     let layers_needed = config.sandbox == SandboxPolicy::Require;

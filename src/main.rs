@@ -79,17 +79,17 @@ enum Mode {
     /// Started by gox-server itself, in a cell: downloads a toolchain and unpacks it.
     #[command(hide = true)]
     Fetch { url: String, tree: PathBuf },
-    /// Started by gox-server itself: becomes COMMAND in a cell.
+    /// Started by gox-server itself: runs COMMAND in a cell.
     #[command(hide = true)]
     Enter {
         cell: String,
         #[arg(last = true)]
         command: Vec<String>,
     },
-    /// Started by gox-server itself, in a cell: tries what the cell forbids.
+    /// Started by gox-server itself: enters a cell, and tries what it forbids.
     #[command(hide = true)]
-    Probe { place: String },
-    /// Started by go itself: becomes a compiler in its cell.
+    Probe { cell: String, place: String },
+    /// Started by go itself: runs a compiler in its cell.
     #[command(hide = true)]
     Tool {
         surroundings: PathBuf,
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
         eprintln!("gox-server: cannot listen to signals: {error}");
     }
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(why) => {
             eprintln!("gox-server: {why}");
             ExitCode::FAILURE
@@ -121,15 +121,16 @@ fn main() -> ExitCode {
 }
 
 /// What is looked at first: how a web server started it. Only without one do the arguments count.
-fn run() -> Result<(), String> {
+fn run() -> Result<ExitCode, String> {
+    let succeeded = |()| ExitCode::SUCCESS;
     if config::request_variable("GATEWAY_INTERFACE").is_some() {
-        return cgi::run();
+        return cgi::run().map(succeeded);
     }
     let inherited = Listener::inherited().map_err(|error| format!("cannot use standard input: {error}"))?;
     if let Some(listener) = inherited {
-        return server(|config| respond(config, listener));
+        return server(|config| respond(config, listener)).map(succeeded);
     }
-    match CommandLine::parse().mode.unwrap_or(Mode::Front) {
+    let done = match CommandLine::parse().mode.unwrap_or(Mode::Front) {
         Mode::Front => server(serve),
         Mode::FastCgi { bind } => server(|config| {
             let listener = Listener::bind(&bind, config.socket_mode)
@@ -168,13 +169,14 @@ fn run() -> Result<(), String> {
         }),
         Mode::Bring { version } => configured(|config| bring(&config, version)),
         Mode::Fetch { url, tree } => fetch::run(&url, &tree),
-        Mode::Enter { cell, command } => Err(enter_cell(&cell, &command)),
-        Mode::Probe { place } => try_cell(&place),
+        Mode::Enter { cell, command } => return enter_cell(&cell, &command).map(ExitCode::from),
+        Mode::Probe { cell, place } => try_cell(&cell, &place),
         Mode::Tool {
             surroundings,
             command,
-        } => Err(become_tool(&surroundings, &command)),
-    }
+        } => return run_tool(&surroundings, &command).map(ExitCode::from),
+    };
+    done.map(succeeded)
 }
 
 fn configured(run: impl FnOnce(Config) -> Result<(), String>) -> Result<(), String> {
@@ -287,26 +289,30 @@ fn open(config: &Config) -> Result<Store, String> {
     Store::open(&config.dir).map_err(|error| format!("cannot open {}: {error}", config.dir.display()))
 }
 
-/// Returns only what went wrong.
-fn enter_cell(cell: &str, command: &[String]) -> String {
+/// A driver takes the place of this process; a tool is its child.
+fn enter_cell(cell: &str, command: &[String]) -> Result<u8, String> {
     match (serde_json::from_str::<Cell>(cell), command.split_first()) {
-        (Ok(cell), Some((program, arguments))) => enter::enter(&cell, Command::new(program).args(arguments)),
-        (Err(_), _) | (_, None) => "enter: a cell and a command are wanted".to_owned(),
+        (Ok(cell), Some((program, arguments))) => {
+            enter::enter(&cell, Command::new(program).args(arguments)).map_err(|failed| failed.to_string())
+        }
+        (Err(_), _) | (_, None) => Err("enter: a cell and a command are wanted".to_owned()),
     }
 }
 
-fn try_cell(place: &str) -> Result<(), String> {
-    let place = serde_json::from_str(place).map_err(|error| format!("probe: {error}"))?;
-    let tried = probe::run(&place).map_err(|error| format!("what a cell allows is not possible: {error}"))?;
-    serde_json::to_writer(std::io::stdout(), &tried).map_err(|error| format!("probe: {error}"))
+fn try_cell(cell: &str, place: &str) -> Result<(), String> {
+    let invalid = |error| format!("probe: {error}");
+    let cell = serde_json::from_str(cell).map_err(invalid)?;
+    let place = serde_json::from_str(place).map_err(invalid)?;
+    let tried = probe::run(&cell, &place)?;
+    serde_json::to_writer(std::io::stdout(), &tried).map_err(invalid)
 }
 
-/// Returns only what went wrong.
-fn become_tool(surroundings: &Path, command: &[String]) -> String {
+/// Its exit status.
+fn run_tool(surroundings: &Path, command: &[String]) -> Result<u8, String> {
     let package = config::request_variable("TOOLEXEC_IMPORTPATH").unwrap_or_default();
     match file::read_json(surroundings) {
         Some(around) => tool::run(&around, command, &package.to_string_lossy()),
-        None => "tool: its surroundings cannot be read".to_owned(),
+        None => Err("tool: its surroundings cannot be read".to_owned()),
     }
 }
 

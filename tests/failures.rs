@@ -5,11 +5,12 @@
 use crate::queue::busy;
 use crate::support::answer::{Answer, REASONS};
 use crate::support::ask::Ask;
+use crate::support::attacks::taken_over;
 use crate::support::modproxy::archives;
-use crate::support::plain;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::without::{LANDLOCK, without};
+use crate::support::{plain, tmp};
 use crate::{machine, queue};
 use gox_server::answer::Reason;
 use std::fs;
@@ -24,6 +25,12 @@ fn get(path: &str) -> Ask {
 /// Asks a store with this setting.
 fn with(name: &str, value: &str, path: &str) -> Answer {
     Scratch::new().set(name, value).ask(&get(path))
+}
+
+fn forbidden_call() -> Answer {
+    let folder = tempfile::tempdir_in(tmp()).unwrap();
+    let store = Scratch::of_its_own().set("GOX_GO", taken_over(folder.path()));
+    store.ask(&get("/tester/forbidden-call?os=linux&arch=amd64"))
 }
 
 /// The answer of whoever meets this failure.
@@ -58,6 +65,7 @@ fn provoke(reason: &str) -> Answer {
             store.ask(&get("/tester/hello")).program();
             store.ask(&get("/tester/generate"))
         }
+        "forbidden-call" => forbidden_call(),
         "internal" => with("GOX_BUILDS", "many", "/tester/hello"),
         "proxy-failed" => with("GOX_GOPROXY", "http://127.0.0.1:1", "/tester/hello"),
         "missing-dependency" => plain("/tester/dependency-missing"),

@@ -203,6 +203,24 @@ fn a_poisoned_build_is_followed_by_a_right_one() {
     assert_ne!(sha256(&program), right, "{}", said(&next));
 }
 
+/// A compiler that was taken over dies of a system call that no compiler makes, and the answer and the log say which. With an
+/// honest compiler the same program is built.
+#[test]
+fn a_forbidden_system_call_is_named_in_the_answer_and_in_the_log() {
+    let folder = Folder::new();
+    let store = Scratch::of_its_own().set("GOX_GO", taken_over(&folder.0));
+    let ask = Ask::get("/tester/forbidden-call?os=linux&arch=amd64");
+    let answer = store.ask(&ask);
+    let text = answer.refused("forbidden-call").text();
+    let said =
+        "compile of github.com/tester/forbidden-call: stopped for a system call that no tool makes: io_setup";
+    assert!(text.contains(said), "{answer}");
+    let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
+    assert!(log.contains("forbidden-call") && log.contains(said), "{log}");
+    // It is not remembered: another compiler may do without.
+    store.set("GOX_GO", go()).ask(&ask).program();
+}
+
 /// The compiled packages in a compile cache, by their files: Go rewrites its small index entries in place.
 fn contents(cache: &Path) -> Vec<(PathBuf, String)> {
     let files = walk(cache)

@@ -77,6 +77,7 @@ reasons! {
     OtherPath "declares-another-path" 422 kept 0 "The module says that its name is another." "Ask for it by that name.";
     MissingDependency "missing-dependency" 422 passes 0 "The program needs modules that the module proxy has not got." "Try an earlier version, as in /OWNER/REPO@v1.2.3, or ask again another day.";
     TooManyBuilds "too-many-builds" 429 passes 600 "You have asked for many new programs." "Wait a while; what is built already is served at once.";
+    ForbiddenCall "forbidden-call" 500 passes 0 "A compiler or the linker made a system call that it never needs, and was stopped." "Try another version; if other programs fail too, tell the operator.";
     Internal "internal" 500 passes 0 "Something went wrong here." "Try again; if it stays so, tell the operator.";
     ProxyFailed "proxy-failed" 502 passes 30 "The module proxy did not answer as it should." "Try again in a minute.";
     ChecksumMismatch "checksum-mismatch" 502 passes 0 "The module's content is not what the checksum database says." "Do not use it; tell its author.";

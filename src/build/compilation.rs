@@ -15,7 +15,7 @@ use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
 use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended};
-use crate::sandbox::tool::Surroundings;
+use crate::sandbox::tool::{Surroundings, forbidden_calls};
 
 /// Damaged outputs, then a damaged index, and a run that finds neither.
 const TRIES: usize = 3;
@@ -139,8 +139,18 @@ impl<'a> Compilation<'a> {
         let damaged = looked
             .and_then(|()| archives.damaged())
             .map_err(|e| trouble("look at the compile cache", &e))?;
+        // Written by gox-server alone; what the tools print says less.
+        let forbidden = fs::read_to_string(forbidden_calls(self.work)).ok();
         let done = if outcome.ended == Ended::Exited(0) {
             Ok(())
+        } else if let Some(calls) = forbidden {
+            // The arguments are for the log: pointers, and flags.
+            let names = calls
+                .lines()
+                .map(|line| line.rsplit_once('(').map_or(line, |(name, _)| name));
+            Err(Refusal::new(Reason::ForbiddenCall)
+                .detail(names.collect::<Vec<_>>().join("\n"))
+                .log(calls.trim_end()))
         } else {
             let mut hidden = vec![self.work.join(main_module::COPY)];
             hidden.extend(self.go.hidden());

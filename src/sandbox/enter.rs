@@ -11,9 +11,11 @@ use nix::sys::stat::{Mode, umask};
 use nix::sys::{prctl, resource};
 
 use super::cell::{Cell, Inmate};
-use super::{landlock as file_rights, seccomp};
+use super::landlock as file_rights;
+use super::seccomp::{self, NoFilter};
+use super::supervise::{self, Failed};
 
-/// What is done, in this order: the list is the audit, and `doctor` prints it.
+/// What is done, in this order, and then [`LAST`]: the list is the audit, and `doctor` prints it.
 pub const STEPS: &[(&str, Step)] = &[
     ("every descriptor but 0, 1 and 2 is closed on exec", close_on_exec),
     ("the driver leads a session of its own", own_session),
@@ -23,9 +25,10 @@ pub const STEPS: &[(&str, Step)] = &[
     ("every capability is dropped", drop_capabilities),
     ("no new privileges", no_new_privileges),
     ("Landlock: files, TCP ports, signals", landlock),
-    // The last one: it denies setsid and would deny much of what comes before.
-    ("seccomp: system calls", seccomp_filter),
 ];
+
+/// The last one: it denies setsid and would deny much of what comes before.
+pub const LAST: &str = "seccomp: system calls";
 
 /// One restriction.
 pub type Step = fn(&Cell) -> Result<(), Refused>;
@@ -39,18 +42,45 @@ fn refused(error: impl std::fmt::Display) -> Refused {
     Refused(error.to_string())
 }
 
-/// Restricts this process and becomes `command`. Returns only if it could not.
-pub fn enter(cell: &Cell, command: &mut Command) -> String {
-    for (what, step) in STEPS {
-        if let Err(refused) = step(cell) {
-            return format!("cannot enter the cell: {what}: {refused}");
-        }
+/// Starts `command` in the cell, in place of this process or, a tool, as a child of it, whose exit status it returns.
+pub fn enter(cell: &Cell, command: &mut Command) -> Result<u8, Failed> {
+    match cell.inmate {
+        Inmate::Driver { .. } => Err(Failed::Other(become_command(cell, command, filter_driver))),
+        Inmate::Tool => supervise::run(cell, command),
+    }
+}
+
+/// Takes all steps, then the last one, and becomes `command`. Returns only if it could not, with what to print.
+pub(super) fn become_command(
+    cell: &Cell,
+    command: &mut Command,
+    last: impl FnOnce(&Cell) -> Result<(), NoFilter>,
+) -> String {
+    let entered = restrict(cell).and_then(|()| last(cell).map_err(|e| refused(format!("{LAST}: {e}"))));
+    if let Err(refused) = entered {
+        return format!("cannot enter the cell: {refused}");
     }
     let error = command.exec();
     format!(
         "cannot start {}: {error}",
         command.get_program().to_string_lossy()
     )
+}
+
+/// Takes all steps but the last one.
+pub(super) fn restrict(cell: &Cell) -> Result<(), Refused> {
+    for (what, step) in STEPS {
+        step(cell).map_err(|error| refused(format!("{what}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// The last step of a driver.
+pub(super) fn filter_driver(cell: &Cell) -> Result<(), NoFilter> {
+    match seccomp::restrict_driver() {
+        Err(_) if !cell.must_hold => Ok(()),
+        done => done,
+    }
 }
 
 fn close_on_exec(_: &Cell) -> Result<(), Refused> {
@@ -86,7 +116,7 @@ fn own_session(cell: &Cell) -> Result<(), Refused> {
     }
 }
 
-fn die_with_parent(_: &Cell) -> Result<(), Refused> {
+pub(super) fn die_with_parent(_: &Cell) -> Result<(), Refused> {
     let parent = nix::unistd::getppid();
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused)?;
     // Had the parent died before the call, no signal would come any more (prctl(2)).
@@ -139,13 +169,5 @@ fn landlock(cell: &Cell) -> Result<(), Refused> {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
         RulesetStatus::NotEnforced if !cell.must_hold => Ok(()),
         RulesetStatus::NotEnforced => Err(Refused("the kernel enforces nothing".to_owned())),
-    }
-}
-
-fn seccomp_filter(cell: &Cell) -> Result<(), Refused> {
-    match seccomp::restrict(&cell.inmate) {
-        Ok(()) => Ok(()),
-        Err(_) if !cell.must_hold => Ok(()),
-        Err(error) => Err(Refused(error.to_string())),
     }
 }

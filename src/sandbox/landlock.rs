@@ -28,7 +28,7 @@ pub fn restrict(cell: &Cell) -> Result<RestrictionStatus, RulesetError> {
         .create()?
         .add_rules(path_beneath_rules(&cell.read, read()))?
         .add_rules(path_beneath_rules(&cell.execute, read() | AccessFs::Execute))?
-        .add_rules(path_beneath_rules(&cell.write, write()))?
+        .add_rules(path_beneath_rules(&cell.write, write(&cell.inmate)))?
         .add_rules(path_beneath_rules(
             ["/dev/null"],
             AccessFs::ReadFile | AccessFs::WriteFile,
@@ -45,10 +45,14 @@ fn read() -> BitFlags<AccessFs> {
     AccessFs::ReadFile | AccessFs::ReadDir
 }
 
-/// No right to make a symbolic link, device, socket or pipe: what a tool leaves behind, the driver opens.
-fn write() -> BitFlags<AccessFs> {
-    read()
-        | make_bitflags!(AccessFs::{
-            WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
-        })
+/// No right to make a symbolic link, device, socket or pipe: what a tool leaves behind, the driver opens. A tool removes nothing:
+/// a file without a name takes space that GOX_WORK_BYTES does not count.
+fn write(inmate: &Inmate) -> BitFlags<AccessFs> {
+    let change = read() | make_bitflags!(AccessFs::{WriteFile | Truncate | MakeReg});
+    match inmate {
+        Inmate::Driver { .. } => {
+            change | make_bitflags!(AccessFs::{MakeDir | RemoveFile | RemoveDir | Refer})
+        }
+        Inmate::Tool => change,
+    }
 }

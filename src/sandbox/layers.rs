@@ -1,4 +1,4 @@
-//! What of a cell is in force on this machine, told by trying: gox-server enters a cell as `probe`, and does there what
+//! What of a cell is in force on this machine, told by trying: `gox-server probe` enters a cell, and does there what
 //! a compiler that was taken over would do. A version number or a kernel's configuration would only be a promise.
 
 use std::fs::File;
@@ -61,7 +61,6 @@ fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
     let place = Place {
         inside: dir.path().join("inside"),
         outside: dir.path().join("outside/file"),
-        driver: inmate != Inmate::Tool,
     };
     std::fs::create_dir(&place.inside)?;
     std::fs::create_dir(dir.path().join("outside"))?;
@@ -78,11 +77,8 @@ fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
         must_hold: false,
     };
     let output = Command::new(&own_binary)
-        .arg("enter")
-        .arg(serde_json::to_string(&cell)?)
-        .arg("--")
-        .arg(&own_binary)
         .arg("probe")
+        .arg(serde_json::to_string(&cell)?)
         .arg(serde_json::to_string(&place)?)
         .env_clear()
         .stdin(Stdio::null())

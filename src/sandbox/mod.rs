@@ -1,7 +1,7 @@
 //! One process tree, confined and always cleaned up. Knows no other room: what a cell holds is told to it.
 //!
 //! A cell is entered by re-executing gox-server (`gox-server enter CELL -- PROGRAM …`), which restricts itself, step
-//! by step in the order that [`enter::STEPS`] prints, and then execs. So nothing has to be safe between fork and exec.
+//! by step in the order that [`enter::STEPS`] prints, and then execs. It has one thread: nothing has to be safe between fork and exec.
 
 #![allow(unsafe_code)] // The one room that has any; each block with its proof.
 
@@ -16,4 +16,5 @@ pub mod own_binary;
 pub mod probe;
 pub mod process;
 pub mod seccomp;
+pub mod supervise;
 pub mod tool;

@@ -1,4 +1,7 @@
-//! `gox-server probe PLACE`: tries what a cell forbids, from within one, and prints how each attempt went.
+//! `gox-server probe CELL PLACE`: enters a cell, tries what it forbids, and prints how each attempt went.
+//!
+//! It starts no other program there: a tool's cell has no system calls for one with a C library. And it closes the listener of a
+//! tool's filter, so that forbidden calls fail and the next attempt can be made.
 //!
 //! An attempt is denied only if the kernel says so in the words of a refusal. Whatever else happens, success or a
 //! complaint about arguments, means that it got past the cell: so bad arguments are enough, and safe.
@@ -15,9 +18,13 @@ use std::time::Duration;
 use caps::CapSet;
 use nix::libc;
 use nix::unistd::{getppid, setsid, truncate};
+use seccompiler::SeccompAction;
 use serde::{Deserialize, Serialize};
 
+use super::cell::{Cell, Inmate};
+use super::enter::{filter_driver, restrict};
 use super::layer::Name;
+use super::seccomp::{NoFilter, restrict_tool, restrict_tool_alone};
 
 /// What the attempts are made on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,8 +33,6 @@ pub struct Place {
     pub inside: PathBuf,
     /// A file that the cell may not even read.
     pub outside: PathBuf,
-    /// Whether a driver's cell is tried, which may do more.
-    pub driver: bool,
 }
 
 /// How one attempt went.
@@ -91,6 +96,10 @@ const ATTEMPTS: &[Attempt] = &[
         call(libc::SYS_perf_event_open, 0)
     }),
     (Name::Kernel, "keys", |_| call(libc::SYS_keyctl, -1)),
+];
+
+/// Before the filter of system calls is in force, which denies a tool to ask.
+const PRIVILEGES: &[Attempt] = &[
     (Name::Privileges, "keep a capability", |_| no_capability()),
     (Name::Privileges, "gain privileges by exec", |_| {
         denied_if(nix::sys::prctl::get_no_new_privs()?)
@@ -110,18 +119,51 @@ const TOOL_ATTEMPTS: &[Attempt] = &[
 ];
 
 /// Makes every attempt. Fails where not even what the cell allows is possible.
-pub fn run(place: &Place) -> io::Result<Vec<Tried>> {
-    // The control: a cell that allows nothing would deny everything, too.
-    let file = place.inside.join("file");
-    fs::write(&file, fs::read(&file)?)?;
-    // Those that take the file outside away come last.
-    let own: &[Attempt] = if place.driver { &[] } else { TOOL_ATTEMPTS };
-    let tried = own.iter().chain(ATTEMPTS).map(|(layer, what, attempt)| Tried {
+pub fn run(cell: &Cell, place: &Place) -> Result<Vec<Tried>, String> {
+    restrict(cell).map_err(|refused| format!("cannot enter the cell: {refused}"))?;
+    let attempt = |(layer, what, attempt): &Attempt| Tried {
         layer: *layer,
         what: (*what).to_owned(),
         denied: attempt(place).is_err_and(|error| is_refusal(&error)),
-    });
-    Ok(tried.collect())
+    };
+    let mut tried: Vec<_> = PRIVILEGES.iter().map(attempt).collect();
+    let filtered = match cell.inmate {
+        Inmate::Driver { .. } => filter_driver(cell),
+        Inmate::Tool => filter_tool().map(|counted| {
+            tried.push(Tried {
+                layer: Name::Kernel,
+                what: "any number of threads".to_owned(),
+                denied: counted,
+            });
+        }),
+    };
+    filtered.map_err(|error| error.to_string())?;
+    // The control: a cell that allows nothing would deny everything, too.
+    let file = place.inside.join("file");
+    fs::read(&file)
+        .and_then(|text| fs::write(&file, text))
+        .map_err(|error| format!("what a cell allows is not possible: {error}"))?;
+    if cell.inmate == Inmate::Tool {
+        tried.extend(TOOL_ATTEMPTS.iter().map(attempt));
+    }
+    // Those that take the file outside away come last.
+    tried.extend(ATTEMPTS.iter().map(attempt));
+    Ok(tried)
+}
+
+/// Puts a tool's filter in force, but as a refusal; says whether threads would be counted.
+fn filter_tool() -> Result<bool, NoFilter> {
+    match restrict_tool() {
+        // The listener is closed.
+        Ok(_) => Ok(true),
+        Err(NoFilter::NoListener(_)) => {
+            // Where the kernel has no filters at all, each attempt says so.
+            restrict_tool_alone(SeccompAction::Errno(libc::EPERM as u32)).ok();
+            Ok(false)
+        }
+        Err(NoFilter::Refused(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Landlock answers EACCES, or EXDEV where a file would change its directory; seccomp EPERM, or ENOSYS.

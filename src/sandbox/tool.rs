@@ -1,7 +1,7 @@
 //! `gox-server tool SURROUNDINGS COMPILE|ASM|LINK ARGUMENTS…`: what `go -toolexec` starts in place of each tool.
 //!
-//! Reads from the arguments what this one tool may read and write, enters that cell and becomes the tool. So a
-//! compiler that a package takes over can change that package's own output, and nothing else.
+//! Reads from the arguments what this one tool may read and write, and runs it in that cell. So a compiler that a package takes
+//! over can change that package's own output, and nothing else.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::{Cell, Inmate};
 use super::enter::enter;
 use super::include;
+use super::supervise::Failed;
 
 /// What is the same for all tools of one build: written to a file by the builder, read by each tool.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,10 +56,10 @@ pub enum Refused {
     Unreadable(String),
 }
 
-/// Becomes the tool that `arguments` begin with, in its cell. Returns only if it could not, with what to print.
-pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> String {
+/// Runs the tool that `arguments` begin with, in its cell, and returns its exit status, or what to print.
+pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> Result<u8, String> {
     let Some((tool, rest)) = arguments.split_first() else {
-        return "tool: nothing to start".to_owned();
+        return Err("tool: nothing to start".to_owned());
     };
     let mut command = Command::new(tool);
     command.args(rest);
@@ -70,12 +71,24 @@ pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> 
         }
     } else {
         report(surroundings, tool, package);
-        match cell(surroundings, tool, rest).and_then(|cell| note(surroundings, cell)) {
-            Ok(cell) => cell,
-            Err(refused) => return format!("gox-server: {refused}"),
-        }
+        cell(surroundings, tool, rest)
+            .and_then(|cell| note(surroundings, cell))
+            .map_err(|refused| format!("gox-server: {refused}"))?
     };
-    enter(&cell, &mut command)
+    enter(&cell, &mut command).map_err(|failed| {
+        if matches!(failed, Failed::Forbidden(_)) {
+            let line = format!("{} of {package}: {failed}\n", tool_name(tool));
+            if let Err(error) = append(&forbidden_calls(&surroundings.work), &line) {
+                return format!("{failed}; cannot write that down: {error}");
+            }
+        }
+        failed.to_string()
+    })
+}
+
+/// The file to which a line is added for each tool of a build that made a forbidden system call. No tool can write to it.
+pub fn forbidden_calls(work: &Path) -> PathBuf {
+    work.join("forbidden-calls")
 }
 
 /// The cell of one tool: reads GOROOT, its package's directory, what assembler files include from their module, and the
@@ -192,17 +205,19 @@ fn archives(config: &Path) -> Result<Vec<PathBuf>, Refused> {
 fn note(around: &Surroundings, cell: Cell) -> Result<Cell, Refused> {
     let outputs = cell.read.iter().filter(|path| path.starts_with(&around.cache));
     let lines: String = outputs.map(|path| format!("{}\n", path.display())).collect();
-    let opened = OpenOptions::new().append(true).open(&around.inputs);
-    // One write: tools that run at the same time do not mix their lines.
-    opened
-        .and_then(|mut file| file.write_all(lines.as_bytes()))
+    append(&around.inputs, &lines)
         .map_err(|error| Refused::Unreadable(format!("cannot write {}: {error}", around.inputs.display())))?;
     Ok(cell)
 }
 
 fn report(around: &Surroundings, tool: &str, package: &str) {
     let line = format!("{} {package}\n", tool_name(tool));
-    let opened = OpenOptions::new().append(true).open(&around.progress);
     // Progress is a courtesy: a build that cannot tell of it goes on.
-    opened.and_then(|mut file| file.write_all(line.as_bytes())).ok();
+    append(&around.progress, &line).ok();
+}
+
+/// One write: tools that run at the same time do not mix their lines.
+fn append(file: &Path, lines: &str) -> std::io::Result<()> {
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    opened.and_then(|mut file| file.write_all(lines.as_bytes()))
 }

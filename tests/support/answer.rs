@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 36] = [
+pub(crate) const REASONS: [(&str, u16); 37] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -32,6 +32,7 @@ pub(crate) const REASONS: [(&str, u16); 36] = [
     ("missing-dependency", 422),
     ("no-such-go", 400),
     ("too-many-builds", 429),
+    ("forbidden-call", 500),
     ("internal", 500),
     ("proxy-failed", 502),
     ("checksum-mismatch", 502),

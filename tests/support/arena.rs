@@ -45,7 +45,7 @@ impl User {
     }
 }
 
-/// How an attack went: `through` or `denied`, and what it says of it.
+/// How an attack went: `through` or `denied`, and what it says of it, or the system call for which it was killed.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) through: bool,
@@ -63,10 +63,11 @@ pub(crate) struct Arena {
 }
 
 /// What is in it for every run, besides a canary. `b001` is the attacked package's; it reads its sources and `dep-d`.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("outside/canary", "tweet"),
     ("stage/work/progress", ""),
     ("stage/work/inputs", ""),
+    ("stage/work/forbidden-calls", ""),
     (
         "stage/work/b001/importcfg",
         "packagefile dep=ARENA/stage/cache/aa/dep-d\n",
@@ -196,13 +197,20 @@ impl Arena {
             .current_dir(self.path());
         let output = shell.stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
+        let words = String::from_utf8_lossy(&output.stderr);
+        if let Some((_, call)) = words.split_once("stopped for a system call that no tool makes: ") {
+            return Verdict {
+                through: false,
+                says: call.split('(').next().unwrap_or(call).to_owned(),
+            };
+        }
         let (word, says) = said.trim_end().split_once(' ').unwrap_or((said.trim_end(), ""));
         assert!(
             ["through", "denied"].contains(&word),
             "{attack} as {:?}: {}: {said}{}",
             self.user,
             output.status,
-            String::from_utf8_lossy(&output.stderr)
+            words
         );
         Verdict {
             through: word == "through",
@@ -237,8 +245,13 @@ impl Arena {
 
     /// Each file and folder that is not the attacked package's own: its mode, its age and its content.
     fn others(&self) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
-        let own = ["stage/work/b001", "stage/work/progress", "stage/work/inputs"]
-            .map(|name| self.path().join(name));
+        let own = [
+            "stage/work/b001",
+            "stage/work/progress",
+            "stage/work/inputs",
+            "stage/work/forbidden-calls",
+        ]
+        .map(|name| self.path().join(name));
         let others = ["stage", "outside"]
             .into_iter()
             .flat_map(|name| walk(&self.path().join(name)));

@@ -1,8 +1,8 @@
-//! The tables of system calls that are refused. Each stands under what it would be good for.
+//! The system calls that `go` is denied. Each stands under what it would be good for.
 
 use nix::libc::{self, c_long};
 
-/// Never, for anybody.
+/// With any arguments.
 pub(super) const DENIED: &[c_long] = &[
     // Other processes' memory, descriptors and share of the processor: none of it asks for more than the same user.
     libc::SYS_ptrace,
@@ -67,67 +67,16 @@ pub(super) const DENIED: &[c_long] = &[
     // Nothing leaves the process group, or the kill at the end would miss it.
     libc::SYS_setsid,
     libc::SYS_setpgid,
+    // Callers fall back to the older call, whose flags a filter can see.
+    libc::SYS_clone3,
+    libc::SYS_openat2,
 ];
-
-/// Never, for a tool: it reads files, writes files and starts threads. The driver needs these for its caches and its tools.
-pub(super) const TOOL_DENIED: &[c_long] = &[
-    libc::SYS_socket,
-    // Locks on what all builds share: to read it is enough for one.
-    libc::SYS_flock,
-    // A file's owner, mode, times and attributes: Landlock has no say in them, and the caches are the same user's.
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr,
-    // A file's end, by its name: Landlock has no say in it before Linux 6.2.
-    libc::SYS_truncate,
-    // Signals to others: Landlock has no say in them before Linux 6.12. `kill` and `tgkill` are refused by their argument.
-    libc::SYS_tkill,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_pidfd_send_signal,
-    // Files without a name are memory that RLIMIT_DATA does not count.
-    libc::SYS_memfd_create,
-    libc::SYS_memfd_secret,
-];
-
-/// The same by their old names, which newer processors' kernels never had.
-#[cfg(target_arch = "x86_64")]
-pub(super) const TOOL_DENIED_OLD: &[c_long] = &[
-    libc::SYS_fork,
-    libc::SYS_vfork,
-    libc::SYS_chmod,
-    libc::SYS_chown,
-    libc::SYS_lchown,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_futimesat,
-];
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) const TOOL_DENIED_OLD: &[c_long] = &[];
-
-/// Calls that open a file by its name, and which argument holds the flags. `creat` always asks to write.
-#[cfg(target_arch = "x86_64")]
-pub(super) const OPEN: &[(c_long, u8)] = &[(libc::SYS_openat, 2), (libc::SYS_open, 1)];
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) const OPEN: &[(c_long, u8)] = &[(libc::SYS_openat, 2)];
-
-/// Said not to exist, so that a caller falls back to the older call, whose flags a filter can see.
-pub(super) const UNKNOWN: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
 
 /// What libc has no name for (asm-generic/fcntl.h).
 const F_SETOWN_EX: u64 = 15;
 const F_SETSIG: u64 = 10;
 
-/// What nobody may ask of fcntl(2): signals to whoever is named (F_SETOWN, F_SETOWN_EX, F_SETSIG), which Landlock sees from Linux
+/// Commands of fcntl(2): signals to any process (F_SETOWN, F_SETOWN_EX, F_SETSIG), which Landlock sees from Linux
 /// 6.12 on; a lease, for which others who open the file wait; news of who does what in a directory.
 pub(super) const FCNTL: &[u64] = &[
     libc::F_SETOWN as u64,
@@ -135,14 +84,6 @@ pub(super) const FCNTL: &[u64] = &[
     F_SETSIG,
     libc::F_SETLEASE as u64,
     libc::F_NOTIFY as u64,
-];
-
-/// And what no tool may: locks, as flock(2).
-pub(super) const TOOL_FCNTL: &[u64] = &[
-    libc::F_SETLK as u64,
-    libc::F_SETLKW as u64,
-    libc::F_OFD_SETLK as u64,
-    libc::F_OFD_SETLKW as u64,
 ];
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. NEWTIME's bit means the exit signal in clone(2).
