@@ -63,14 +63,15 @@ fn story(
     let patience = Patience::of_request(config);
     let toolchain = brought::default(config, store, &mut brought::until(patience.end()))?;
     supports(&toolchain, &platform)?;
+    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let go = Go {
         config,
         store,
         toolchain: &toolchain,
         patience,
+        client: Some(&client),
     };
-    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    let resolved = meaning(go, &target, &client)?;
+    let resolved = meaning(go, &target)?;
     let guess = Guess::of(&target, &wish, &resolved.version);
     let version = versions::choose(go, wish.go, resolved.needs)?;
     let recipe = Recipe::new(resolved, platform, version, wish);
@@ -104,9 +105,9 @@ fn story(
     Ok(served(artifact.represented(coding), request, guess).noted(recipe.resolved.notices.as_ref()))
 }
 
-/// HEAD builds nothing: what is not there is announced, unless it is known that it will never be.
+/// HEAD builds nothing: what is not there is announced, unless it is known that a build would fail.
 fn head(recipe: &Recipe, request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
-    match failed(recipe, config, store).filter(|refusal| refusal.reason.is_for_ever()) {
+    match failed(recipe, config, store).filter(|refusal| refusal.reason.is_kept()) {
         Some(refusal) => Err(refusal),
         None => Ok(announced(&recipe.description(), request).noted(recipe.resolved.notices.as_ref())),
     }

@@ -57,12 +57,13 @@ fn resolved(target: &Target, request: &Request, config: &Config) -> Result<Resol
     let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
     let patience = Patience::of_request(config);
     let toolchain = brought::default(config, &store, &mut brought::until(patience.end()))?;
+    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let go = Go {
         config,
         store: &store,
         toolchain: &toolchain,
         patience,
+        client: Some(&client),
     };
-    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    meaning(go, target, &client)
+    meaning(go, target)
 }

@@ -16,6 +16,7 @@ use gox_server::golang::toolchain::{bring, fetch, versions};
 use gox_server::golang::{Toolchain, memory};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
+use gox_server::store::budget::Client;
 use gox_server::store::{Store, file};
 use gox_server::{doctor, first_process, journal, terminal};
 use nix::sys::signal::SigSet;
@@ -61,9 +62,9 @@ enum Mode {
     },
     /// Say what works here and what does not.
     Doctor,
-    /// Started by gox-server itself: builds what RECIPE says, holding a lock on 0 and a slot on 1.
+    /// Started by gox-server itself: builds what RECIPE says for CLIENT, holding a lock on 0 and a slot on 1.
     #[command(hide = true)]
-    Builder { recipe: String },
+    Builder { recipe: String, client: Option<String> },
     /// Started by gox-server itself: asks anew what TARGET means, holding a lock on 0.
     #[command(hide = true)]
     Refresh { target: String },
@@ -157,7 +158,9 @@ fn run() -> Result<ExitCode, String> {
                 Err("something that is needed does not work".to_owned())
             }
         }),
-        Mode::Builder { recipe } => configured(|config| builder(&config, &recipe)),
+        Mode::Builder { recipe, client } => {
+            configured(|config| builder(&config, &recipe, client.map(Client::named)))
+        }
         Mode::Refresh { target } => configured(|config| {
             let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
             ask_anew(&config, |go| memory::refresh(go, &target))
@@ -214,7 +217,11 @@ fn serve(config: Config) -> Result<(), String> {
         // Whatever became of the file: a front and its programs stay one version.
         program: "/proc/self/exe".into(),
         inherited: config::inherited(),
-        limits: front::Limits::default(),
+        limits: front::Limits {
+            per_address: config.connections_per_address,
+            ..front::Limits::default()
+        },
+        trusted_proxies: config.trusted_proxies,
         drain: config.drain,
     };
     let stopped = front.run();
@@ -237,13 +244,13 @@ fn respond(config: Config, listener: Listener) -> Result<(), String> {
         .map_err(|error| format!("cannot respond: {error}"))
 }
 
-fn builder(config: &Config, recipe: &str) -> Result<(), String> {
+fn builder(config: &Config, recipe: &str, client: Option<Client>) -> Result<(), String> {
     leave_session();
     let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("builder: {error}"))?;
     let store = open(config)?;
-    let built = build::builder::build(&recipe, config, &store);
+    let built = build::builder::build(&recipe, client.as_ref(), config, &store);
     // Who waits for the program shall not wait for the cleaning too.
-    give_back_locks()?;
+    give_back_locks(&store, &recipe)?;
     evicted(store.evict(config.cache_bytes, config.limits.wall))?;
     built.map_err(|refusal| refusal.reason.name().to_owned())
 }
@@ -261,6 +268,7 @@ fn ask_anew(config: &Config, ask: impl FnOnce(Go<'_>) -> Result<(), Refusal>) ->
         store: &store,
         toolchain: &toolchain,
         patience: Patience::of_operator(config),
+        client: None,
     };
     ask(go).map_err(|refusal| refusal.log)
 }
@@ -277,8 +285,10 @@ fn leave_session() {
     }
 }
 
-/// A lock goes with the last descriptor of its file.
-fn give_back_locks() -> Result<(), String> {
+/// A lock goes with the last descriptor of its file, which goes first: there are as many as there are recipes.
+fn give_back_locks(store: &Store, recipe: &Recipe) -> Result<(), String> {
+    std::fs::remove_file(store.lock(&recipe.key()))
+        .unwrap_or_else(|error| log::warn!("cannot remove a build's lock: {error}"));
     let nothing =
         std::fs::File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?;
     let given = nix::unistd::dup2_stdin(&nothing).and_then(|()| nix::unistd::dup2_stdout(&nothing));
@@ -317,7 +327,7 @@ fn run_tool(surroundings: &Path, command: &[String]) -> Result<u8, String> {
 }
 
 fn settings_help() -> String {
-    let row = |s: &Setting| format!("  {:<24}{}\n  {:24}[{}]\n", s.name, s.meaning, "", s.default);
+    let row = |s: &Setting| format!("  {:<28}{}\n  {:28}[{}]\n", s.name, s.meaning, "", s.default);
     format!(
         "Settings (environment variables):\n{}",
         SETTINGS.iter().map(row).collect::<String>()

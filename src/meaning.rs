@@ -5,24 +5,14 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
 use crate::config::Config;
 use crate::golang::command::Go;
-use crate::golang::memory::Allowed;
 use crate::golang::{Resolved, memory};
-use crate::store::budget::{Client, Cost};
+use crate::store::budget::Cost;
 
 /// One package of one exact version.
-pub fn meaning(go: Go<'_>, target: &Target, client: &Client) -> Result<Resolved, Refusal> {
-    served(go, target, &|| may_look_up(go, client))
-}
-
-/// The same for the operator, whose questions nobody counts.
-pub fn meaning_for_operator(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
-    served(go, target, &|| Ok(()))
-}
-
-fn served(go: Go<'_>, target: &Target, may_ask: Allowed<'_>) -> Result<Resolved, Refusal> {
+pub fn meaning(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
     // What is refused by its looks costs no question.
     not_denied(go.config, &target.import_path())?;
-    let resolved = memory::meaning(go, target, may_ask)?;
+    let resolved = memory::meaning(go, target, &|| may_look_up(go))?;
     // A denied repository has other names that lead to it.
     not_denied(go.config, &resolved.package)?;
     allowed(go.config, &resolved.module)?;
@@ -45,8 +35,9 @@ fn allowed(config: &Config, module: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Whether this client may have the module proxy asked once more.
-fn may_look_up(go: Go<'_>, client: &Client) -> Result<(), Refusal> {
+/// Whether the client may have the module proxy asked once more. The operator's questions are not counted.
+fn may_look_up(go: Go<'_>) -> Result<(), Refusal> {
+    let Some(client) = go.client else { return Ok(()) };
     let within = go.store.spend(client, Cost::Lookup, go.config.lookups_per_hour);
     match within.map_err(|e| trouble("count a client's questions", &e))? {
         true => Ok(()),

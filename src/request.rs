@@ -100,23 +100,9 @@ impl Request {
             && conditions.into_iter().all(Option::is_none)
     }
 
-    /// Who asks: the peer, or, past proxies that are trusted, whom the nearest of them saw. Each adds to the right of the
-    /// list; what is left of the first stranger is the stranger's own word.
+    /// The address of the client, past proxies that are trusted.
     pub fn client_address(&self, trusts: impl Fn(IpAddr) -> bool) -> &str {
-        let is_trusted = |address: &str| address.parse().is_ok_and(&trusts);
-        let hops = self
-            .forwarded_for
-            .rsplit(',')
-            .map(str::trim)
-            .filter(|hop| !hop.is_empty());
-        let mut seen = self.client.as_str();
-        for hop in hops {
-            if !is_trusted(seen) {
-                break;
-            }
-            seen = hop;
-        }
-        seen
+        client_address(&self.client, &self.forwarded_for, trusts)
     }
 
     /// Where the client sees the service: scheme, host and mount. It is printed into what that client alone gets, so that
@@ -137,6 +123,47 @@ impl Request {
         } else {
             "HOST"
         }
+    }
+}
+
+/// The address of the client: the peer's, or, past proxies that are trusted, the one that the nearest of them saw. Each adds to the
+/// right of the list; what is left of the first stranger is the stranger's own word.
+pub fn client_address<'a>(peer: &'a str, forwarded_for: &'a str, trusts: impl Fn(IpAddr) -> bool) -> &'a str {
+    let is_trusted = |address: &str| address.parse().is_ok_and(&trusts);
+    let hops = forwarded_for.rsplit(',').map(address_of_hop);
+    let mut seen = address_of_hop(peer);
+    for hop in hops.filter(|hop| !hop.is_empty()) {
+        if !is_trusted(seen) {
+            break;
+        }
+        seen = hop;
+    }
+    seen
+}
+
+/// The address of a hop, in any of the forms that proxies write: with a port, brackets, a zone or quotes, and as a `for=` of RFC 7239
+/// section 6. What holds no address (`unknown`, `_hidden`) stays as it is.
+fn address_of_hop(hop: &str) -> &str {
+    let mut pairs = hop.split(';').map(str::trim);
+    let node = pairs.find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim_end()
+            .eq_ignore_ascii_case("for")
+            .then_some(value.trim_start())
+    });
+    let hop = node.unwrap_or(hop).trim().trim_matches('"').trim();
+    let host = match hop.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').map_or(hop, |(host, _)| host),
+        // More colons than one are those of an IPv6 address.
+        None => match hop.split_once(':') {
+            Some((host, port)) if !port.contains(':') => host,
+            Some(_) | None => hop,
+        },
+    };
+    let host = host.split_once('%').map_or(host, |(address, _zone)| address);
+    match host.parse::<IpAddr>() {
+        Ok(_) => host,
+        Err(_) => hop,
     }
 }
 
@@ -194,6 +221,32 @@ mod tests {
             ("10.0.0.1", "198.51.100.7, 203.0.113.9", "203.0.113.9"),
             ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
             ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "203.0.113.9:4711", "203.0.113.9"),
+            ("10.0.0.1", "203.0.113.9, 10.0.0.2:5555", "203.0.113.9"),
+            (
+                "10.0.0.1",
+                "198.51.100.7, 203.0.113.9:1, [::ffff:10.0.0.2]:5555",
+                "203.0.113.9",
+            ),
+            ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+            ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+            ("10.0.0.1", "2001:db8::1", "2001:db8::1"),
+            ("10.0.0.1", "fe80::1%eth0", "fe80::1"),
+            ("10.0.0.1", "[fe80::1%25eth0]:80", "fe80::1"),
+            ("10.0.0.1", "\"203.0.113.9\"", "203.0.113.9"),
+            ("10.0.0.1", "\"[2001:db8::1]:443\"", "2001:db8::1"),
+            ("10.0.0.1", "for=203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "For = \"203.0.113.9:80\"", "203.0.113.9"),
+            (
+                "10.0.0.1",
+                "proto=https;for=\"[2001:db8::1]:443\";by=10.0.0.2",
+                "2001:db8::1",
+            ),
+            ("10.0.0.1", "203.0.113.9 , \t", "203.0.113.9"),
+            ("10.0.0.1:9000", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "203.0.113.9, unknown", "unknown"),
+            ("10.0.0.1", "203.0.113.9, _hidden:80", "_hidden:80"),
+            ("10.0.0.1", "203.0.113.9, [2001:db8::1", "[2001:db8::1"),
         ] {
             let request = Request {
                 client: client.into(),

@@ -3,17 +3,17 @@
 
 use std::io;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::refusal::trouble;
 use crate::answer::response::Reader;
 use crate::answer::{Reason, Refusal, Response, page, platforms};
 use crate::asked::Platform;
-use crate::build::queue;
 use crate::config::Config;
 use crate::golang::Toolchain;
 use crate::golang::command::supports;
 use crate::golang::toolchain::brought;
+use crate::golang::work::Work;
 use crate::installs;
 use crate::request::Request;
 use crate::sandbox::layers::Layers;
@@ -84,6 +84,7 @@ fn status(config: &Config) -> Result<Response, Refusal> {
         .iter()
         .map(|version| format!("go{version}"))
         .collect();
+    let turns = store.build_turns(config.builds());
     let mut counts = serde_json::Map::new();
     for counter in Counter::ALL {
         counts.insert(counter.name().to_owned(), json!(looking(store.counted(counter))?));
@@ -93,42 +94,50 @@ fn status(config: &Config) -> Result<Response, Refusal> {
         "go": toolchain.as_ref().map(|toolchain| &toolchain.version),
         "go_hole": toolchain.as_ref().and_then(Toolchain::hole),
         "brought": brought,
-        "builds": { "running": looking(queue::running(&store, config.builds()))?, "slots": config.builds() },
-        "queue": { "waiting": looking(queue::length(&store))?, "most": config.queue },
+        "builds": { "running": looking(turns.running())?, "slots": config.builds() },
+        "queue": { "waiting": looking(turns.length())?, "most": config.queue },
         "cells": cells(&store),
         "counts": counts,
-        "cache_bytes": { "artifacts": looking(store.artifact_bytes())?, "most": config.cache_bytes },
+        "cache_bytes": { "artifacts": artifact_bytes(&store)?, "most": config.cache_bytes },
     });
     Ok(Response::text(200, "application/json", format!("{status:#}\n")).with("Cache-Control", "no-store"))
 }
 
-/// What a tool's cell lacks, tried now, and whether all builds share one compile cache.
-fn cells(store: &Store) -> serde_json::Value {
-    match Layers::of_tool(&store.work()) {
-        Ok(layers) => json!({
+/// What a tool's cell lacks, tried a while ago at most, and whether all builds share one compile cache.
+fn cells(store: &Store) -> Option<Value> {
+    let tried = store.observed("cells", || {
+        // A directory of its own, which no sweep takes for a dead owner's.
+        let work = Work::begin(store, "status-")?;
+        let layers = Layers::of_tool(work.path())?;
+        Ok(json!({
             "shared_compile_cache": layers.guard_caches(),
             "missing": layers.missing().map(ToString::to_string).collect::<Vec<_>>(),
-        }),
-        Err(error) => {
-            log::warn!("cannot try a tool's cell: {error}");
-            serde_json::Value::Null
-        }
-    }
+        }))
+    });
+    tried
+        .inspect_err(|error| log::warn!("cannot try a tool's cell: {error}"))
+        .ok()
+}
+
+/// Bytes of all programs with their copies, counted a while ago at most.
+fn artifact_bytes(store: &Store) -> Result<u64, Refusal> {
+    looking(store.observed("artifact-bytes", || store.artifact_bytes()))
 }
 
 /// The same for Prometheus (text exposition format 0.0.4).
 fn metrics(config: &Config) -> Result<Response, Refusal> {
     let store = open(config)?;
+    let turns = store.build_turns(config.builds());
     let mut text = String::new();
     for counter in Counter::ALL {
         let name = format!("{}_total", counter.name());
         text += &metric(&name, "counter", counter.help(), looking(store.counted(counter))?);
     }
-    let running = looking(queue::running(&store, config.builds()))? as u64;
+    let running = looking(turns.running())? as u64;
     text += &metric("builds_running", "gauge", "Builds that run now.", running);
-    let waiting = looking(queue::length(&store))? as u64;
+    let waiting = looking(turns.length())? as u64;
     text += &metric("builds_waiting", "gauge", "Builds that wait for a slot.", waiting);
-    let bytes = looking(store.artifact_bytes())?;
+    let bytes = artifact_bytes(&store)?;
     text += &metric(
         "artifact_bytes",
         "gauge",

@@ -16,7 +16,7 @@ use crate::build::{Recipe, Stage, Wait, progress, warm};
 use crate::config::{Config, Patience};
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
-use crate::meaning::meaning_for_operator;
+use crate::meaning::meaning;
 use crate::refusals::{bad_path, bad_query};
 use crate::store::evict::bytes_below;
 use crate::store::{Artifact, Store};
@@ -84,6 +84,7 @@ pub fn warm(config: &Config, typed: &[String], version: Option<GoVersion>) -> Re
         store: &store,
         toolchain: &default,
         patience: Patience::of_operator(config),
+        client: None,
     };
     let version = versions::choose(go, version, None)?;
     let toolchain = brought::of_version(&default, config, &store, &version, &mut coming)?;
@@ -151,9 +152,10 @@ fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>),
         store: &store,
         toolchain: &toolchain,
         patience: Patience::of_operator(config),
+        client: None,
     };
     bar.set_message(format!("asking for {target}"));
-    let resolved = meaning_for_operator(go, &target)?;
+    let resolved = meaning(go, &target)?;
     let version = versions::choose(go, wish.go, resolved.needs)?;
     let recipe = Recipe::new(resolved, platform, version, wish);
     bar.set_message(recipe.package_at_version());

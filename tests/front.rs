@@ -5,6 +5,7 @@ use crate::support::ask::Ask;
 use crate::support::attacks::copy;
 use crate::support::front::Front;
 use crate::support::http::request;
+use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::{PATIENCE, eventually, gox_server, processes, tmp};
 use std::fs;
@@ -157,4 +158,48 @@ fn many_idle_connections_stop_nobody() {
     let idle: Vec<_> = (0..200).map(|_| front.connect()).collect();
     assert_eq!(front.ask(&Ask::get("/robots.txt")).status, 200);
     drop(idle);
+}
+
+/// As many requests as the front serves at once, and more, wait for a build; a probe waits for none of them.
+#[test]
+fn health_is_answered_beside_256_requests() {
+    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+    let front = store.front();
+    let ask = Ask::get("/tester/waits-for-dependency");
+    // What it means is known then.
+    assert_eq!(front.ask(&ask.clone().method("HEAD")).status, 200);
+    let waits: Vec<_> = (0..300)
+        .map(|_| {
+            let mut client = front.connect();
+            client.write_all(&request(&ask)).unwrap();
+            client
+        })
+        .collect();
+    let pid = i32::try_from(front.child.id()).unwrap();
+    eventually("256 requests are under way", PATIENCE, || {
+        processes::children(pid).len() >= 256
+    });
+    assert_eq!(front.ask(&Ask::get("/-/health")).status, 200);
+    drop(waits);
+    proxy.change(Manner::Serve);
+}
+
+/// A connection beyond its address's part is answered, and asked for health only.
+#[test]
+fn connections_of_an_address_are_bounded() {
+    let store = Scratch::cold().unset("GOX_CONNECTIONS_PER_ADDRESS");
+    let front = store.front();
+    let idle: Vec<_> = (0..64).map(|_| front.connect()).collect();
+    let answer = front.ask(&Ask::get("/robots.txt"));
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("1")),
+        "{answer}"
+    );
+    assert_eq!(front.ask(&Ask::get("/-/health")).status, 200);
+    drop(idle);
+    eventually("its part is free again", PATIENCE, || {
+        front.ask(&Ask::get("/robots.txt")).status == 200
+    });
 }

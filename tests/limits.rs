@@ -13,10 +13,10 @@ use crate::support::processes;
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
 use crate::support::{eventually, plain, walk};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 #[track_caller]
 fn refused_for(answer: &Answer, reasons: &[&str]) {
@@ -65,6 +65,47 @@ fn an_accident_is_not_remembered() {
     store.ask(&busy).refused("out-of-time");
     let store = store.unset("GOX_BUILD_SECONDS");
     store.ask(&busy).program();
+}
+
+/// Within the same limits it would fail again: Retry-After says when it is tried again, and until then nothing is built.
+#[test]
+fn what_exceeded_a_limit_is_not_built_again_for_a_while() {
+    let store = Scratch::new();
+    let busy = Ask::get("/tester/busy@v1.0.0");
+    store.ask(&busy.clone().method("HEAD"));
+    let store = store.set("GOX_BUILD_SECONDS", "1");
+    let built = || {
+        walk(&store.dir.join("counters"))
+            .iter()
+            .filter(|path| path.ends_with("failed_builds"))
+            .map(|path| fs::metadata(path).unwrap().len())
+            .sum::<u64>()
+    };
+    let refused = |ask: &Ask| {
+        let answer = store.ask(ask);
+        answer
+            .refused("out-of-time")
+            .header("retry-after")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    assert_eq!((refused(&busy), built()), (3600, 1));
+    assert_eq!((refused(&busy), built()), (3600, 1));
+    refused(&busy.clone().method("HEAD"));
+    let age = |minutes: u64| {
+        let then = SystemTime::now() - Duration::from_secs(minutes * 60);
+        let files = walk(&store.dir.join("failures"));
+        files
+            .iter()
+            .for_each(|path| File::open(path).unwrap().set_modified(then).unwrap());
+    };
+    age(40);
+    assert_eq!((refused(&busy), built()), (20 * 60, 1));
+    age(61);
+    assert_eq!((refused(&busy), built()), (3600, 2));
+    // Another query of the same program is another build.
+    assert_eq!(refused(&Ask::get("/tester/busy@v1.0.0?tags=x")), 3600);
 }
 
 #[test]

@@ -24,12 +24,12 @@ pub(crate) fn busy() -> (Scratch, crate::support::cgi::Cgi) {
     (store, first)
 }
 
-/// Tickets are files named by their numbers.
+/// Tickets are files named START-NUMBER-CLIENT.
 fn waiting(store: &Scratch) -> usize {
     let entries = fs::read_dir(store.dir.join("queue")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|name| name.starts_with(|letter: char| letter.is_ascii_digit()))
         .count()
 }
 
@@ -75,16 +75,238 @@ fn turns_come_in_order_of_arrival() {
     for cgi in waiting {
         cgi.answer().program();
     }
-    let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
-    let built: Vec<_> = log
-        .lines()
-        .filter_map(|line| line.split("built ").nth(1))
-        .collect();
-    let order = ["busy", "hello@v1.1.0", "generate", "hello@v1.0.0", "pgo-garbage"];
-    assert!(
-        built.len() == order.len() && built.iter().zip(order).all(|(line, name)| line.contains(name)),
-        "{log}"
+    assert_eq!(
+        built(&store),
+        ["busy", "hello@v1.1.0", "generate", "hello@v1.0.0", "pgo-garbage"]
     );
+}
+
+/// What was built so far, in that order: `busy`, and `hello@v1.0.0` where there are several versions.
+fn built(store: &Scratch) -> Vec<String> {
+    let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
+    let lines = log.lines().filter_map(|line| line.split("built ").nth(1));
+    let names = lines.map(|line| line.split(' ').next().unwrap().rsplit('/').next().unwrap());
+    let names = names.map(|name| match name.starts_with("hello@") {
+        true => name,
+        false => name.split('@').next().unwrap(),
+    });
+    names.map(str::to_owned).collect()
+}
+
+/// The same for a client of its own, whom a trusted proxy saw.
+fn by(client: &str, ask: Ask) -> Ask {
+    ask.header("X-Forwarded-For", client)
+}
+
+/// A newcomer waits for the build that runs, and for none that another client has queued.
+#[test]
+fn a_client_that_queues_much_delays_no_other() {
+    let (store, first) = busy();
+    let store = store.set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    let greedy = |number: usize| {
+        by(
+            "192.0.2.1",
+            Ask::get(&format!("/tester/hello@v1.1.0?tags=x{number}")),
+        )
+    };
+    let mut waits = Vec::new();
+    for number in 0..6 {
+        waits.push(store.start(&greedy(number)));
+        until_waiting(&store, number + 1);
+    }
+    let others = ["/tester/hello@v1.0.0", "/tester/generate"];
+    for (path, place) in others.iter().zip(7..) {
+        waits.push(store.start(&by("198.51.100.1", Ask::get(path))));
+        until_waiting(&store, place);
+    }
+    first.answer().program();
+    for cgi in waits {
+        cgi.answer().program();
+    }
+    let built = built(&store);
+    let place = |name: &str| built.iter().position(|built| built == name);
+    assert_eq!(
+        [place("hello@v1.0.0"), place("generate")],
+        [Some(2), Some(4)],
+        "{built:?}"
+    );
+}
+
+/// A program that another client has queued behind others comes when it is this client's turn.
+#[test]
+fn a_client_that_queues_a_program_delays_no_other_that_wants_it() {
+    let (store, first) = busy();
+    let store = store.set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    let mut waits = Vec::new();
+    for number in 0..5 {
+        let path = match number {
+            4 => "/tester/generate".to_owned(),
+            other => format!("/tester/hello@v1.1.0?tags=x{other}"),
+        };
+        waits.push(store.start(&by("192.0.2.1", Ask::get(&path))));
+        until_waiting(&store, number + 1);
+    }
+    let other = store.start(&by("198.51.100.1", Ask::get("/tester/generate")));
+    // It has a ticket of its own, or the build is over before.
+    eventually("it waits", PATIENCE, || {
+        waiting(&store) == 6 || built(&store).len() == 6
+    });
+    first.answer().program();
+    other.answer().program();
+    for cgi in waits {
+        cgi.answer().program();
+    }
+    let built = built(&store);
+    let place = built.iter().position(|built| built == "generate");
+    assert_eq!((place, built.len()), (Some(2), 6), "{built:?}");
+}
+
+/// With two slots, a client that has one gets the other only while nobody else waits.
+#[test]
+fn no_client_takes_all_slots_while_another_waits() {
+    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_BUILDS", "2")
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    let slow = |number: usize| {
+        let path = format!("/tester/waits-for-dependency?tags=x{number}");
+        by("192.0.2.1", Ask::get(&path))
+    };
+    let mut waits: Vec<_> = (0..2).map(|number| store.start(&slow(number))).collect();
+    eventually("both slots are taken", PATIENCE, || {
+        let running = processes::about(&store.dir);
+        running.iter().filter(|process| process.is("builder")).count() == 2
+    });
+    waits.push(store.start(&slow(2)));
+    until_waiting(&store, 1);
+    for number in 3..6 {
+        waits.push(store.start(&slow(number)));
+    }
+    let other = store.start(&by("198.51.100.1", hello("v1.0.0")));
+    until_waiting(&store, 5);
+    proxy.change(Manner::Serve);
+    other.answer().program();
+    for cgi in waits {
+        cgi.answer().program();
+    }
+    let built = built(&store);
+    let place = built.iter().position(|name| name == "hello@v1.0.0");
+    assert!(place.is_some_and(|place| place <= 3), "{built:?}");
+}
+
+/// A budget counts the seconds for which builds hold slots.
+#[test]
+fn slot_seconds_of_a_client_and_hour() {
+    let store = Scratch::new()
+        .set("GOX_SLOT_SECONDS_PER_HOUR", "1")
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    store.ask(&by("192.0.2.1", hello("v1.0.0"))).program();
+    let next = hello("v1.1.0");
+    store
+        .ask(&by("192.0.2.9", next.clone()))
+        .refused("too-many-builds");
+    store.ask(&by("192.0.2.9", hello("v1.0.0"))).program();
+    store.ask(&by("198.51.100.1", next)).program();
+}
+
+/// A client whose names the module proxy answers slowly holds two of the turns to ask it, and no more.
+#[test]
+fn slow_names_of_one_client_delay_no_other() {
+    let proxy = Proxy::start(Manner::Hold("/slow/@v/list"));
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    // What it needs is known: its list of versions is not asked for.
+    store.ask(&hello("v1.0.0")).program();
+    let slow = |number: usize| by("192.0.2.1", Ask::get(&format!("/slow{number}/slow")));
+    let waits: Vec<_> = (0..12).map(|number| store.start(&slow(number))).collect();
+    eventually("two ask, and ten wait", PATIENCE, || {
+        let queue = fs::read_dir(store.dir.join("locks/lookups/queue"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let tickets = queue.filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit());
+        tickets.count() == 10
+    });
+    let other = store.ask(&by("198.51.100.1", Ask::get("/tester/generate")));
+    assert_eq!(other.status, 200, "{other}");
+    let slow_asked = |path: &&String| path.ends_with("/slow/@v/list");
+    assert_eq!(proxy.asked().iter().filter(slow_asked).count(), 2);
+    proxy.change(Manner::Serve);
+    for cgi in waits {
+        cgi.answer();
+    }
+}
+
+/// Old answers are refreshed within the client's budget of look-ups.
+#[test]
+fn refreshes_count() {
+    let proxy = Proxy::start(Manner::Serve);
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1")
+        .set("GOX_LOOKUPS_PER_HOUR", "1")
+        .set("GOX_RESOLVE_SECONDS", "0");
+    let ask = Ask::get("/tester/hello");
+    let first = store.ask(&by("192.0.2.1", ask.clone())).sha256();
+    store.quiet();
+    let before = proxy.asked().len();
+    assert_eq!(store.ask(&by("192.0.2.1", ask.clone())).sha256(), first);
+    store.quiet();
+    assert_eq!(proxy.asked().len(), before);
+    let store = store.set("GOX_LOOKUPS_PER_HOUR", "2");
+    for path in fs::read_dir(store.dir.join("locks/refreshes")).unwrap() {
+        fs::remove_file(path.unwrap().path()).unwrap();
+    }
+    assert_eq!(store.ask(&by("192.0.2.1", ask)).sha256(), first);
+    eventually("it is refreshed", PATIENCE, || proxy.asked().len() > before);
+}
+
+/// However many old answers are served, four processes refresh at most, two of them for one client.
+#[test]
+fn refreshes_are_few_at_a_time() {
+    let proxy = Proxy::start(Manner::Serve);
+    let store = Scratch::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_RESOLVE_SECONDS", "0");
+    let names = [
+        "hello",
+        "generate",
+        "pgo-garbage",
+        "planted-files",
+        "root-and-library",
+    ];
+    let asks: Vec<_> = names
+        .iter()
+        .map(|name| Ask::get(&format!("/tester/{name}")).method("HEAD"))
+        .collect();
+    for ask in &asks {
+        assert_eq!(store.ask(ask).status, 200);
+    }
+    store.quiet();
+    proxy.change(Manner::Hang);
+    for ask in &asks {
+        assert_eq!(store.ask(ask).status, 200);
+    }
+    let running = processes::about(&store.dir);
+    let refreshes = running
+        .iter()
+        .filter(|process| process.command.contains(" refresh "))
+        .count();
+    assert!((1..=2).contains(&refreshes), "{refreshes}");
+    proxy.change(Manner::Serve);
+}
+
+/// Locks of builds are named by whole keys, and removed with their builds.
+#[test]
+fn a_build_leaves_no_lock() {
+    let store = Scratch::new().set("GOX_BUILDS_PER_HOUR", "1");
+    store.ask(&hello("v1.0.0")).program();
+    store.ask(&hello("v1.1.0")).refused("too-many-builds");
+    store.quiet();
+    let left = fs::read_dir(store.dir.join("locks/builds")).unwrap();
+    assert_eq!(left.count(), 0);
 }
 
 /// Who leaves the line is built nothing for, and holds nobody up.

@@ -27,6 +27,23 @@ fn twenty_programs_at_once_compile_once() {
     all_right(&store, &bodies, &compiles);
 }
 
+/// Each client waits for a slot of its own, and one of them builds.
+#[test]
+fn twenty_clients_at_once_compile_once() {
+    let store = Scratch::new()
+        .set("GOX_BUILDS", "2")
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    let ask = |client: usize| Ask::get("/tester/busy").header("X-Forwarded-For", &format!("10.{client}.0.1"));
+    let (bodies, compiles) = watched(&store, || {
+        let running: Vec<_> = (0..CLIENTS).map(|client| store.start(&ask(client))).collect();
+        running
+            .into_iter()
+            .map(|cgi| cgi.answer().program().to_vec())
+            .collect()
+    });
+    all_right(&store, &bodies, &compiles);
+}
+
 #[test]
 fn twenty_connections_to_the_front_compile_once() {
     let store = Scratch::new();

@@ -43,6 +43,16 @@ macro_rules! reasons {
                 match self { $(Reason::$variant => stringify!($kept) == "kept",)* }
             }
 
+            /// How long the same request fails as long as the limits are the same, so that the failure may be kept until it may be tried again.
+            pub fn holds_for(self) -> Option<Duration> {
+                self.retry_after().filter(|_| match self { $(Reason::$variant => stringify!($kept) == "holds",)* })
+            }
+
+            /// Whether the failure may be kept at all.
+            pub fn is_kept(self) -> bool {
+                self.is_for_ever() || self.holds_for().is_some()
+            }
+
             /// When to try again, for a failure that passes.
             pub fn retry_after(self) -> Option<Duration> {
                 match self { $(Reason::$variant => ($retry > 0).then_some(Duration::from_secs($retry)),)* }
@@ -51,7 +61,7 @@ macro_rules! reasons {
     };
 }
 
-// Variant, name, status, kept or passes, Retry-After in seconds (0: none), sentence, what to try.
+// Variant, name, status, kept or passes (or holds until it may be tried again), Retry-After in seconds (0: none), sentence, what to try.
 reasons! {
     SeveralCommands "several-commands" 300 passes 0 "This repository holds several programs." "Ask for one of these:";
     BadPath "bad-path" 400 passes 0 "This is not the path of a program." "Type /OWNER/REPO, such as /junegunn/fzf.";
@@ -86,8 +96,8 @@ reasons! {
     NoSuchGo "no-such-go" 400 passes 0 "This server does not have this version of Go." "Leave ?go= out.";
     NoGo "no-go" 503 passes 300 "This server has no Go toolchain." "Tell the operator to run gox-server doctor.";
     NoSandbox "no-sandbox" 503 passes 300 "This server refuses to build without its sandbox." "Tell the operator to run gox-server doctor.";
-    OutOfTime "out-of-time" 504 passes 60 "The build took too long, and was stopped." "Run your own server with a larger GOX_BUILD_SECONDS.";
-    OutOfMemory "out-of-memory" 504 passes 60 "The build needed too much memory, and was stopped." "Run your own server with a larger GOX_MEMORY_BYTES.";
+    OutOfTime "out-of-time" 504 holds 3600 "The build took too long, and was stopped." "Run your own server with a larger GOX_BUILD_SECONDS.";
+    OutOfMemory "out-of-memory" 504 holds 3600 "The build needed too much memory, and was stopped." "Run your own server with a larger GOX_MEMORY_BYTES.";
     TooMuchDisk "too-much-disk" 413 kept 0 "The build wrote more than it may, and was stopped." "Run your own server with a larger GOX_WORK_BYTES.";
     DiskFull "disk-full" 507 passes 60 "The server's disk is full." "Try again later.";
 }

@@ -1,5 +1,7 @@
 //! A failure on its way to the person who asked: the reason, what is particular about it, and what to type instead.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
@@ -18,6 +20,9 @@ pub struct Refusal {
     /// For the log only: errno, paths, exit status.
     #[serde(skip)]
     pub log: String,
+    /// How old the failure is, where it is one that was kept.
+    #[serde(skip)]
+    pub age: Duration,
 }
 
 impl Refusal {
@@ -28,6 +33,7 @@ impl Refusal {
             detail: String::new(),
             instead: Vec::new(),
             log: String::new(),
+            age: Duration::ZERO,
         }
     }
 
@@ -75,11 +81,32 @@ impl Refusal {
         self.clone().instead(lines)
     }
 
+    /// Of a failure that was kept for so long.
+    pub fn of_age(self, age: Duration) -> Refusal {
+        Refusal { age, ..self }
+    }
+
     /// Adds what only the operator may read.
     pub fn log(self, log: impl Into<String>) -> Refusal {
         Refusal {
             log: log.into(),
             ..self
+        }
+    }
+
+    /// When to try again, in seconds: whole minutes, where a part of the time has passed.
+    pub fn retry_after(&self) -> Option<u64> {
+        const MINUTE: u64 = 60;
+        let after = self.reason.retry_after()?;
+        match self.reason.holds_for() {
+            Some(holds) => Some(
+                holds
+                    .saturating_sub(self.age)
+                    .as_secs()
+                    .max(1)
+                    .next_multiple_of(MINUTE),
+            ),
+            None => Some(after.as_secs()),
         }
     }
 

@@ -134,13 +134,7 @@ impl Response {
             .with("Vary", "User-Agent, Accept")
             .with("Gox-Reason", refusal.reason.name());
         response
-            .with_some(
-                "Retry-After",
-                refusal
-                    .reason
-                    .retry_after()
-                    .map(|wait| wait.as_secs().to_string()),
-            )
+            .with_some("Retry-After", refusal.retry_after().map(|wait| wait.to_string()))
             .with_some("Allow", (status == 405).then_some("GET, HEAD"))
     }
 

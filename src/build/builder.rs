@@ -14,17 +14,35 @@ use crate::golang::command::{Go, supports, verify_in};
 use crate::golang::failure::Failure;
 use crate::golang::toolchain::brought;
 use crate::golang::work::{Work, sweep};
+use crate::sandbox::oom;
 use crate::sandbox::process::Bounds;
+use crate::store::budget::{Client, Cost};
 use crate::store::{Counter, Meta, Store};
 
-/// Builds, publishes, and keeps what has to be known of a failure.
-pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refusal> {
+/// Builds, publishes, and keeps what has to be known of a failure. Charges the client, if there is one, for the time.
+pub fn build(
+    recipe: &Recipe,
+    client: Option<&Client>,
+    config: &Config,
+    store: &Store,
+) -> Result<(), Refusal> {
     let key = recipe.key();
-    if let Err(error) = sweep(store) {
-        log::warn!("cannot sweep {}: {error}", store.work().display());
+    if let Err(error) = sweep(store).and_then(|()| store.sweep_locks()) {
+        log::warn!("cannot sweep {}: {error}", store.dir().display());
     }
     let begun = Instant::now();
-    let outcome = make(recipe, config, store, begun);
+    let killed = oom::kills();
+    let outcome = make(recipe, config, store, begun).map_err(|refusal| match killed {
+        Some(before) if oom::kills() == Some(before) => without_oom_guess(refusal),
+        Some(_) | None => refusal,
+    });
+    if let Some(client) = client {
+        // Seconds that have begun count.
+        let seconds = u32::try_from(begun.elapsed().as_secs() + 1).unwrap_or(u32::MAX);
+        if let Err(error) = store.charge(client, Cost::SlotSecond, seconds) {
+            log::warn!("cannot count a client's builds: {error}");
+        }
+    }
     store.count(if outcome.is_ok() {
         Counter::Builds
     } else {
@@ -51,6 +69,18 @@ pub fn build(recipe: &Recipe, config: &Config, store: &Store) -> Result<(), Refu
     outcome.map(drop)
 }
 
+/// A compiler that was killed, and not by the kernel for want of memory, is an accident, which nothing says will happen again.
+fn without_oom_guess(refusal: Refusal) -> Refusal {
+    let is_guessed = refusal.reason == Reason::OutOfMemory && refusal.log.contains("signal: killed");
+    match is_guessed {
+        true => Refusal {
+            reason: Reason::Internal,
+            ..refusal
+        },
+        false => refusal,
+    }
+}
+
 fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
     let key = recipe.key();
     let patience = Patience::of_operator(config);
@@ -73,6 +103,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         store,
         toolchain: &toolchain,
         patience,
+        client: None,
     };
     let work = Work::named(store, key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
     let _modules = store

@@ -4,7 +4,6 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use super::queue;
 use crate::config::Config;
 use crate::golang::work::sweep;
 use crate::store::Store;
@@ -15,9 +14,10 @@ const SOON: Duration = Duration::from_secs(1);
 /// Evicts, unless somebody builds: who does evicts at its end, and shall not be slowed down.
 pub fn without_build(config: &Config, store: &Store) -> io::Result<()> {
     thread::sleep(SOON);
-    if queue::running(store, config.builds())? > 0 {
+    if store.build_turns(config.builds()).running()? > 0 {
         return Ok(());
     }
     sweep(store)?;
+    store.sweep_locks()?;
     store.evict(config.cache_bytes, config.limits.wall)
 }

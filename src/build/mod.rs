@@ -6,7 +6,6 @@ pub mod compilation;
 pub mod eviction;
 pub mod main_module;
 pub mod progress;
-pub mod queue;
 pub mod recipe;
 pub mod wait;
 pub mod warm;

@@ -1,11 +1,11 @@
-//! One build per key. The request that finds a key's lock free starts a builder that inherits it; all others wait for the
-//! lock to come free, and look again.
+//! One build per key. A request for what nobody builds waits for a slot; the first one that gets a slot starts a builder that inherits
+//! the key's lock, and all others wait for that lock to come free, and look again. Each client waits for itself: a program that
+//! another client has queued behind many others comes when it is this client's turn.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
-use super::queue::{Full, Ticket, slot_at_once};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Guess;
@@ -14,8 +14,9 @@ use crate::detached;
 use crate::golang::diagnosis::looked_for_modules;
 use crate::golang::failure::Failure;
 use crate::store::budget::{Client, Cost};
-use crate::store::lock::{Lock, Waiting};
+use crate::store::lock::{Lock, TemporaryLock, Waiting};
 use crate::store::table::age;
+use crate::store::turns::{NoTurn, Room};
 use crate::store::{Artifact, Store};
 
 /// What who waits is waiting for.
@@ -37,6 +38,12 @@ const NEWS: Duration = Duration::from_secs(10 * 60);
 /// What was told anew for a build, on another day may be told otherwise.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// One client may have one part of so many of the queue: there is room for others, whatever it asks for.
+const PARTS: usize = 4;
+
+/// How long processes that look whether a lock is free may be in the way of one that takes it.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// A builder that is killed is replaced so often; then it is not chance.
 const TRIES: usize = 3;
 
@@ -51,8 +58,8 @@ pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
 pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal> {
     let failure = |recipe: &Recipe| {
         let (failure, at): (Failure, SystemTime) = store.failures().get(&recipe.key())?;
-        let refusal = failure.within(&config.limits)?;
-        (lasts(recipe, &refusal, at) || age(at) < NEWS).then_some(refusal)
+        let refusal = failure.within(&config.limits)?.of_age(age(at));
+        (lasts(recipe, &refusal) || age(at) < NEWS).then_some(refusal)
     };
     let refusal = failure(recipe)?;
     if refusal.reason == Reason::OwnDirectives {
@@ -62,10 +69,14 @@ pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal
     }
 }
 
-/// Whether there is no need to try again.
-fn lasts(recipe: &Recipe, refusal: &Refusal, at: SystemTime) -> bool {
+/// Whether there is no need to try again: for ever, for a day where the day's newest modules were compiled, or for as long as what
+/// exceeded the limits is expected to exceed them again.
+fn lasts(recipe: &Recipe, refusal: &Refusal) -> bool {
     let is_of_that_day = recipe.guess() != Guess::Nothing || looked_for_modules(&refusal.log);
-    refusal.reason.is_for_ever() && !(is_of_that_day && age(at) > DAY)
+    match refusal.reason.holds_for() {
+        Some(holds) => refusal.age < holds,
+        None => refusal.reason.is_for_ever() && !(is_of_that_day && refusal.age > DAY),
+    }
 }
 
 /// Who waits for what, with what patience.
@@ -101,30 +112,44 @@ impl Wait<'_> {
         let arrived = SystemTime::now();
         let longest = || Instant::now() + self.config.limits.wall * 2;
         let deadline = self.until.unwrap_or_else(longest);
+        let operator = Client::operator();
+        let client = self.client.unwrap_or(&operator);
         let lock = self.store.lock(&recipe.key());
+        let queued = self.store.queued(&recipe.key(), client);
         let mut tries = 0;
         loop {
             if let Some(done) = self.look(recipe, arrived) {
                 return done;
             }
-            if let Some(lock) = Lock::try_take(&lock).map_err(|e| trouble("lock a build", &e))? {
-                // Between the look and the lock another builder may have finished.
-                if let Some(done) = self.look(recipe, arrived) {
-                    return done;
+            if self.is_building(&lock)? {
+                if !self.until_free(&lock, deadline)? {
+                    return Err(Refusal::new(Reason::StillBuilding));
                 }
-                tries += 1;
-                if tries > TRIES {
-                    return Err(Refusal::new(Reason::Internal).log("every builder was killed"));
+                continue;
+            }
+            let Some(alone) = Lock::try_take(&queued).map_err(|e| trouble("lock a build", &e))? else {
+                if !self.until_free(&queued, deadline)? {
+                    return Err(Refusal::new(Reason::QueueFull));
                 }
-                let slot = self.slot(deadline)?;
-                let argument =
-                    serde_json::to_string(recipe).map_err(|e| trouble("write a recipe", &e.into()))?;
-                detached::start(&["builder", &argument], lock, Some(slot), &self.store.log())
-                    .map_err(|e| trouble("start a builder", &e))?;
+                continue;
+            };
+            let _alone = TemporaryLock::new(alone, queued.clone());
+            let Some(slot) = self.slot(client, &lock, deadline)? else {
+                continue;
+            };
+            let taken = Lock::take_within(&lock, MOMENT).map_err(|e| trouble("lock a build", &e))?;
+            let Some(taken) = taken else { continue };
+            let taken = TemporaryLock::new(taken, lock.clone());
+            // While it waited for the slot another client's builder may have finished.
+            if let Some(done) = self.look(recipe, arrived) {
+                return done;
             }
-            if !self.until_free(&lock, deadline)? {
-                return Err(Refusal::new(Reason::StillBuilding));
+            tries += 1;
+            if tries > TRIES {
+                return Err(Refusal::new(Reason::Internal).log("every builder was killed"));
             }
+            self.pay()?;
+            self.start_builder(recipe, taken, slot)?;
         }
     }
 
@@ -135,49 +160,79 @@ impl Wait<'_> {
             return Some(Ok(artifact));
         }
         let (failure, at): (Failure, SystemTime) = self.store.failures().get(&key)?;
-        let refusal = failure.within(&self.config.limits)?;
+        let refusal = failure.within(&self.config.limits)?.of_age(age(at));
         // A date that is still to come is that of a clock which was set back.
         let meanwhile = (arrived..=SystemTime::now()).contains(&at);
-        (lasts(recipe, &refusal, at) || meanwhile).then_some(Err(refusal))
+        (lasts(recipe, &refusal) || meanwhile).then_some(Err(refusal))
     }
 
-    /// A slot, paid for: who gets none has the cost back.
-    fn slot(&mut self, deadline: Instant) -> Result<Lock, Refusal> {
-        if let Some(client) = self.client {
-            let within = self.store.spend(client, Cost::Build, self.config.builds_per_hour);
-            if !within.map_err(|e| trouble("count a client's builds", &e))? {
+    /// Starts a builder that inherits both locks, and charges the client for the time that it holds the slot.
+    fn start_builder(&self, recipe: &Recipe, lock: TemporaryLock, slot: Lock) -> Result<(), Refusal> {
+        let recipe = serde_json::to_string(recipe).map_err(|e| trouble("write a recipe", &e.into()))?;
+        let arguments = ["builder", &recipe]
+            .into_iter()
+            .chain(self.client.map(Client::name));
+        let arguments: Vec<&str> = arguments.collect();
+        let started = lock
+            .into_lock()
+            .and_then(|lock| detached::start(&arguments, lock, Some(slot), &self.store.log()));
+        started.map_err(|e| trouble("start a builder", &e))
+    }
+
+    /// A slot, at once or when the client's turn comes; `None` when a builder has begun to make the same for another client.
+    fn slot(&mut self, client: &Client, lock: &PathBuf, deadline: Instant) -> Result<Option<Lock>, Refusal> {
+        self.has_budget_left()?;
+        let all = self.config.queue;
+        let one = match self.client {
+            Some(_) if self.config.counts_builds() => (all / PARTS).max(1),
+            // Where nothing is counted, no client is a stranger.
+            Some(_) | None => all,
+        };
+        let acquired = self.store.build_turns(self.config.builds()).acquire(
+            client,
+            Room { all, one },
+            deadline,
+            // A lock that cannot be looked at is found out when it is taken.
+            &mut |ahead| Lock::is_free(lock).unwrap_or(true) && (self.tell)(Stage::Queued { ahead }),
+        );
+        match acquired.map_err(|e| trouble("wait in line", &e))? {
+            Ok(slot) => Ok(Some(slot)),
+            Err(NoTurn::TooLate) if self.is_building(lock)? => Ok(None),
+            // Its turn did not come: nothing is being compiled for it.
+            Err(NoTurn::QueueFull | NoTurn::TooLate) => Err(Refusal::new(Reason::QueueFull)),
+            Err(NoTurn::ShareFull) => Err(Refusal::new(Reason::TooManyBuilds)),
+        }
+    }
+
+    fn is_building(&self, lock: &PathBuf) -> Result<bool, Refusal> {
+        let is_free = Lock::is_free(lock).map_err(|e| trouble("look at a build's lock", &e))?;
+        Ok(!is_free)
+    }
+
+    /// Counts a build that is about to start. What the client queued may have used up the hour meanwhile.
+    fn pay(&self) -> Result<(), Refusal> {
+        self.has_budget_left()?;
+        let Some(client) = self.client else { return Ok(()) };
+        let within = self.store.spend(client, Cost::Build, self.config.builds_per_hour);
+        match within.map_err(|e| trouble("count a client's builds", &e))? {
+            true => Ok(()),
+            false => Err(Refusal::new(Reason::TooManyBuilds)),
+        }
+    }
+
+    /// Whether the client may cause one more build in this hour.
+    fn has_budget_left(&self) -> Result<(), Refusal> {
+        let Some(client) = self.client else { return Ok(()) };
+        for (cost, per_hour) in [
+            (Cost::Build, self.config.builds_per_hour),
+            (Cost::SlotSecond, self.config.slot_seconds_per_hour),
+        ] {
+            let left = self.store.has_left(client, cost, per_hour);
+            if !left.map_err(|e| trouble("count a client's builds", &e))? {
                 return Err(Refusal::new(Reason::TooManyBuilds));
             }
         }
-        self.turn(deadline).inspect_err(|_| {
-            let given = self
-                .client
-                .map(|client| self.store.give_back(client, Cost::Build));
-            if let Some(Err(error)) = given {
-                log::warn!("cannot give back what a build costs: {error}");
-            }
-        })
-    }
-
-    /// A slot, at once or in order of arrival.
-    fn turn(&mut self, deadline: Instant) -> Result<Lock, Refusal> {
-        let (store, slots) = (self.store, self.config.builds());
-        if let Some(slot) = slot_at_once(store, slots).map_err(|e| trouble("take a slot", &e))? {
-            return Ok(slot);
-        }
-        // Who counts no builds has no strangers.
-        let stranger = self.client.filter(|_| self.config.builds_per_hour > 0);
-        let ticket =
-            Ticket::draw(store, self.config.queue, stranger).map_err(|e| trouble("get in line", &e))?;
-        let ticket = ticket.map_err(|full| match full {
-            Full::ForAll => Refusal::new(Reason::QueueFull),
-            Full::ForOne => Refusal::new(Reason::TooManyBuilds),
-        })?;
-        let slot = ticket
-            .wait_for_slot(store, slots, deadline, self.tell)
-            .map_err(|e| trouble("wait in line", &e))?;
-        // Its turn did not come: nothing is being compiled for it.
-        slot.ok_or(Refusal::new(Reason::QueueFull))
+        Ok(())
     }
 
     fn until_free(&mut self, lock: &PathBuf, deadline: Instant) -> Result<bool, Refusal> {

@@ -73,8 +73,10 @@ settings! {
     GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";
     GOX_CACHE_BYTES, "10 GiB", "cap of the programs, caches and versions of Go under GOX_DIR";
     GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
-    GOX_BUILDS_PER_HOUR, "120", "builds that one client (a /24 or /48) may cause in an hour; 0: no bound";
+    GOX_SLOT_SECONDS_PER_HOUR, "3600", "seconds for which the builds of one client (a /24 or /48) may hold slots in an hour; 0: no bound";
+    GOX_BUILDS_PER_HOUR, "0", "builds that one client may cause in an hour, however short; 0: no bound";
     GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";
+    GOX_CONNECTIONS_PER_ADDRESS, "64", "connections to the front of one address (a /64 of IPv6), or requests of it through trusted proxies, at once; 0: no bound";
     GOX_TRUSTED_PROXIES, "none", "addresses, or networks such as 10.0.0.0/8, whose X-Forwarded-For is believed, with commas";
     GOX_ALLOW, "all", "how the paths of modules begin that are served, with commas: what go.mod says counts, and not what is typed";
     GOX_DENY, "none", "how paths begin that are refused, with commas: OWNER/REPO, github.com/OWNER or example.org, as it is typed or as go.mod says";
@@ -152,10 +154,14 @@ pub struct Config {
     pub queue: usize,
     /// Cap of everything under `dir`.
     pub cache_bytes: u64,
+    /// Seconds of slots per client and hour.
+    pub slot_seconds_per_hour: u32,
     /// Builds per client and hour.
     pub builds_per_hour: u32,
     /// Questions to the module proxy per client and hour.
     pub lookups_per_hour: u32,
+    /// Connections to the front per address.
+    pub connections_per_address: usize,
     /// Peers whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<Network>,
     /// What one build may use up.
@@ -201,8 +207,10 @@ impl Config {
             builds: builds()?,
             queue: number(GOX_QUEUE, 100)? as usize,
             cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
-            builds_per_hour: count(GOX_BUILDS_PER_HOUR, 120)?,
+            slot_seconds_per_hour: count(GOX_SLOT_SECONDS_PER_HOUR, 3600)?,
+            builds_per_hour: count(GOX_BUILDS_PER_HOUR, 0)?,
             lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
+            connections_per_address: count(GOX_CONNECTIONS_PER_ADDRESS, 64)? as usize,
             trusted_proxies: list(
                 GOX_TRUSTED_PROXIES,
                 "IP addresses or networks with commas are wanted",
@@ -226,6 +234,11 @@ impl Config {
     /// Builds at once.
     pub fn builds(&self) -> usize {
         self.builds.unwrap_or_else(machine::processors)
+    }
+
+    /// Whether clients have a budget of builds.
+    pub fn counts_builds(&self) -> bool {
+        self.slot_seconds_per_hour > 0 || self.builds_per_hour > 0
     }
 
     /// What keeps a service from ever building. Who asks for one program hears of it as a failure.

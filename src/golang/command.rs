@@ -19,6 +19,7 @@ use crate::sandbox::limits::Limits;
 use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended, Outcome, run};
 use crate::store::Store;
+use crate::store::budget::Client;
 
 /// What `go list` and `go mod download` print stays far below; a hostile proxy's endless list does not.
 const STDOUT_BYTES: usize = 32 << 20;
@@ -52,6 +53,8 @@ pub struct Go<'a> {
     pub toolchain: &'a Toolchain,
     /// How long it may ask the module proxy.
     pub patience: Patience,
+    /// For which client it asks the module proxy; `None` for the operator.
+    pub client: Option<&'a Client>,
 }
 
 /// A pattern of module paths that no module has (RFC 2606).

@@ -1,6 +1,7 @@
 //! Remembers what a target meant. An exact version means the same for ever; `latest` and the like hold for a while, and for
 //! a while more they are served as they were while one process asks anew, so that a hit never waits for the network.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use super::Resolved;
@@ -12,6 +13,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
 use crate::detached;
+use crate::store::budget::Client;
 use crate::store::lock::Lock;
 use crate::store::table::age;
 use crate::store::{BuildKey, Table};
@@ -46,12 +48,12 @@ pub fn meaning(go: Go<'_>, target: &Target, allowed: Allowed<'_>) -> Meaning {
         Some((meaning, _)) if age < fresh => meaning,
         Some((meaning, _)) if lasts(target, &meaning) => {
             if meaning.is_ok() && age > NOTED {
-                begin_refresh(go, target, &key);
+                begin_refresh(go, target, &key, allowed);
             }
             meaning
         }
         Some((Ok(resolved), _)) if age < fresh + REFRESHING => {
-            begin_refresh(go, target, &key);
+            begin_refresh(go, target, &key, allowed);
             Ok(resolved)
         }
         Some((Ok(resolved), _)) if age < STALE => ask(go, target, allowed, &table, &key).or_else(|refusal| {
@@ -148,8 +150,29 @@ fn remember(go: Go<'_>, table: &Table, key: &BuildKey, meaning: &Meaning) -> Res
         .map_err(|e| trouble("remember what a target means", &e))
 }
 
-/// One process asks; the others find it at work, or that it was at work just now and got no answer.
-fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey) {
-    let alone = Lock::take_if_due(&go.store.refresh(key), REFRESH_EVERY);
-    detached::begin(&["refresh", &target.to_string()], alone, &go.store.log());
+/// Has one process ask again, if this client may cause one more, and a turn to refresh is free. The others find it at work, or that it
+/// was at work just now and got no answer. An answer that is not refreshed now is old still when it is served next.
+fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey, allowed: Allowed<'_>) {
+    let operator = Client::operator();
+    let client = go.client.unwrap_or(&operator);
+    let lock = || -> io::Result<_> {
+        let Some(alone) = Lock::take_if_due(&go.store.refresh(key), REFRESH_EVERY)? else {
+            return Ok(None);
+        };
+        go.store.complete()?;
+        let place = go.store.refresh_turns().take_at_once(client)?;
+        Ok(place.filter(|_| allowed().is_ok()).map(|place| (alone, place)))
+    };
+    let begun = lock().and_then(|locks| match locks {
+        Some((alone, place)) => detached::start(
+            &["refresh", &target.to_string()],
+            alone,
+            Some(place),
+            &go.store.log(),
+        ),
+        None => Ok(()),
+    });
+    if let Err(error) = begun {
+        log::warn!("cannot refresh what {target} means: {error}");
+    }
 }

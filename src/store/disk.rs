@@ -10,11 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{read_json, write_synced};
 use super::remove::remove;
 use super::seal::Seal;
-use super::table::place;
 use super::{Artifact, BuildKey, Meta, Table};
-
-/// Questions to the module proxy at once: each waits for the network, and costs a process of 20 MB.
-const LOOKUPS: usize = 8;
 
 /// What `meta.json` holds.
 #[derive(Serialize, Deserialize)]
@@ -54,7 +50,8 @@ impl Store {
             "resolutions",
             "locks/builds",
             "locks/refreshes",
-            "locks/lookups",
+            "locks/lookups/queue",
+            "locks/refreshing/queue",
             "slots",
             "queue",
             "clients",
@@ -132,26 +129,29 @@ impl Store {
         Table::new(self.dir.join("resolutions"))
     }
 
-    /// The lock of a build. Two keys in 4096 share one, and then wait for each other once.
+    /// The lock of a build.
     pub fn lock(&self, key: &BuildKey) -> PathBuf {
-        place(&self.dir.join("locks/builds"), key)
+        self.build_locks().join(key.as_str())
     }
 
-    /// The lock of whoever asks anew what a target means.
+    /// Where the locks of builds are.
+    pub(super) fn build_locks(&self) -> PathBuf {
+        self.dir.join("locks/builds")
+    }
+
+    /// The lock of the process that asks again what a target means.
     pub fn refresh(&self, key: &BuildKey) -> PathBuf {
-        place(&self.dir.join("locks/refreshes"), key)
+        self.refresh_locks().join(key.as_str())
+    }
+
+    /// Where the locks of refreshes are.
+    pub(super) fn refresh_locks(&self) -> PathBuf {
+        self.dir.join("locks/refreshes")
     }
 
     /// The lock of whoever asks anew which versions of Go there are.
     pub fn listing(&self) -> PathBuf {
         self.dir.join("locks/listing")
-    }
-
-    /// The locks of those who may ask the module proxy at the same time.
-    pub fn lookups(&self) -> Vec<PathBuf> {
-        (0..LOOKUPS)
-            .map(|n| self.dir.join("locks/lookups").join(n.to_string()))
-            .collect()
     }
 
     /// The lock that who uses unpacked modules shares, and who removes some has alone.

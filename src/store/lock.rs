@@ -3,15 +3,20 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::Store;
 use super::table::age;
 
 /// Who waits looks so often at first, and so often at last: 500 who wait are some percent of a processor.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How old a lock's file has to be before it is swept: its date may matter for so long ([`Lock::take_if_due`]).
+const SWEPT_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// A lock that is held as long as this value, or a process that inherited the file, lives.
 #[derive(Debug)]
@@ -20,11 +25,15 @@ pub struct Lock(File);
 impl Lock {
     /// Takes the lock if nobody has it.
     pub fn try_take(path: &Path) -> io::Result<Option<Lock>> {
-        let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        loop {
+            let file = open(path)?;
+            match file.try_lock() {
+                // The last owner may have removed the file since it was opened: then another process locks another file.
+                Ok(()) if is_at(&file, path)? => return Ok(Some(Lock(file))),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
     }
 
@@ -73,6 +82,63 @@ impl Lock {
     }
 }
 
+/// A lock whose file is removed before it is released, for names without bound.
+#[derive(Debug)]
+pub struct TemporaryLock {
+    lock: Lock,
+    /// `None` once another process is to remove it.
+    path: Option<PathBuf>,
+}
+
+impl TemporaryLock {
+    /// A lock that was taken at this path.
+    pub fn new(lock: Lock, path: PathBuf) -> TemporaryLock {
+        let path = Some(path);
+        TemporaryLock { lock, path }
+    }
+
+    /// The lock, for a process that shall inherit it, and remove the file before it ends.
+    pub fn into_lock(mut self) -> io::Result<Lock> {
+        let Lock(file) = &self.lock;
+        let lock = Lock(file.try_clone()?);
+        self.path = None;
+        Ok(lock)
+    }
+}
+
+impl Drop for TemporaryLock {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // What cannot be removed now is swept.
+            fs::remove_file(path).ok();
+        }
+    }
+}
+
+impl Store {
+    /// Removes the locks of builds and refreshes whose owners were killed.
+    pub fn sweep_locks(&self) -> io::Result<()> {
+        sweep(&self.build_locks(), SWEPT_AFTER)?;
+        sweep(&self.refresh_locks(), SWEPT_AFTER)
+    }
+}
+
+/// Removes the files of locks in `dir` that are older than `least` and that nobody holds: their owners were killed.
+fn sweep(dir: &Path, least: Duration) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_file = entry.file_type().is_ok_and(|of| of.is_file());
+        if is_file
+            && written.is_ok_and(|at| age(at) > least)
+            && let Some(lock) = Lock::try_take(&entry.path())?
+        {
+            drop(TemporaryLock::new(lock, entry.path()));
+        }
+    }
+    Ok(())
+}
+
 /// A wait until nobody holds one of these locks.
 #[derive(Debug)]
 pub struct Waiting<'a> {
@@ -83,10 +149,12 @@ pub struct Waiting<'a> {
 impl Waiting<'_> {
     /// Begins to wait.
     pub fn on(paths: &[PathBuf]) -> Waiting<'_> {
-        Waiting {
-            paths,
-            since: Instant::now(),
-        }
+        Waiting::since(paths, Instant::now())
+    }
+
+    /// Continues a wait that began then, perhaps on others.
+    pub fn since(paths: &[PathBuf], since: Instant) -> Waiting<'_> {
+        Waiting { paths, since }
     }
 
     /// Waits so long at most; says whether a lock came free.
@@ -113,7 +181,7 @@ impl Waiting<'_> {
 }
 
 /// How often who waits is asked whether it wants to: a bar moves smoothly, and who has left is soon noticed.
-const ASK_EVERY: Duration = Duration::from_millis(100);
+pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Looks again and again, within `patience`, whether it is so. flock(2) knows no timeout, and a thread that waits in it outlives whoever
 /// lost patience: hundreds of clients that leave would be hundreds of threads and descriptors.
@@ -137,6 +205,16 @@ fn looking(
     }
 }
 
+/// Whether this open file is the one that the path leads to.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match fs::metadata(path) {
+        Ok(there) => Ok(id(there) == id(file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -144,4 +222,50 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// The lock's file comes and goes, and no two hold it at once.
+    #[test]
+    fn a_temporary_lock_is_one_owners_while_its_file_comes_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (inside, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while taken.load(Ordering::Relaxed) < 20_000 {
+                        let Some(lock) = Lock::try_take(&path).unwrap() else {
+                            continue;
+                        };
+                        let lock = TemporaryLock::new(lock, path.clone());
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        taken.fetch_add(1, Ordering::Relaxed);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn locks_of_dead_owners_are_swept_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let [dead, held, new] = ["dead", "held", "new"].map(|name| dir.path().join(name));
+        let _held = Lock::try_take(&held).unwrap().unwrap();
+        for path in [&dead, &held] {
+            let file = open(path).unwrap();
+            file.set_modified(SystemTime::now() - SWEPT_AFTER * 2).unwrap();
+        }
+        open(&new).unwrap();
+        sweep(dir.path(), SWEPT_AFTER).unwrap();
+        assert_eq!([dead, held, new].map(|path| path.exists()), [false, true, true]);
+    }
 }

@@ -13,11 +13,14 @@ pub mod file;
 pub mod fingerprint;
 pub mod key;
 pub mod lock;
+mod observation;
 pub mod remove;
 pub mod representation;
 mod seal;
 mod sweep;
 pub mod table;
+mod ticket;
+pub mod turns;
 
 pub use artifact::{Artifact, Description, Meta};
 pub use counters::Counter;

@@ -63,7 +63,8 @@ impl Scratch {
             ("GOX_GOPROXY", modproxy().url().into()),
             ("GOX_GOSUMDB", "off".into()),
             // All requests come from one client here.
-            ("GOX_BUILDS_PER_HOUR", "0".into()),
+            ("GOX_CONNECTIONS_PER_ADDRESS", "0".into()),
+            ("GOX_SLOT_SECONDS_PER_HOUR", "0".into()),
             ("GOX_LOOKUPS_PER_HOUR", "0".into()),
             ("PATH", "/usr/bin:/bin".into()),
         ];

@@ -2,33 +2,55 @@
 //! It knows HTTP and CGI, and neither sockets nor what the program is for.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Bytes};
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::environment::{Ends, environment};
+use super::environment::{Ends, environment, joined};
 use super::fault::Fault;
 use super::pieces::Pieces;
 use super::program::Program;
 use super::relay::Relay;
+use super::seats::{Counted, NoSeat, Seat, Seats};
 use super::sent_file::SentFile;
+use crate::config::Network;
+use crate::request::client_address;
 
 /// The body of any answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, Fault>;
+
+/// Where a proxy writes which address it saw.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The one path that is answered however many are served.
+const HEALTH: &str = "/-/health";
 
 /// What every request is answered with.
 pub(super) struct Site {
     pub(super) program: PathBuf,
     pub(super) inherited: Vec<(OsString, OsString)>,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) seats: Seats,
 }
 
+/// A request's place, as long as its answer is under way.
+type Place = (OwnedSemaphorePermit, Option<Counted>);
+
 impl Site {
-    pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>, ends: Ends) -> Response<Body> {
+    pub(super) async fn answer(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        ends: Ends,
+        seat: &Seat,
+    ) -> Response<Body> {
         let (request, body) = request.into_parts();
         let mut waits = Waits {
             request: &request,
@@ -37,14 +59,17 @@ impl Site {
         };
         let mut response = match refused(&request) {
             Some(refusal) => refusal,
-            None => self.run(&request, ends).await.unwrap_or_else(|fault| {
-                log::error!("{}: {fault}", asked(&request));
-                apology(&fault)
-            }),
+            None => match self.place(&request, ends, seat).await {
+                Ok(place) => self.run(&request, ends, place).await.unwrap_or_else(|fault| {
+                    log::error!("{}: {fault}", asked(&request));
+                    apology(&fault)
+                }),
+                Err(full) => too_many(full),
+            },
         };
         waits.answered = true;
-        // Nothing here reads a body, and what lies unread is not the next request.
-        if !body.is_end_stream() {
+        // Nothing here reads a body, and what lies unread is not the next request. Nor has a seat in reserve a next one.
+        if !body.is_end_stream() || matches!(seat, Seat::Reserved { .. }) {
             response
                 .headers_mut()
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -52,7 +77,45 @@ impl Site {
         response
     }
 
-    async fn run(&self, request: &Parts, ends: Ends) -> Result<Response<Body>, Fault> {
+    /// A place for a request, when the others before it have had theirs. Health has places of its own.
+    async fn place(&self, request: &Parts, ends: Ends, seat: &Seat) -> Result<Place, NoSeat> {
+        let (places, counted) = match seat {
+            _ if request.uri.path() == HEALTH => (&self.seats.health, None),
+            Seat::Reserved { why, .. } => return Err(*why),
+            Seat::Ordinary { .. } => (&self.seats.requests, self.count(request, ends)?),
+        };
+        // Never closed, hence always Ok.
+        let place = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .map_err(|_| NoSeat::ForAll)?;
+        Ok((place, counted))
+    }
+
+    /// Counts a request that came through a trusted proxy for the client that the proxy saw; the connections of others are counted.
+    fn count(&self, request: &Parts, ends: Ends) -> Result<Option<Counted>, NoSeat> {
+        if !self.trusts(ends.client.ip()) {
+            return Ok(None);
+        }
+        let peer = ends.client.ip().to_canonical().to_string();
+        let forwarded_for = joined(&request.headers, &FORWARDED_FOR);
+        let forwarded_for = forwarded_for.to_string_lossy();
+        let client = client_address(&peer, &forwarded_for, |peer| self.trusts(peer));
+        match client.parse() {
+            // A proxy that says nothing, as for a probe of its own, is itself the client.
+            Ok(client) if !self.trusts(client) => {
+                self.seats.request_of(client).map(Some).ok_or(NoSeat::ForAddress)
+            }
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether this peer's X-Forwarded-For is believed.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.has(peer))
+    }
+
+    async fn run(&self, request: &Parts, ends: Ends, place: Place) -> Result<Response<Body>, Fault> {
         let mut program = Program::start(&self.program, environment(request, ends, &self.inherited))?;
         let mut head = program.head().await?;
         let no_body = request.method == Method::HEAD
@@ -87,6 +150,8 @@ impl Site {
 
         let asked = asked(request);
         let body = body.map_err(move |fault| {
+            // Held until the body is dropped, and so is the request's place.
+            let _held = &place;
             log::error!("{asked}: cut: {fault}");
             fault
         });
@@ -137,6 +202,24 @@ fn refused(request: &Parts) -> Option<Response<Body>> {
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     Some(refusal)
+}
+
+/// The answer where no place is free.
+fn too_many(full: NoSeat) -> Response<Body> {
+    let mut refusal = match full {
+        NoSeat::ForAll => sentence(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this server is too busy to answer\n",
+        ),
+        NoSeat::ForAddress => sentence(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many requests of your address are under way\n",
+        ),
+    };
+    refusal
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    refusal
 }
 
 /// The answer when the program gave none: the client learns that it is not to blame, the log learns the rest.

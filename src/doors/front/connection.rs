@@ -22,14 +22,16 @@ use super::answer::Site;
 use super::environment::Ends;
 use super::limits::Limits;
 use super::line::{Line, farewell, gone};
+use super::seats::Seat;
 
 /// What hyper holds of an answer at most before it waits for the client, beyond one piece of the body.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Serves requests until the client, a limit or the drain ends the connection.
+/// Serves requests until the client, a limit or the drain ends the connection, which is all that frees its seat.
 pub(super) async fn serve(
     stream: TcpStream,
     client: SocketAddr,
+    seat: Seat,
     site: &Site,
     limits: &Limits,
     drain: Watcher,
@@ -39,19 +41,24 @@ pub(super) async fn serve(
         return;
     };
     let ends = Ends { client, server };
+    let seat = &seat;
+    let first_head = match seat {
+        Seat::Ordinary { .. } => limits.first_head,
+        Seat::Reserved { .. } => limits.reserve_head,
+    };
     let talk = &Talk::new(stream);
     let service = service_fn(|request: Request<_>| async move {
         talk.heard.store(true, Relaxed);
         talk.sends_body
             .store(!Body::is_end_stream(request.body()), Relaxed);
         let version = request.version();
-        let response = site.answer(request, ends).await;
+        let response = site.answer(request, ends, seat).await;
         let unframed = version == Version::HTTP_10 && response.body().size_hint().exact().is_none();
         talk.ends_by_closing.store(unframed, Relaxed);
         Ok::<_, Infallible>(response)
     });
 
-    let line = TokioIo::new(Line::new(Arc::clone(&talk.stream), limits.stall));
+    let line = TokioIo::new(Line::new(Arc::clone(&talk.stream), limits));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.next_head)
@@ -66,7 +73,7 @@ pub(super) async fn serve(
             Err(error) => log::debug!("{client}: {error}"),
         },
         () = gone(&talk.stream) => log::debug!("{client}: gone"),
-        () = talk.silent(limits.first_head) => log::debug!("{client}: no request"),
+        () = talk.silent(first_head) => log::debug!("{client}: no request"),
     }
 }
 

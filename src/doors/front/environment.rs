@@ -126,7 +126,7 @@ fn variable(name: &HeaderName) -> Option<String> {
 }
 
 /// All values of a header as one (RFC 9110 section 5.3; for cookies RFC 6265 section 5.4).
-fn joined(headers: &HeaderMap, name: &HeaderName) -> OsString {
+pub(super) fn joined(headers: &HeaderMap, name: &HeaderName) -> OsString {
     let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
     let values: Vec<&[u8]> = headers
         .get_all(name)

@@ -1,5 +1,5 @@
 //! The socket to one client, as hyper reads and writes it: what TcpStream does, and an error when the client
-//! takes nothing for too long (hyper has timeouts for what it reads, none for what it writes).
+//! takes too little for too long (hyper has timeouts for what it reads, none for what it writes).
 //! Also the two things about a socket that only its owner can tell: that the client left, and a kind farewell.
 //! It knows nothing of HTTP.
 
@@ -8,11 +8,13 @@ use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
+
+use super::limits::Limits;
 
 /// How long a client that is still sending may take to notice the end of the answer (nginx: 5 s).
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -20,16 +22,45 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// One socket, for hyper.
 pub(super) struct Line {
     stream: Arc<TcpStream>,
+    pace: Pace,
+    /// Runs while a write waits: since when, and what ends it.
+    stalled: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+/// How much the client has taken while it was waited for, and for how long. Where it takes `bytes` within `stall`, both begin again.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
     stall: Duration,
-    /// Runs while a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+    bytes: usize,
+    waited: Duration,
+    taken: usize,
+}
+
+impl Pace {
+    /// How much longer the client may let an answer wait.
+    fn left(&self) -> Duration {
+        self.stall.saturating_sub(self.waited)
+    }
+
+    fn add(&mut self, waited: Duration, taken: usize) {
+        self.waited += waited;
+        self.taken += taken;
+        if self.taken >= self.bytes {
+            (self.waited, self.taken) = (Duration::ZERO, 0);
+        }
+    }
 }
 
 impl Line {
-    pub(super) fn new(stream: Arc<TcpStream>, stall: Duration) -> Self {
+    pub(super) fn new(stream: Arc<TcpStream>, limits: &Limits) -> Self {
         Self {
             stream,
-            stall,
+            pace: Pace {
+                stall: limits.stall,
+                bytes: limits.pace_bytes,
+                waited: Duration::ZERO,
+                taken: 0,
+            },
             stalled: None,
         }
     }
@@ -44,18 +75,18 @@ impl Line {
                 // The socket was full after all; asking again registers for the news.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => {
-                    self.stalled = None;
+                    let since = self.stalled.take().map(|(since, _)| since.elapsed());
+                    let taken = done.as_ref().map_or(0, |taken| *taken);
+                    self.pace.add(since.unwrap_or_default(), taken);
                     return Poll::Ready(done);
                 }
             }
         }
-        let stall = self.stall;
-        ready!(
-            self.stalled
-                .get_or_insert_with(|| Box::pin(sleep(stall)))
-                .as_mut()
-                .poll(context)
-        );
+        let left = self.pace.left();
+        let (_, stalled) = self
+            .stalled
+            .get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
+        ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -1,8 +1,8 @@
 //! The bundled HTTP front: HTTP/1.1 in, one CGI program per request, its answer out, and nothing else.
 //! It knows no target, no Go and no cache; everything that a request means lives in the program. This is the
 //! only async code of the project, on one thread: whatever computes is another process.
-//! A request passes `connection` (time, the client's leaving), `answer`, `environment`, `program` and `head`; the
-//! answer goes out in `pieces`, of the program's output (`relay`) or of a `sent_file`.
+//! A connection gets one of the `seats`. A request passes `connection` (time, the client's leaving), `answer`, `environment`,
+//! `program` and `head`; the answer goes out in `pieces`, of the program's output (`relay`) or of a `sent_file`.
 
 mod answer;
 mod connection;
@@ -14,6 +14,7 @@ mod line;
 mod pieces;
 mod program;
 mod relay;
+mod seats;
 mod sent_file;
 
 use std::ffi::OsString;
@@ -25,13 +26,16 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use answer::Site;
 pub use limits::Limits;
+use seats::Seats;
+
+use crate::config::Network;
 
 /// After an accept that failed for want of descriptors or memory: long enough for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -51,6 +55,8 @@ pub struct Front {
     pub inherited: Vec<(OsString, OsString)>,
     /// What clients may take.
     pub limits: Limits,
+    /// Peers whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<Network>,
     /// After SIGTERM or SIGINT: how long answers under way may go on.
     pub drain: Duration,
 }
@@ -74,7 +80,8 @@ pub enum FrontStopped {
 impl Front {
     /// Serves until SIGTERM or SIGINT, then lets answers under way finish for `drain`, then cuts them.
     /// A second signal cuts them at once.
-    pub fn run(self) -> Result<(), FrontStopped> {
+    pub fn run(mut self) -> Result<(), FrontStopped> {
+        self.limits = self.limits.with_files(raise_open_files());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(FILE_READERS)
@@ -114,23 +121,28 @@ impl Front {
 
     /// Serves until `stop` returns, then drains until it returns again or the time is over.
     async fn serve(self, listener: TcpListener, mut stop: impl AsyncFnMut()) {
+        let limits = Arc::new(self.limits);
         let site = Arc::new(Site {
             program: self.program,
             inherited: self.inherited,
+            trusted_proxies: self.trusted_proxies,
+            seats: Seats::new(&limits),
         });
-        let limits = Arc::new(self.limits);
-        let seats = Arc::new(Semaphore::new(limits.connections));
         let open = GracefulShutdown::new();
         loop {
-            let (stream, client, seat) = tokio::select! {
-                accepted = accept(&listener, &seats) => accepted,
+            let (stream, client) = tokio::select! {
+                accepted = accept(&listener) => accepted,
                 () = stop() => break,
             };
+            let address = Some(client.ip()).filter(|peer| !site.trusts(*peer));
+            let Some(seat) = site.seats.seat(address) else {
+                log::debug!("{client}: closed, for every seat is taken");
+                continue;
+            };
             let (site, limits, watcher) = (Arc::clone(&site), Arc::clone(&limits), open.watcher());
-            tokio::spawn(async move {
-                connection::serve(stream, client, &site, &limits, watcher).await;
-                drop(seat);
-            });
+            tokio::spawn(
+                async move { connection::serve(stream, client, seat, &site, &limits, watcher).await },
+            );
         }
 
         // New clients are refused by the kernel from here on, instead of waiting for a server that will not come.
@@ -142,6 +154,17 @@ impl Front {
             () = stop() => log::warn!("stopped; answers were cut by a second signal"),
         }
     }
+}
+
+/// Raises the number of open files as far as the process may, and says how many that are.
+fn raise_open_files() -> usize {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        // Where it cannot be raised, what there is has to suffice.
+        let files = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_or(soft, |()| hard);
+        Ok(usize::try_from(files).unwrap_or(usize::MAX))
+    });
+    // What every process gets at least, as a rule.
+    raised.unwrap_or(1024)
 }
 
 /// Listens there; where the machine has no IPv6, on all its addresses of the other family.
@@ -160,16 +183,11 @@ fn lacks_family(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-/// The next connection, once there is room for one.
-async fn accept(
-    listener: &TcpListener,
-    seats: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-    // Never closed, hence always Ok.
-    let seat = Arc::clone(seats).acquire_owned().await.ok();
+/// The next connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, client)) => return (stream, client, seat),
+            Ok(accepted) => return accepted,
             // The client left the queue (accept(2)): its affair.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             // EMFILE, ENFILE, ENOBUFS, ENOMEM, and what networks report late. None is a reason to stop.

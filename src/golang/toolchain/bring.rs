@@ -146,6 +146,7 @@ fn by_go(
         store,
         toolchain: &toolchain,
         patience: Patience::of_operator(config),
+        client: None,
     };
     let module = format!("{MODULE}@{}", module_version(version));
     let arguments = ["mod", "download", "-json", "--", &module].map(str::to_owned);

@@ -53,11 +53,154 @@ fn a_client_that_asks_nothing_more_is_cut() {
     assert_eq!(end, End::Closed);
 }
 
+/// What it takes is little, however steadily it comes.
 #[test]
-fn connections_beyond_the_limit_wait() {
+fn a_client_that_takes_too_little_is_cut() {
+    let limits = |pace_bytes| Limits {
+        stall: Duration::from_millis(100),
+        pace_bytes,
+        ..Limits::default()
+    };
+    let is_cut = |pace_bytes| {
+        let served = Served::with(limits(pace_bytes), DEADLINE);
+        let mut client = served.send(&get("/endless"));
+        let program = served.program();
+        let (start, mut taken, mut piece) = (Instant::now(), 0, [0; 64]);
+        let is_cut = loop {
+            match client.read(&mut piece) {
+                Ok(0) | Err(_) => break true,
+                Ok(length) => taken += length,
+            }
+            if taken > 16 << 20 && start.elapsed() > Duration::from_secs(1) {
+                break false;
+            }
+        };
+        drop(client);
+        assert_gone(program);
+        is_cut
+    };
+    assert!(is_cut(usize::MAX));
+    assert!(!is_cut(1024), "a client that keeps the pace is cut");
+}
+
+/// A connection from an address of its own.
+fn from(address: [u8; 4], served: &Served, request: &str) -> TcpStream {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+    use std::os::fd::AsRawFd;
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .unwrap();
+    let [a, b, c, d] = address;
+    bind(socket.as_raw_fd(), &SockaddrIn::new(a, b, c, d, 0)).unwrap();
+    connect(
+        socket.as_raw_fd(),
+        &SockaddrIn::new(127, 0, 0, 1, served.address.port()),
+    )
+    .unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+fn status(stream: TcpStream) -> String {
+    let (answer, _) = rest(stream);
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn health_is_answered_while_every_seat_is_taken() {
+    let limits = Limits {
+        connections: 2,
+        requests: 1,
+        reserve: 2,
+        per_address: 0,
+        ..Limits::default()
+    };
+    let served = Served::with(limits, DEADLINE);
+    let first = served.send(&get("/relays"));
+    let program = served.program();
+    let second = served.send(&get("/length"));
+    assert_eq!(status(served.send(&get("/-/health"))), "200");
+    let (answer, _) = served.ask(&get("/length"));
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"),
+        "{answer}"
+    );
+    drop(first);
+    assert_gone(program);
+    assert_eq!(status(second), "201");
+}
+
+#[test]
+fn an_address_takes_no_more_than_its_part() {
+    let limits = Limits {
+        per_address: 2,
+        ..Limits::default()
+    };
+    let served = Served::with(limits, DEADLINE);
+    let first = from([127, 0, 0, 2], &served, &get("/relays"));
+    let program = served.program();
+    let _second = from([127, 0, 0, 2], &served, "");
+    assert_eq!(status(from([127, 0, 0, 2], &served, &get("/length"))), "429");
+    assert_eq!(status(from([127, 0, 0, 2], &served, &get("/-/health"))), "200");
+    assert_eq!(status(from([127, 0, 0, 3], &served, &get("/length"))), "201");
+    drop(first);
+    assert_gone(program);
+    let start = Instant::now();
+    while status(from([127, 0, 0, 2], &served, &get("/length"))) != "201" {
+        assert!(start.elapsed() < DEADLINE, "its part is not given back");
+    }
+}
+
+/// Of a trusted proxy, the requests of each client that it saw are counted, and not its own connections.
+#[test]
+fn a_client_behind_a_trusted_proxy_takes_no_more_than_its_part() {
+    let limits = Limits {
+        per_address: 1,
+        ..Limits::default()
+    };
+    let served = Served::with(limits, DEADLINE);
+    let proxy = [127, 0, 0, 9];
+    let of = |client: &str, path: &str| {
+        let host = format!("Host: x\r\nX-Forwarded-For: 192.0.2.1, {client}\r\n");
+        from(proxy, &served, &get(path).replace("Host: x\r\n", &host))
+    };
+    let first = of("198.51.100.1:4711", "/relays");
+    let program = served.program();
+    assert_eq!(status(of("198.51.100.1:4712", "/length")), "429");
+    assert_eq!(status(of("198.51.100.1:4712", "/-/health")), "200");
+    assert_eq!(status(of("198.51.100.2", "/length")), "201");
+    assert_eq!(status(from(proxy, &served, &get("/length"))), "201");
+    // A stranger's word about itself counts for nothing.
+    let forged = get("/length").replace("Host: x", "Host: x\r\nX-Forwarded-For: 198.51.100.1");
+    assert_eq!(status(from([127, 0, 0, 2], &served, &forged)), "201");
+    drop(first);
+    assert_gone(program);
+}
+
+#[test]
+fn a_connection_in_reserve_that_asks_nothing_is_cut() {
+    let limits = Limits {
+        connections: 1,
+        reserve: 1,
+        reserve_head: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let served = Served::with(limits, DEADLINE);
+    let _first = served.send("");
+    assert_eq!(served.ask("GET /len"), (String::new(), End::Closed));
+}
+
+#[test]
+fn requests_beyond_the_limit_wait() {
     let served = Served::with(
         Limits {
-            connections: 1,
+            requests: 1,
             ..Limits::default()
         },
         DEADLINE,

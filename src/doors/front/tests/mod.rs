@@ -64,6 +64,7 @@ impl Served {
             program,
             inherited,
             limits,
+            trusted_proxies: vec!["127.0.0.9".parse().unwrap()],
             drain,
         };
         let listener = std::net::TcpListener::bind(front.listen).unwrap();

@@ -5,6 +5,7 @@ say() { printf "$@"; }
 text='Content-Type: text/plain'
 case $PATH_INFO in
 /environment)   say "$text\n\n"; exec env ;;
+/-/health)      say "$text\nContent-Length: 3\n\nok\n" ;;
 /length)        say "Status: 201 Made\r\n$text\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n" ;;
 /chunks)        say "$text\n\nhello\n" ;;
 /nothing)       ;;
