@@ -55,7 +55,7 @@ image:
 slug-size:
 	deploy/slug-size $(IMAGE) 500
 
-# 500 clients, 100,000 names that are not, 200 programs under a cap: prints its figures.
+# 500 clients, 100,000 names that are not, 200 programs under a cap, 50 of up to 100 MB under one of 512 MiB: prints its figures.
 load:
 	LOAD=10 cargo test --test suite -- --nocapture load::
 

@@ -303,6 +303,7 @@ fn program(size: u64, coding: Option<Coding>) -> Representation {
         fingerprint,
         file: File::open(&path).expect("/dev/null"),
         path,
+        is_new: false,
     }
 }
 

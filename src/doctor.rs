@@ -71,12 +71,14 @@ fn findings(config: &Config) -> Vec<Finding> {
     }];
     findings.extend(go(config, &store));
     findings.extend(cells(&store));
-    let limits = &config.limits;
+    let (limits, memory) = (&config.limits, config.memory());
     let found = format!(
-        "{} builds at once; {} s, {} MiB a process, programs up to {} MiB",
+        "{} builds at once; {} s, {} MiB a process, {} compilers of {} MiB each, programs up to {} MiB",
         config.builds(),
         limits.wall.as_secs(),
-        limits.memory_bytes() >> 20,
+        memory.most >> 20,
+        memory.compilers,
+        memory.compiler >> 20,
         limits.artifact_bytes >> 20
     );
     findings.push(Finding {
@@ -96,7 +98,7 @@ fn findings(config: &Config) -> Vec<Finding> {
 fn go(config: &Config, store: &Store) -> Vec<Finding> {
     let toolchain = match Toolchain::find(config, store) {
         Ok(toolchain) => toolchain,
-        Err(refusal) => return vec![no_go(config, refusal.log)],
+        Err(refusal) => return vec![no_go(config, store, refusal.log)],
     };
     let proxies = toolchain.proxies(config);
     let works = proxies != "off";
@@ -146,7 +148,14 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
 }
 
 /// Without a Go, one is brought: that needs a module proxy.
-fn no_go(config: &Config, log: String) -> Finding {
+fn no_go(config: &Config, store: &Store, log: String) -> Finding {
+    if let (WhichGo::Installed | WhichGo::Own, Err(refusal)) = (&config.go, brought::can_start_one(store)) {
+        return Finding {
+            works: false,
+            what: "go",
+            found: refusal.log,
+        };
+    }
     match (&config.go, config.proxy.as_ref().filter(|proxy| *proxy != "off")) {
         (WhichGo::Installed | WhichGo::Own, Some(proxy)) => Finding {
             works: true,
@@ -227,7 +236,7 @@ pub fn log_go(config: &Config) {
     let toolchain = match Toolchain::find(config, &store) {
         Ok(toolchain) => toolchain,
         Err(refusal) => {
-            let finding = no_go(config, refusal.log);
+            let finding = no_go(config, &store, refusal.log);
             if !finding.works {
                 log::error!("{}: {}", finding.what, finding.found);
             }

@@ -8,12 +8,13 @@
 use crate::answer::refusal::trouble;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
-use crate::asked::{Guess, Sidecar, Target, Wish, executable};
+use crate::asked::{Guess, Platform, Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, failed, kept};
 use crate::config::{Config, Patience};
+use crate::golang::Toolchain;
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
-use crate::meaning::meaning;
+use crate::meaning::{known_meaning, meaning};
 use crate::refusals::{bad_path, bad_query, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
@@ -61,7 +62,15 @@ fn story(
         .map_err(|told| untold(&told, &wish, request))?;
 
     let patience = Patience::of_request(config);
-    let toolchain = brought::default(config, store, &mut brought::until(patience.end()))?;
+    let here = Toolchain::find(config, store).ok();
+    // A program that is built needs no Go.
+    let gone = || {
+        Toolchain::last_default(store).filter(|gone| is_built(config, store, gone, &target, &platform, &wish))
+    };
+    let toolchain = match here.or_else(gone) {
+        Some(toolchain) => toolchain,
+        None => brought::default(config, store, &mut brought::until(patience.end()))?,
+    };
     supports(&toolchain, &platform)?;
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let go = Go {
@@ -102,7 +111,36 @@ fn story(
     let guess = guess.max(artifact.meta.guess());
     // What has begun is the program as it is.
     let coding = coding(request).filter(|_| !door.has_begun());
-    Ok(served(artifact.represented(coding), request, guess).noted(recipe.resolved.notices.as_ref()))
+    let representation = artifact.represented(coding);
+    if representation.is_new {
+        detached::begin_eviction(store);
+    }
+    Ok(served(representation, request, guess).noted(recipe.resolved.notices.as_ref()))
+}
+
+/// Whether a program that this Go made is here, as far as is known without asking.
+fn is_built(
+    config: &Config,
+    store: &Store,
+    toolchain: &Toolchain,
+    target: &Target,
+    platform: &Platform,
+    wish: &Wish,
+) -> bool {
+    let patience = Patience::of_request(config);
+    let go = Go {
+        config,
+        store,
+        toolchain,
+        patience,
+        client: None,
+    };
+    let recipe = || -> Result<Recipe, Refusal> {
+        let resolved = known_meaning(go, target)?;
+        let version = versions::choose(go, wish.go, resolved.needs)?;
+        Ok(Recipe::new(resolved, platform.clone(), version, wish.clone()))
+    };
+    recipe().is_ok_and(|recipe| kept(&recipe, store).is_some())
 }
 
 /// HEAD builds nothing: what is not there is announced, unless it is known that a build would fail.

@@ -251,7 +251,7 @@ fn builder(config: &Config, recipe: &str, client: Option<Client>) -> Result<(), 
     let built = build::builder::build(&recipe, client.as_ref(), config, &store);
     // Who waits for the program shall not wait for the cleaning too.
     give_back_locks(&store, &recipe)?;
-    evicted(store.evict(config.cache_bytes, config.limits.wall))?;
+    evicted(build::eviction::evict(config, &store))?;
     built.map_err(|refusal| refusal.reason.name().to_owned())
 }
 

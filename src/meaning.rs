@@ -5,14 +5,24 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Target;
 use crate::config::Config;
 use crate::golang::command::Go;
+use crate::golang::memory::Allowed;
 use crate::golang::{Resolved, memory};
 use crate::store::budget::Cost;
 
 /// One package of one exact version.
 pub fn meaning(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
+    served(go, target, &|| may_look_up(go))
+}
+
+/// The same, where nothing may be asked.
+pub fn known_meaning(go: Go<'_>, target: &Target) -> Result<Resolved, Refusal> {
+    served(go, target, &|| Err(Refusal::new(Reason::NoGo)))
+}
+
+fn served(go: Go<'_>, target: &Target, may_ask: Allowed<'_>) -> Result<Resolved, Refusal> {
     // What is refused by its looks costs no question.
     not_denied(go.config, &target.import_path())?;
-    let resolved = memory::meaning(go, target, &|| may_look_up(go))?;
+    let resolved = memory::meaning(go, target, may_ask)?;
     // A denied repository has other names that lead to it.
     not_denied(go.config, &resolved.package)?;
     allowed(go.config, &resolved.module)?;

@@ -214,6 +214,11 @@ fn a_setting_that_cannot_be_used() {
         ("GOX_GOPROXY", "proxy.golang.org"),
         ("GOX_GO", "/nonexistent/go"),
         ("GOX_GO", "go"),
+        ("GOX_DIR", "/nonexistent/a:b"),
+        ("GOX_DIR", "/nonexistent/a;b"),
+        ("GOX_DIR", "/nonexistent/a=>b"),
+        ("GOX_DIR", "/nonexistent/a\nb"),
+        ("GOX_DIR", "/nonexistent/it's \"b\""),
     ] {
         let output = store
             .command()

@@ -147,6 +147,7 @@ fn a_linker_script_runs_no_linker() {
         work: in_cells.0.clone(),
         progress: in_cells.0.join("progress"),
         inputs: in_cells.0.join("inputs"),
+        compiler_limits: None,
         must_hold: true,
     };
     let surroundings = in_cells.0.join("surroundings.json");

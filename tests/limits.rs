@@ -4,10 +4,12 @@
 //! would be kept, or a program.
 
 use crate::cases::cases;
+use crate::machine::{machine, on_a_machine};
 use crate::support::PATIENCE;
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::{Expect, tester};
+use crate::support::cgi::Cgi;
 use crate::support::modproxy::archives;
 use crate::support::processes;
 use crate::support::proxy::{Manner, Proxy};
@@ -53,6 +55,47 @@ fn memory() {
         .set("GOX_MEMORY_BYTES", "256MiB")
         .set("GOX_BUILD_SECONDS", "120");
     refused_for(&store.ask(&Ask::get("/tester/bomb-generics")), &["out-of-memory"]);
+}
+
+/// M16: a container of 512 MiB, and as many compilers as fit.
+#[test]
+fn compilers_at_once_fit_the_memory() {
+    const MEMORY: u64 = 512 << 20;
+    let store = Scratch::new().set("GOX_BUILD_SECONDS", "120");
+    let ask = Ask::get("/tester/two-bombs@v1.0.0");
+    let container = format!("mount -t tmpfs none /sys/fs/cgroup; echo {MEMORY} >/sys/fs/cgroup/memory.max");
+    let mut cgi = Cgi::start_command(machine(&store, &container, &ask), &ask);
+    let mut most = 0;
+    while cgi.child.try_wait().unwrap().is_none() {
+        let compilers = processes::about(&store.dir).into_iter();
+        let limits = compilers
+            .filter(|process| process.is("compile"))
+            .filter_map(|process| {
+                let limits = fs::read_to_string(format!("/proc/{}/limits", process.pid)).ok()?;
+                let line = limits
+                    .lines()
+                    .find_map(|line| line.strip_prefix("Max data size"))?;
+                line.split_whitespace().next()?.parse::<u64>().ok()
+            });
+        most = most.max(limits.sum());
+    }
+    refused_for(&cgi.answer(), &["out-of-memory"]);
+    assert!(
+        (1..=MEMORY / 4 * 3).contains(&most),
+        "compilers had {most} bytes at once"
+    );
+}
+
+/// A program is served after its Go was removed.
+#[test]
+fn a_hit_needs_no_go() {
+    let store = Scratch::new();
+    let ask = Ask::get("/tester/hello");
+    let first = store.ask(&ask).program().to_vec();
+    let store = store.set("GOX_GO", "/nonexistent/go");
+    assert_eq!(store.ask(&ask).program(), first);
+    store.ask(&Ask::get("/tester/hello?strip=1")).refused("no-go");
+    store.ask(&Ask::get("/tester/generate")).refused("no-go");
 }
 
 #[test]
@@ -161,6 +204,25 @@ fn files_of_a_build() {
         .ask(&Ask::get("/tester/bomb-files"))
         .refused("too-much-disk");
     assert_eq!(unpacked(&store), [] as [PathBuf; 0]);
+}
+
+/// M12: refused; and an eviction that may have few files open removes such a tree.
+#[test]
+fn directories_in_each_other() {
+    let store = Scratch::new();
+    store
+        .ask(&Ask::get("/tester/deep-directories@v1.0.0"))
+        .refused("too-much-disk");
+    store.quiet();
+    let modules = store.dir.join("cache/modules");
+    fs::create_dir_all(modules.join("example.org/deep@v1.0.0").join("d/".repeat(1100))).unwrap();
+    // As if the last eviction were long ago.
+    fs::remove_file(store.dir.join("locks/evict")).unwrap();
+    let store = store.set("GOX_CACHE_BYTES", "8KiB");
+    let head = on_a_machine(&store, "ulimit -n 256", &hello().method("HEAD"));
+    assert_eq!(head.status, 200, "{head}");
+    store.quiet();
+    assert_eq!(fs::read_dir(&modules).unwrap().count(), 0);
 }
 
 /// M18: the module itself is small, and stays.

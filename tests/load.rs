@@ -1,6 +1,7 @@
 //! Many at once: what is promised to one client holds for hundreds, and one who floods costs the others little.
 //!
-//! Small here; `make load` asks with LOAD=10, that is 500 clients for 50 programs, 100,000 names, 200 programs, and prints its figures.
+//! Small here; `make load` asks with LOAD=10, that is 500 clients for 50 programs, 100,000 names, 200 programs, 50 of up to 100 MB
+//! under a cap of 512 MiB, and prints its figures.
 
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
@@ -12,6 +13,7 @@ use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, FileTimes};
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -234,6 +236,88 @@ fn a_cap_holds_while_programs_are_made_and_read() {
         "{programs} programs of {size} bytes under a cap that holds 5: {} are kept",
         store.artifacts().len()
     );
+}
+
+/// Bytes on the disk below a folder, without links and without the directories of running builds.
+fn on_disk(folder: &Path) -> u64 {
+    let (mut bytes, mut left) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = left.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() && entry.file_name() != "work" => left.push(entry.path()),
+                Ok(meta) if meta.is_file() => bytes += meta.blocks() * 512,
+                // Gone meanwhile, or a link.
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+/// Everything grows under a small cap: builds, with programs of 100 MB among them under more than a little load, hits and copies, and
+/// one client reads slowly. Every answer is whole, no build fails, and at no time does more lie on the disk than the cap, the programs
+/// that waiters have time to open, and what the running builds add.
+#[test]
+fn a_cap_holds_among_builds_hits_and_copies() {
+    let (builds, cap, largest) = match load() {
+        1 => (10, 16 << 20, 4 << 20),
+        load => (5 * load, 512 << 20, 256 << 20),
+    };
+    let program = |number: usize| match (load(), number % 5) {
+        (2.., 0) => Ask::get(&format!("/tester/large@v1.0.0?tags=x{number}")),
+        _ => program(number),
+    };
+    let store = Scratch::in_image()
+        .set("GOX_BUILDS", "2")
+        .set("GOX_CACHE_BYTES", cap.to_string());
+    let mut front = store.front();
+    let first = front.ask(&program(0));
+    let mut reader = front.connect();
+    reader.write_all(&http::request(&program(0))).unwrap();
+    let mut wire = vec![0; 4096];
+    reader.read_exact(&mut wire).unwrap();
+    let (next, over) = (AtomicUsize::new(1), AtomicBool::new(false));
+    let most = std::thread::scope(|scope| {
+        let disk = scope.spawn(|| {
+            let mut most = 0;
+            while !over.load(Ordering::Relaxed) {
+                most = most.max(on_disk(&store.dir));
+            }
+            most
+        });
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number > builds {
+                            return;
+                        }
+                        whole(&front.ask(&program(number)));
+                        whole(&front.ask(&program(number).header("Accept-Encoding", "zstd")));
+                        whole(&front.ask(&program(number / 2)));
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        over.store(true, Ordering::Relaxed);
+        disk.join().unwrap()
+    });
+    reader.read_to_end(&mut wire).unwrap();
+    assert_eq!(Answer::from_http(&wire, false).unwrap().sha256(), first.sha256());
+    let builds = count(&front, "builds");
+    assert_eq!(count(&front, "failed_builds"), 0);
+    front.signal(Signal::SIGTERM);
+    front.ended();
+    store.quiet();
+    println!(
+        "{builds} builds under a cap of {} KiB: {} KiB at most, {} KiB in the end",
+        cap >> 10,
+        most >> 10,
+        on_disk(&store.dir) >> 10
+    );
+    assert!(most <= cap / 4 * 5 + 3 * largest, "{most} bytes were on the disk");
 }
 
 fn bytes(folder: &Path) -> u64 {

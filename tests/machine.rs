@@ -10,7 +10,7 @@ use crate::support::{go, gox_server, plain, sha256, walk};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 fn hello() -> Ask {
@@ -40,7 +40,7 @@ pub(crate) fn machine(store: &Scratch, words: &str, ask: &Ask) -> Command {
     }
     command.args(["--", "/bin/sh", "-c"]);
     command
-        .arg(format!("set -e; {words}; exec \"$0\""))
+        .arg(format!("set -e; {words}; exec \"$0\" \"$@\""))
         .arg(gox_server());
     command
         .env_clear()
@@ -76,6 +76,68 @@ fn a_full_disk_is_said_and_nothing_is_kept() {
     right(&full(&store, "cache/compile", "1m"));
     fs::remove_dir_all(store.dir.join("artifacts")).unwrap();
     right(&store.ask(&hello()));
+}
+
+/// Where no program may be started, an installed Go builds, and one that has to be brought is refused with the reason.
+#[test]
+fn a_mount_that_starts_no_programs() {
+    let noexec = "mount -t tmpfs -o noexec none \"$GOX_DIR\"";
+    let store = Scratch::in_image();
+    right(&on_a_machine(&store, noexec, &hello()));
+    let store = store.set("GOX_GO", "own");
+    let answer = on_a_machine(&store, noexec, &hello());
+    assert!(answer.refused("no-go").log.contains("noexec"), "{answer}");
+    for mode in ["front", "doctor"] {
+        let mut command = machine(&store, noexec, &hello());
+        command
+            .env_remove("GATEWAY_INTERFACE")
+            .arg(mode)
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(
+            output.status.code() == Some(1) && said.contains("noexec"),
+            "{said}"
+        );
+    }
+}
+
+/// A group above the service's own has the limit, as a slice of systemd may.
+#[test]
+fn limits_of_control_groups_above_count() {
+    let words = "mount -t tmpfs none /sys/fs/cgroup; mkdir -p /sys/fs/cgroup/a.slice/b.service; \
+                 echo 629145600 >/sys/fs/cgroup/a.slice/memory.max; echo max >/sys/fs/cgroup/a.slice/b.service/memory.max; \
+                 echo 0::/a.slice/b.service >/sys/fs/cgroup/self; mount --bind /sys/fs/cgroup/self /proc/$$/cgroup";
+    let store = Scratch::cold();
+    let mut command = machine(&store, words, &hello());
+    command
+        .env_remove("GATEWAY_INTERFACE")
+        .arg("doctor")
+        .stdin(Stdio::null());
+    let said = command.output().unwrap().stdout;
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        said.contains("1 builds at once") && said.contains(" 450 MiB a process"),
+        "{said}"
+    );
+}
+
+/// Characters that a shell, a list or a flag reads in its own way. Those that cannot work are refused
+/// (`environment::a_setting_that_cannot_be_used`).
+#[test]
+fn special_characters_in_the_state_directory() {
+    let mut store = Scratch::in_image();
+    let dir = store.dir.clone();
+    for name in [
+        "it's", "a b", "100%", "a\"b", "a,b", "a\\b", "a@b", "a=b", "ü", "$x", "a#b",
+    ] {
+        store = store.set("GOX_DIR", dir.join(name));
+        right(&store.ask(&hello()));
+        let copied = store.ask(&Ask::get("/tester/exclude-directive@v1.0.0"));
+        assert_eq!(copied.status, 200, "{name}: {copied}");
+        store.quiet();
+    }
 }
 
 #[test]

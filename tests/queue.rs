@@ -388,7 +388,7 @@ fn names_that_are_not_are_cheap() {
 /// The cap holds but for what somebody may be waiting for; a program that is taken away is built again.
 #[test]
 fn what_was_used_longest_ago_goes() {
-    let store = Scratch::new();
+    let store = Scratch::in_image();
     store.ask(&hello("v1.0.0")).program();
     let [old] = &store.artifacts()[..] else {
         panic!("one artifact")

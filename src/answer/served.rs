@@ -45,6 +45,7 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
         fingerprint,
         file,
         path,
+        is_new: _,
     } = representation;
     let etag = format!("\"{}\"", fingerprint.sha256);
     let modified = modified(&description, &file, guess);

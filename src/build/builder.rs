@@ -19,6 +19,9 @@ use crate::sandbox::process::Bounds;
 use crate::store::budget::{Client, Cost};
 use crate::store::{Counter, Meta, Store};
 
+/// How often a build runs whose caches were evicted under it. What it makes meanwhile is spared the next time.
+const TRIES: usize = 3;
+
 /// Builds, publishes, and keeps what has to be known of a failure. Charges the client, if there is one, for the time.
 pub fn build(
     recipe: &Recipe,
@@ -32,7 +35,8 @@ pub fn build(
     }
     let begun = Instant::now();
     let killed = oom::kills();
-    let outcome = make(recipe, config, store, begun).map_err(|refusal| match killed {
+    let made = make_in_peace(|| make(recipe, config, store, client, begun), store);
+    let outcome = made.map_err(|refusal| match killed {
         Some(before) if oom::kills() == Some(before) => without_oom_guess(refusal),
         Some(_) | None => refusal,
     });
@@ -81,10 +85,32 @@ fn without_oom_guess(refusal: Refusal) -> Refusal {
     }
 }
 
-fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Result<Meta, Refusal> {
+/// A failure counts if no eviction took modules or archives meanwhile.
+fn make_in_peace(make: impl Fn() -> Result<Meta, Refusal>, store: &Store) -> Result<Meta, Refusal> {
+    for _ in 0..TRIES {
+        let before = store.last_eviction();
+        let made = make();
+        if made.is_ok() || store.last_eviction() == before {
+            return made;
+        }
+        log::info!("a build failed while its caches were evicted");
+    }
+    Err(Refusal::new(Reason::Internal).log("the caches were evicted again and again while it was built"))
+}
+
+fn make(
+    recipe: &Recipe,
+    config: &Config,
+    store: &Store,
+    client: Option<&Client>,
+    begun: Instant,
+) -> Result<Meta, Refusal> {
     let key = recipe.key();
     let patience = Patience::of_operator(config);
     let default = Toolchain::find(config, store)?;
+    if let Err(error) = default.keep_as_default(store) {
+        log::warn!("programs will not be served without a Go: {error}");
+    }
     let toolchain = brought::of_version(
         &default,
         config,
@@ -107,7 +133,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
     };
     let work = Work::named(store, key.as_str()).map_err(|e| trouble("make a directory to build in", &e))?;
     let _modules = store
-        .use_modules()
+        .use_modules_in_build()
         .map_err(|e| trouble("share the module cache", &e))?;
     let compilation = Compilation::prepare(go, work.path(), recipe.cache())?;
     let mut command = compilation.command(&recipe.platform, &arguments(recipe, &compilation))?;
@@ -150,7 +176,7 @@ fn make(recipe: &Recipe, config: &Config, store: &Store, begun: Instant) -> Resu
         build_seconds: begun.elapsed().as_secs_f64(),
     };
     store
-        .publish(&key, &program.path, &meta)
+        .publish(&key, &program.path, &meta, client.map(Client::name))
         .map_err(|e| trouble("publish the program", &e))?;
     Ok(meta)
 }

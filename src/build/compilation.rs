@@ -10,7 +10,8 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
 use crate::config::{Config, SandboxPolicy};
 use crate::golang::archives::{self, Archives, forget, forget_modules};
-use crate::golang::command::{Go, platform_variables};
+use crate::golang::command::{Go, platform_variables, rlimits};
+use crate::golang::growth::OWN_CACHE;
 use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
 use crate::sandbox::own_binary::own_binary;
@@ -64,7 +65,7 @@ impl<'a> Compilation<'a> {
         // Where tools are not confined, what one build compiles is nobody else's.
         let cache = match cache {
             Cache::OfAll if confined => go.store.compile_cache(),
-            Cache::OfAll | Cache::Own => work.join("cache"),
+            Cache::OfAll | Cache::Own => work.join(OWN_CACHE),
         };
         fs::create_dir_all(&cache).map_err(|e| trouble("make the compile cache", &e))?;
         if let Some(warmed) = &go.config.warmed {
@@ -79,6 +80,7 @@ impl<'a> Compilation<'a> {
             work: work.to_owned(),
             progress: progress::lines_file(work),
             inputs: work.join("inputs"),
+            compiler_limits: Some(rlimits(&go.config.limits, go.config.memory().compiler)),
             must_hold: confined,
         };
         let text =
@@ -180,12 +182,13 @@ impl<'a> Compilation<'a> {
     }
 
     /// What follows the command and the recipe's own flags.
-    pub fn flags(&self) -> [String; 2] {
+    pub fn flags(&self) -> [String; 3] {
         [
+            format!("-p={}", self.go.config.memory().compilers),
             format!(
-                "-toolexec='{}' tool '{}'",
-                self.own_binary.display(),
-                self.surroundings_file().display()
+                "-toolexec={} tool {}",
+                quoted(&self.own_binary),
+                quoted(&self.surroundings_file())
             ),
             format!("-debug-actiongraph={}", progress::plan_file(self.work).display()),
         ]
@@ -204,6 +207,17 @@ impl<'a> Compilation<'a> {
     fn surroundings_file(&self) -> PathBuf {
         self.work.join("surroundings.json")
     }
+}
+
+/// As `go` reads a flag of several words: in quotes of one kind or the other, without escapes (cmd/internal/quoted). A path with
+/// both is of no directory that may be set.
+fn quoted(path: &Path) -> String {
+    let quote = if path.as_os_str().as_encoded_bytes().contains(&b'\'') {
+        '"'
+    } else {
+        '\''
+    };
+    format!("{quote}{}{quote}", path.display())
 }
 
 /// Whether it is no limit that was reached, and no server that was away: a damaged cache may have been the cause.

@@ -1,10 +1,12 @@
-//! Keeps the state below its cap, for who looked into modules and built nothing. A builder does it when it has ended.
+//! Keeps the state below its cap: after a build, and beside requests that looked into modules or made a copy, and built nothing.
 
 use std::io;
 use std::thread;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::golang::toolchain::brought::goroot;
+use crate::golang::toolchain::pins::DEFAULT;
 use crate::golang::work::sweep;
 use crate::store::Store;
 
@@ -19,5 +21,10 @@ pub fn without_build(config: &Config, store: &Store) -> io::Result<()> {
     }
     sweep(store)?;
     store.sweep_locks()?;
-    store.evict(config.cache_bytes, config.limits.wall)
+    evict(config, store)
+}
+
+/// Evicts. The Go that serves when no other is named stays: without it nothing can be built.
+pub fn evict(config: &Config, store: &Store) -> io::Result<()> {
+    store.evict(config.cache_bytes, &goroot(store, DEFAULT))
 }

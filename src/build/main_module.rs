@@ -57,16 +57,19 @@ fn leads_out(path: &Path) -> bool {
 
 /// A module's tree has regular files and directories only (golang.org/x/mod/zip); all else is left out.
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
-        if kind.is_dir() {
-            copy_tree(&entry.path(), &to)?;
-        } else if kind.is_file() {
-            fs::copy(entry.path(), &to)?;
-            // Go makes what it unpacks read-only; go.mod and go.sum are written to here.
-            fs::set_permissions(&to, Permissions::from_mode(0o600))?;
+    let mut left = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = left.pop() {
+        fs::create_dir(&to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+            if kind.is_dir() {
+                left.push((entry.path(), to));
+            } else if kind.is_file() {
+                fs::copy(entry.path(), &to)?;
+                // Go makes what it unpacks read-only; go.mod and go.sum are written to here.
+                fs::set_permissions(&to, Permissions::from_mode(0o600))?;
+            }
         }
     }
     Ok(())

@@ -6,12 +6,14 @@
 use std::env;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::asked::GoVersion;
 
-pub use limits::BuildLimits;
+use directories::{state_dir, xdg};
+pub use limits::{BuildLimits, Memory};
+pub use machine::starts_no_programs;
 pub use misspelt::Misspelt;
 pub use network::Network;
 pub use patience::Patience;
@@ -21,6 +23,7 @@ pub use read::BadSetting;
 use read::{GIB, at_least, bad, bytes, count, list, number, number_if_set, seconds, text, word};
 use sumdb::database;
 
+mod directories;
 mod limits;
 mod machine;
 mod misspelt;
@@ -58,15 +61,15 @@ settings! {
     GOX_GO_VERSIONS, "the newest two series", "versions (1.25.3) and series (1.26) of Go that may be asked for, with commas, besides GOX_GO's own";
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
-    GOX_BUILDS, "the number of processors", "builds at once";
+    GOX_BUILDS, "one for each CPU and 2 GiB of memory", "builds at once";
     GOX_QUEUE, "100", "builds that may wait for their turn, a quarter of them of one client";
     GOX_BUILD_SECONDS, "900", "wall clock of one build";
     GOX_CPU_SECONDS, "900", "processor time of one process of a build";
-    GOX_MEMORY_BYTES, "3/4 of the machine's memory, 4 GiB at most", "memory of one process of a build";
+    GOX_MEMORY_BYTES, "3/4 of the machine's memory divided by GOX_BUILDS, 4 GiB at most", "memory of one process of a build";
     GOX_FILE_BYTES, "1 GiB", "size of one file that a build writes";
     GOX_OPEN_FILES, "1024", "files that one process of a build has open";
     GOX_TASKS, "4096", "processes and threads of this user while a build runs";
-    GOX_WORK_BYTES, "4 GiB", "bytes that one build writes, to its tempdir and to the caches";
+    GOX_WORK_BYTES, "8 GiB, or GOX_CACHE_BYTES where that is less, but 512 MiB at least", "bytes that one build has on the disk at once: its tempdir, and what it adds to the caches";
     GOX_WORK_FILES, "200000", "files that one build makes, in its tempdir and in the module cache";
     GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
     GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
@@ -189,6 +192,7 @@ pub struct Config {
 impl Config {
     /// Reads the environment of this process.
     pub fn from_environment() -> Result<Config, BadSetting> {
+        let cache_bytes = bytes(GOX_CACHE_BYTES, 10 * GIB)?;
         Ok(Config {
             listen: listen()?,
             dir: state_dir()?,
@@ -206,7 +210,7 @@ impl Config {
             sumdb: database(GOX_GOSUMDB)?.or(database("GOSUMDB")?),
             builds: builds()?,
             queue: number(GOX_QUEUE, 100)? as usize,
-            cache_bytes: bytes(GOX_CACHE_BYTES, 10 * GIB)?,
+            cache_bytes,
             slot_seconds_per_hour: count(GOX_SLOT_SECONDS_PER_HOUR, 3600)?,
             builds_per_hour: count(GOX_BUILDS_PER_HOUR, 0)?,
             lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
@@ -215,7 +219,7 @@ impl Config {
                 GOX_TRUSTED_PROXIES,
                 "IP addresses or networks with commas are wanted",
             )?,
-            limits: BuildLimits::from_environment()?,
+            limits: BuildLimits::from_environment(cache_bytes)?,
             sandbox: word(
                 GOX_SANDBOX,
                 &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
@@ -233,7 +237,12 @@ impl Config {
 
     /// Builds at once.
     pub fn builds(&self) -> usize {
-        self.builds.unwrap_or_else(machine::processors)
+        self.builds.unwrap_or_else(limits::builds)
+    }
+
+    /// The memory of one of these builds.
+    pub fn memory(&self) -> Memory {
+        self.limits.memory(self.builds())
     }
 
     /// Whether clients have a budget of builds.
@@ -252,6 +261,11 @@ impl Config {
                     "the absolute path of a go command, or own, is wanted",
                 ))
             }
+            WhichGo::Own if starts_no_programs(&self.dir) => Some(bad(
+                GOX_DIR,
+                self.dir.display().to_string(),
+                "a directory where programs may be started is wanted, for GOX_GO=own puts a Go there: this one is mounted noexec",
+            )),
             WhichGo::Installed | WhichGo::Named(_) | WhichGo::Own => None,
         }
     }
@@ -330,28 +344,6 @@ fn listen() -> Result<SocketAddr, BadSetting> {
         .parse()
         .map_err(|_| bad(PORT, value, "a port from 0 to 65535 is wanted"))?;
     Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
-}
-
-fn state_dir() -> Result<PathBuf, BadSetting> {
-    const WANTED: &str = "an absolute path without .. is wanted";
-    if let Some(dir) = text(GOX_DIR)? {
-        return plain_path(Path::new(&dir)).ok_or_else(|| bad(GOX_DIR, dir, WANTED));
-    }
-    Ok(xdg("XDG_CACHE_HOME")
-        .or_else(|| Some(xdg("HOME")?.join(".cache")))
-        .unwrap_or_else(|| "/var/cache".into())
-        .join("gox-server"))
-}
-
-/// A directory of the user's. A relative one is invalid and to be ignored (XDG Base Directory Specification).
-fn xdg(name: &str) -> Option<PathBuf> {
-    plain_path(Path::new(&env::var_os(name)?))
-}
-
-/// An absolute path as everybody writes it who names a file below, without `//` and `/./`: programs are searched for it.
-fn plain_path(path: &Path) -> Option<PathBuf> {
-    let climbs = path.components().any(|part| part == Component::ParentDir);
-    (path.is_absolute() && !climbs).then(|| path.components().collect())
 }
 
 fn socket_mode() -> Result<u32, BadSetting> {

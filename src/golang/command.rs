@@ -113,7 +113,12 @@ impl Go<'_> {
         if growth.take_back() {
             outcome.ended = Ended::Stopped;
         }
-        Ok(outcome)
+        match growth.is_starved() {
+            true => {
+                Err(Refusal::new(Reason::DiskFull).log("the disk is nearly full: a run of go was stopped"))
+            }
+            false => Ok(outcome),
+        }
     }
 
     /// All that `go` is told, whatever this process was. What is not here is not set: HOME (.netrc, .config/go/env), GOROOT,
@@ -162,7 +167,7 @@ impl Go<'_> {
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),
         ];
-        let memory = self.config.limits.memory_bytes();
+        let memory = self.config.memory().compiler;
         if memory < PLENTY {
             // A collector that knows of the limit works harder before it is reached. Go's heap grows by arenas of 64 MB, and
             // what is not heap counts too.
@@ -230,14 +235,15 @@ pub fn driver_cell<'a>(config: &Config, servers: impl Iterator<Item = &'a str>) 
         read,
         execute: Vec::new(),
         write: Vec::new(),
-        limits: Some(rlimits(&config.limits)),
+        limits: Some(rlimits(&config.limits, config.memory().most)),
         must_hold: config.sandbox == SandboxPolicy::Require,
     }
 }
 
-fn rlimits(limits: &BuildLimits) -> Limits {
+/// The limits of a build's processes, of which each may have so much memory.
+pub fn rlimits(limits: &BuildLimits, memory_bytes: u64) -> Limits {
     Limits {
-        memory_bytes: limits.memory_bytes(),
+        memory_bytes,
         cpu_seconds: limits.cpu_seconds,
         file_bytes: limits.file_bytes,
         open_files: limits.open_files,

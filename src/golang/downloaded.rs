@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::command::Go;
 use super::diagnosis;
+use super::growth::is_of_sane_depth;
 use crate::answer::{Reason, Refusal};
 use crate::sandbox::process::{Ended, Outcome};
 
@@ -37,7 +38,12 @@ impl Downloaded {
         ended(go, work, query, outcome)?;
         let said: Downloaded = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
         if said.error.is_empty() && said.dir.is_dir() {
-            return Ok(said);
+            return match is_of_sane_depth(&said.dir) {
+                true => Ok(said),
+                false => {
+                    Err(Refusal::new(Reason::TooMuchDisk).log(format!("{query} has directories too deep")))
+                }
+            };
         }
         let words = match said.error.is_empty() {
             true => String::from_utf8_lossy(&outcome.stderr).into_owned(),

@@ -1,12 +1,14 @@
 //! What one run of `go` adds to the disk: watched from outside, held within the limits of a build, and taken back where
 //! the run was refused.
 //!
-//! The module cache belongs to all runs, so growth that is merely seen there may be another's. What is charged to a run is
-//! what the kernel says of this process: the bytes that it wrote, and the lock of each module that it unpacks.
+//! The caches belong to all runs, so growth that is merely seen there may be another's. What is charged to a run is what the
+//! kernel says of `go` itself: the bytes that it wrote, and the lock of each module that it unpacks. Tools write below the run's
+//! own directory alone, which is measured: what they wrote and removed again lies nowhere.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -14,6 +16,7 @@ use nix::unistd::Pid;
 
 use crate::config::BuildLimits;
 use crate::store::remove::remove;
+use crate::store::room::Room;
 
 /// One run under watch.
 pub struct Growth<'a> {
@@ -28,22 +31,38 @@ pub struct Growth<'a> {
     unpacked: BTreeMap<Module, u64>,
     /// When the module index may be looked through again.
     next_look: Instant,
+    /// Whether the run had to end because the disk is full.
+    starved: bool,
 }
 
 /// A look through the module index may be long: the next comes when this many times its length has passed, 5 % of the run.
 const LOOKS_PER_RUN: u32 = 20;
 
+/// The compile cache of a run that has one of its own, below its directory.
+pub const OWN_CACHE: &str = "cache";
+
+/// Directories of a module in each other. The deepest of real modules have some thirty.
+const MAX_DEPTH: usize = 256;
+
 /// What lies below a directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
+struct Usage {
+    /// Bytes that it takes on the disk.
     bytes: u64,
     files: u64,
+    /// Directories in each other.
+    depth: usize,
 }
 
 impl Usage {
     fn is_within(self, limits: &BuildLimits) -> bool {
-        self.bytes <= limits.work_bytes && self.files <= limits.work_files
+        self.bytes <= limits.work_bytes && self.files <= limits.work_files && self.depth <= MAX_DEPTH
     }
+}
+
+/// Whether a module that is unpacked here is no deeper than one may be.
+pub fn is_of_sane_depth(module: &Path) -> bool {
+    usage(module).depth <= MAX_DEPTH
 }
 
 impl<'a> Growth<'a> {
@@ -57,7 +76,13 @@ impl<'a> Growth<'a> {
             begun: made.unwrap_or_else(|_| SystemTime::now()),
             unpacked: BTreeMap::new(),
             next_look: Instant::now(),
+            starved: false,
         }
+    }
+
+    /// Whether the run had to end because the disk is full, whoever filled it: other programs do not go for it.
+    pub fn is_starved(&self) -> bool {
+        self.starved
     }
 
     /// Whether the run may go on. Asked every quarter of a second, so it costs little: what /proc has of `go`, its
@@ -66,9 +91,15 @@ impl<'a> Growth<'a> {
         let used = usage(self.work);
         self.see_unpacked(go);
         let unpacked: u64 = self.unpacked.values().sum();
-        used.is_within(self.limits)
+        // What cannot be looked at is noticed when it cannot be written.
+        self.starved = Room::of(self.work).is_ok_and(Room::is_short);
+        // What `go` itself writes lies in the caches, but for some small files. A cache of the run's own is measured already.
+        let own_cache = usage(&self.work.join(OWN_CACHE)).bytes;
+        let added = own_account(go, "wchar").saturating_sub(own_cache);
+        !self.starved
+            && used.is_within(self.limits)
             && used.files + unpacked <= self.limits.work_files
-            && bytes_written(go) <= self.limits.work_bytes
+            && used.bytes + added <= self.limits.work_bytes
             && !self.floods_index(go)
     }
 
@@ -89,7 +120,7 @@ impl<'a> Growth<'a> {
     /// without a write, so a run that wrote less often than it may make files needs no second look; and one that wrote more
     /// often is guilty only of files that are there.
     fn floods_index(&mut self, go: Pid) -> bool {
-        if own_writes(go) <= self.limits.work_files || Instant::now() < self.next_look {
+        if own_account(go, "syscw") <= self.limits.work_files || Instant::now() < self.next_look {
             return false;
         }
         let begun = Instant::now();
@@ -174,14 +205,15 @@ impl Module {
 
 /// Bytes and files below a directory, without what comes and goes just now.
 fn usage(dir: &Path) -> Usage {
-    let (mut usage, mut open) = (Usage::default(), vec![dir.to_owned()]);
-    while let Some(dir) = open.pop() {
+    let (mut usage, mut open) = (Usage::default(), vec![(dir.to_owned(), 0)]);
+    while let Some((dir, depth)) = open.pop() {
+        usage.depth = usage.depth.max(depth);
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let Ok(meta) = entry.metadata() else { continue };
             usage.files += 1;
-            usage.bytes += meta.len();
+            usage.bytes += meta.blocks() * 512;
             if meta.is_dir() {
-                open.push(entry.path());
+                open.push((entry.path(), depth + 1));
             }
         }
     }
@@ -206,20 +238,15 @@ fn new_files(index: &Path, begun: SystemTime) -> u64 {
     new
 }
 
-/// What this process and all that it has waited for have written: to files above all, and some to pipes and sockets. Zero
-/// where the kernel keeps no such account (CONFIG_TASK_IO_ACCOUNTING): then the run's own directory alone is measured.
-fn bytes_written(process: Pid) -> u64 {
-    account(Path::new(&format!("/proc/{process}/io")), "wchar")
-}
-
-/// How often this process itself has written. The account of a thread is without that of other processes.
-fn own_writes(process: Pid) -> u64 {
+/// What this process itself has done, by one of the kernel's accounts. That of a thread is without those of other processes. Zero
+/// where the kernel keeps none (CONFIG_TASK_IO_ACCOUNTING): then the run's own directory alone is measured.
+fn own_account(process: Pid, name: &str) -> u64 {
     let threads = fs::read_dir(format!("/proc/{process}/task"))
         .into_iter()
         .flatten()
         .flatten();
     threads
-        .map(|thread| account(&thread.path().join("io"), "syscw"))
+        .map(|thread| account(&thread.path().join("io"), name))
         .sum()
 }
 
@@ -267,7 +294,8 @@ mod tests {
             .spawn()
             .unwrap();
         let it = Pid::from_raw(i32::try_from(shell.id()).unwrap());
-        let (bytes, calls) = (bytes_written(it), own_writes(it));
+        let accounts = || (own_account(it, "wchar"), own_account(it, "syscw"));
+        let (bytes, calls) = accounts();
         let mut stdin = shell.stdin.take().unwrap();
         stdin.write_all(b"\n").unwrap();
         shell
@@ -276,9 +304,45 @@ mod tests {
             .unwrap()
             .read_exact(&mut [0; 100_000])
             .unwrap();
-        assert!(bytes_written(it) >= bytes + 100_000 && own_writes(it) > calls);
+        let (more_bytes, more_calls) = accounts();
+        assert!(more_bytes >= bytes + 100_000 && more_calls > calls);
         drop(stdin);
         shell.wait().unwrap();
+    }
+
+    /// A tool writes, and removes again what it wrote, time after time.
+    #[test]
+    fn what_lies_nowhere_is_not_counted() {
+        let work = tempfile::tempdir().unwrap();
+        let limits: BuildLimits = serde_json::from_value(serde_json::json!({
+            "wall": {"secs": 1, "nanos": 0}, "cpu_seconds": 1, "memory_bytes": null, "file_bytes": 1, "open_files": 1, "tasks": 1,
+            "work_bytes": 3 << 20, "work_files": 100, "log_bytes": 1, "artifact_bytes": 1,
+        }))
+        .unwrap();
+        let is_within = |script: &str| {
+            let mut shell = Command::new("sh")
+                .args(["-c", &format!("{script}; echo; read _")])
+                .current_dir(work.path())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            shell.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            let mut growth = Growth::new(&limits, work.path(), work.path());
+            let is_within = growth.is_within_limits(Pid::from_raw(i32::try_from(shell.id()).unwrap()));
+            drop(shell.stdin.take());
+            shell.wait().unwrap();
+            is_within
+        };
+        assert!(is_within(
+            "for n in 1 2 3 4 5; do head -c 1000000 /dev/zero >f; rm f; done"
+        ));
+        assert!(!is_within("head -c 4000000 /dev/zero >f"));
+        fs::remove_file(work.path().join("f")).unwrap();
+        // By the shell itself, as `go` writes to the caches.
+        assert!(!is_within("printf %4000000s x >/dev/null"));
+        fs::create_dir_all(work.path().join("d/".repeat(MAX_DEPTH + 1))).unwrap();
+        assert!(!is_within("true"));
     }
 
     #[test]

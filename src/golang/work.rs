@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::store::Store;
-use crate::store::remove::remove;
+use crate::store::remove::{remove, try_remove};
 
 /// A directory that is locked as long as it is in use, and removed when this value goes.
 #[derive(Debug)]
@@ -56,9 +56,7 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.path) {
-            log::warn!("cannot remove {}: {error}", self.path.display());
-        }
+        try_remove(&self.path);
     }
 }
 
@@ -82,7 +80,8 @@ pub fn sweep(store: &Store) -> io::Result<()> {
         }
     }
     drop(alone);
-    dead.into_iter().try_for_each(|(path, _lock)| remove(&path))
+    dead.iter().for_each(|(path, _lock)| try_remove(path));
+    Ok(())
 }
 
 #[cfg(test)]

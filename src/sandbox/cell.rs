@@ -17,7 +17,7 @@ pub struct Cell {
     pub execute: Vec<PathBuf>,
     /// … that may be read and changed. Only regular files and directories can be made there.
     pub write: Vec<PathBuf>,
-    /// What rlimits hold, if this process sets them; a tool inherits its driver's.
+    /// What rlimits hold, if this process sets them: a linker has what it inherits from its driver.
     pub limits: Option<Limits>,
     /// Whether to refuse to start where the kernel cannot enforce the file rights.
     pub must_hold: bool,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::{Cell, Inmate};
 use super::enter::enter;
 use super::include;
+use super::limits::Limits;
 use super::supervise::Failed;
 
 /// What is the same for all tools of one build: written to a file by the builder, read by each tool.
@@ -30,6 +31,8 @@ pub struct Surroundings {
     pub progress: PathBuf,
     /// The file to which each tool adds the files of the compile cache that it reads, one a line.
     pub inputs: PathBuf,
+    /// What all tools but the linker have, of which several run at once.
+    pub compiler_limits: Option<Limits>,
     /// Whether to refuse to start a tool whose cell the kernel does not enforce.
     pub must_hold: bool,
 }
@@ -132,6 +135,7 @@ pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<C
         read,
         execute: vec![around.goroot.clone()],
         write: vec![own.to_owned()],
+        limits: around.compiler_limits.filter(|_| name != "link"),
         ..empty(around.must_hold)
     })
 }

@@ -92,6 +92,7 @@ impl Artifact {
                         fingerprint: copy.fingerprint,
                         file: copy.file,
                         path: copy.path,
+                        is_new: copy.is_new,
                     };
                 }
                 Ok(None) => log::warn!("no {} copy of {} came", coding.name(), self.path.display()),
@@ -108,6 +109,7 @@ impl Artifact {
             fingerprint: self.meta.fingerprint,
             file: self.file,
             path: self.path,
+            is_new: false,
         }
     }
 }

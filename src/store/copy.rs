@@ -35,6 +35,8 @@ pub(super) struct Copy {
     pub(super) fingerprint: Fingerprint,
     pub(super) file: File,
     pub(super) path: PathBuf,
+    /// Whether this request made it, or waited for it.
+    pub(super) is_new: bool,
 }
 
 /// What is written beside a copy.
@@ -60,7 +62,7 @@ impl Copy {
             Some(_) => {}
             None => drop(Waiting::on(std::slice::from_ref(&place.lock)).within(PATIENCE)?),
         }
-        Ok(place.look(artifact))
+        Ok(place.look(artifact).map(|copy| Copy { is_new: true, ..copy }))
     }
 }
 
@@ -90,6 +92,7 @@ impl Place {
             fingerprint: kept.fingerprint,
             file,
             path: self.copy.clone(),
+            is_new: false,
         })
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{read_json, write_synced};
+use super::file::{read_json, replace, write_synced};
 use super::remove::remove;
 use super::seal::Seal;
 use super::{Artifact, BuildKey, Meta, Table};
@@ -22,6 +22,9 @@ struct Kept {
 
 /// How the directory of a program is called that is about to be published, before its key.
 pub(super) const UNPUBLISHED: &str = ".new-";
+
+/// The file beside a program that names the client whose build made it. No other user reads it.
+pub(super) const CLIENT: &str = "client";
 
 /// The mode of a directory that all may read. Whether they get so far, the mode of the state directory itself says.
 const FOR_ALL: u32 = 0o755;
@@ -88,7 +91,13 @@ impl Store {
     }
 
     /// Publishes a program that has been checked: both files are on disk before either can be seen. For who holds the key's lock.
-    pub fn publish(&self, key: &BuildKey, program: &Path, meta: &Meta) -> io::Result<()> {
+    pub fn publish(
+        &self,
+        key: &BuildKey,
+        program: &Path,
+        meta: &Meta,
+        client: Option<&str>,
+    ) -> io::Result<()> {
         let place = self.artifact_dir(key);
         let shelf = place.parent().unwrap_or(&self.dir);
         fs::DirBuilder::new()
@@ -112,6 +121,9 @@ impl Store {
             seal: Seal::of(&file)?,
         };
         write_synced(&aside.join("meta.json"), &serde_json::to_vec_pretty(&kept)?)?;
+        if let Some(client) = client {
+            replace(&aside.join(CLIENT), client.as_bytes())?;
+        }
         File::open(&aside)?.sync_all()?;
         // What was there was found broken, or the build would not have run.
         remove(&place)?;
@@ -154,12 +166,17 @@ impl Store {
         self.dir.join("locks/listing")
     }
 
-    /// The lock that who uses unpacked modules shares, and who removes some has alone.
+    /// The lock that look-ups share while they use unpacked modules, and an eviction that removes some has alone.
     pub fn modules_in_use(&self) -> PathBuf {
         self.dir.join("locks/modules")
     }
 
-    /// The lock that who waits for the one before has alone: nobody new begins to use modules meanwhile.
+    /// The lock that builds share while they use unpacked modules.
+    pub fn modules_of_builds(&self) -> PathBuf {
+        self.dir.join("locks/modules-of-builds")
+    }
+
+    /// The lock that who waits for that of the look-ups has alone: nobody new begins to use modules meanwhile.
     pub fn modules_gate(&self) -> PathBuf {
         self.dir.join("locks/modules-gate")
     }
@@ -199,9 +216,14 @@ impl Store {
         &self.dir
     }
 
-    /// The lock of a slot: as many builds run as there are slots.
+    /// Where the locks of the slots are.
+    pub fn slots(&self) -> PathBuf {
+        self.dir.join("slots")
+    }
+
+    /// The lock of a slot: as many builds run as there are slots. Its date is when the build began.
     pub fn slot(&self, number: usize) -> PathBuf {
-        self.dir.join("slots").join(number.to_string())
+        self.slots().join(number.to_string())
     }
 
     /// The directory in which each running build has its own.

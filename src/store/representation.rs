@@ -19,4 +19,6 @@ pub struct Representation {
     pub file: File,
     /// Where they lie, for a web server that sends them.
     pub path: PathBuf,
+    /// Whether a copy was made for this answer: it takes room that nothing took before.
+    pub is_new: bool,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::disk::UNPUBLISHED;
 use super::file::named;
 use super::lock::Lock;
-use super::remove::{HALF_REMOVED, remove};
+use super::remove::{HALF_REMOVED, try_remove};
 use super::table::age;
 use super::{BuildKey, Store};
 
@@ -21,12 +21,18 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 const LOG_BYTES: u64 = 8 << 20;
 
 impl Store {
-    /// Removes it. For who evicts alone.
-    pub(super) fn sweep(&self) -> io::Result<()> {
-        self.begin_log_anew()?;
-        self.sweep_unpublished()?;
-        self.sweep_half_removed()?;
-        self.sweep_half_written()
+    /// Removes it. For the one process that evicts. What cannot be removed stops nothing else.
+    pub(super) fn sweep(&self) {
+        for swept in [
+            self.begin_log_anew(),
+            self.sweep_unpublished(),
+            self.sweep_half_removed(),
+            self.sweep_half_written(),
+        ] {
+            if let Err(error) = swept {
+                log::warn!("cannot sweep {}: {error}", self.dir().display());
+            }
+        }
     }
 
     /// What the builders said is kept once more beside what they say.
@@ -50,7 +56,7 @@ impl Store {
             };
             // Whoever publishes holds it.
             if let Some(_alone) = Lock::try_take(&self.lock(&key))? {
-                remove(&path)?;
+                try_remove(&path);
             }
         }
         Ok(())
@@ -60,7 +66,7 @@ impl Store {
     fn sweep_half_removed(&self) -> io::Result<()> {
         for dir in [self.module_cache(), self.toolchains()] {
             for path in named(&dir, HALF_REMOVED)? {
-                remove(&path)?;
+                try_remove(&path);
             }
         }
         Ok(())
@@ -76,7 +82,7 @@ impl Store {
             for path in named(&dir, HALF_WRITTEN)? {
                 let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
                 if written.is_ok_and(|at| age(at) > WRITTEN_WITHIN) {
-                    remove(&path)?;
+                    try_remove(&path);
                 }
             }
         }
@@ -125,7 +131,7 @@ mod tests {
             unpublished[1].1.clone(),
             new,
         ];
-        store.sweep().unwrap();
+        store.sweep();
         assert_eq!(dead.each_ref().map(|path| path.exists()), [false; 4]);
         assert_eq!(alive.each_ref().map(|path| path.exists()), [true; 4]);
         drop(publishes);
@@ -136,10 +142,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let old = dir.path().join("builders.log.old");
-        store.sweep().unwrap();
+        store.sweep();
         for (bytes, is_old) in [(LOG_BYTES, false), (LOG_BYTES + 1, true)] {
             File::create(store.log()).unwrap().set_len(bytes).unwrap();
-            store.sweep().unwrap();
+            store.sweep();
             assert_eq!([store.log().exists(), old.exists()], [!is_old, is_old]);
         }
     }

@@ -235,6 +235,7 @@ impl Arena {
             work: at("work"),
             progress: at("work/progress"),
             inputs: at("work/inputs"),
+            compiler_limits: None,
             must_hold: false,
         };
         fs::write(at("work/surroundings.json"), serde_json::to_vec(&around).unwrap()).unwrap();

@@ -9,7 +9,7 @@ use super::{Toolchain, pins};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
-use crate::config::{Config, WhichGo};
+use crate::config::{Config, WhichGo, starts_no_programs};
 use crate::detached;
 use crate::store::lock::{Lock, Waiting};
 use crate::store::table::age;
@@ -57,7 +57,20 @@ pub fn goroot(store: &Store, version: GoVersion) -> PathBuf {
 /// The Go of this version, if it is here.
 pub fn look(config: &Config, store: &Store, version: GoVersion) -> Option<Result<Toolchain, Refusal>> {
     let go = goroot(store, version).join("bin/go");
-    go.is_file().then(|| Toolchain::at(&go, config, store))
+    go.is_file()
+        .then(|| can_start_one(store).and_then(|()| Toolchain::at(&go, config, store)))
+}
+
+/// Whether a Go that lies here can be started.
+pub fn can_start_one(store: &Store) -> Result<(), Refusal> {
+    let dir = store.toolchains();
+    match starts_no_programs(&dir) {
+        true => Err(Refusal::new(Reason::NoGo).log(format!(
+            "no Go can be started below {}, which is mounted noexec: name another GOX_DIR, or install Go",
+            dir.display()
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// The versions that are here, the oldest first.
@@ -123,6 +136,7 @@ fn get(config: &Config, store: &Store, version: GoVersion, tell: Tell<'_>) -> Re
         store
             .complete()
             .map_err(|e| trouble("make the state directory", &e))?;
+        can_start_one(store)?;
         if let Some(lock) = Lock::try_take(&lock).map_err(|e| trouble("lock a toolchain", &e))? {
             // Between the look and the lock another may have finished.
             if let Some(here) = look(config, store, version) {

@@ -2,6 +2,7 @@
 //! a hit starts no `go` at all. The operator's is found here; others are `brought`.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -107,6 +108,16 @@ impl Toolchain {
         Ok(toolchain)
     }
 
+    /// Remembers it as the last that served requests that name none.
+    pub fn keep_as_default(&self, store: &Store) -> io::Result<()> {
+        replace(&last_default(store), &serde_json::to_vec(self)?)
+    }
+
+    /// The last one that served requests that name none, which may be gone: what it built is still here.
+    pub fn last_default(store: &Store) -> Option<Toolchain> {
+        read_json(&last_default(store))
+    }
+
     /// The module proxies, without `direct`: with it a hostile import path makes `go` fetch internal addresses.
     pub fn proxies(&self, config: &Config) -> String {
         let kept: Vec<_> = self.named_proxies(config).filter(is_proxy).collect();
@@ -144,6 +155,10 @@ impl Toolchain {
     pub fn checksums<'a>(&'a self, config: &'a Config) -> &'a str {
         config.sumdb.as_deref().unwrap_or(&self.sumdb)
     }
+}
+
+fn last_default(store: &Store) -> PathBuf {
+    store.toolchain(&KeyMaker::default().field("default").finish())
 }
 
 /// What is named in a list of proxies.
