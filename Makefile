@@ -2,12 +2,12 @@
 # what it asks with.
 
 # The servers that the tests put in front of gox-server, and the clients that they ask with.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox zsh shellcheck chromium chromium-driver
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox haproxy mini-httpd varnish aria2 nodejs python3-requests python3-httpx zsh shellcheck chromium chromium-driver
 
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60
 
-.PHONY: run test corpus bench campaign stops load fuzz image slug-size fmt lint deny test-packages
+.PHONY: run test clients corpus bench campaign stops load fuzz image slug-size fmt lint deny test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -23,6 +23,10 @@ test: test-packages
 # Every real program of tests/data/programs.tsv: hours on a small machine.
 corpus:
 	CORPUS=all cargo test --test suite -- --nocapture corpus
+
+# HTTP clients through caches and proxies: prints the table of what each got.
+clients: test-packages
+	cargo test --test suite -- --nocapture clients::
 
 # Ratios in one run: against plain go, against each web server's own files, against a CGI program that does nothing.
 bench:

@@ -248,6 +248,8 @@ pub fn served_part(bytes: &[u8]) {
     let accepted = request.accept_encoding.to_ascii_lowercase();
     let named = |name: &str| accepted.contains(name) || accepted.contains('*');
     assert!(coding.is_none_or(|coding| named(coding.name())));
+    assert!(coding.is_none() || accepted.contains("br") || accepted.contains("zstd"));
+    assert!(coding.is_none() || request.range.is_none() || request.if_range.is_some());
     let digest = response.header("Repr-Digest").unwrap_or_default();
     assert!(!digest.starts_with("sha-512") || request.want_repr_digest.contains("sha-512"));
     for (_, value) in &response.headers {
@@ -299,6 +301,7 @@ fn program(size: u64, coding: Option<Coding>) -> Representation {
     let path = "/dev/null".into();
     Representation {
         description,
+        program_sha256: fingerprint.sha256.clone(),
         coding,
         fingerprint,
         file: File::open(&path).expect("/dev/null"),

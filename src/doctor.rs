@@ -5,6 +5,7 @@ use std::io;
 use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo};
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{brought, pins};
+use crate::golang::work::Work;
 use crate::sandbox::enter::{LAST, STEPS};
 use crate::sandbox::layer::Holds;
 use crate::sandbox::layers::Layers;
@@ -211,11 +212,11 @@ fn cells(store: &Store) -> Vec<Finding> {
 type BothLayers = [(&'static str, Layers); 2];
 
 fn layers(store: &Store) -> io::Result<BothLayers> {
-    let room = store.work();
+    let work = Work::begin(store, "probe-")?;
     let [driver, tool] = CELLS;
     Ok([
-        (driver, Layers::of_driver(&room)?),
-        (tool, Layers::of_tool(&room)?),
+        (driver, Layers::of_driver(work.path())?),
+        (tool, Layers::of_tool(work.path())?),
     ])
 }
 

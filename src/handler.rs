@@ -5,7 +5,7 @@
 //!                                                                     └─ miss ─► queue ─► build ─┘
 //! ```
 
-use crate::answer::refusal::trouble;
+use crate::answer::refusal::no_state;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
 use crate::asked::{Guess, Platform, Sidecar, Target, Wish, executable};
@@ -15,7 +15,7 @@ use crate::golang::Toolchain;
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
 use crate::meaning::{known_meaning, meaning};
-use crate::refusals::{bad_path, bad_query, untold};
+use crate::refusals::{bad_path, bad_query, malformed, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
@@ -33,13 +33,13 @@ pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Re
 }
 
 fn respond(request: &Request, config: &Config, door: &mut dyn Audience) -> Result<Response, Refusal> {
-    if !matches!(request.method.as_str(), "GET" | "HEAD") {
-        return Err(Refusal::new(Reason::MethodNotAllowed));
+    if let Some(refusal) = malformed(request) {
+        return Err(refusal);
     }
     if let Some(page) = service::page(request, config) {
         return page;
     }
-    let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
+    let store = Store::open(&config.dir).map_err(|e| no_state(&config.dir, &e))?;
     story(request, config, &store, door).inspect_err(|refusal| {
         store.count(Counter::Refusals);
         if refusal.reason == Reason::DiskFull {

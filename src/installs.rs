@@ -1,7 +1,7 @@
 //! `/-/install/OWNER/REPO` and `/-/install.ps1/OWNER/REPO`: what the target means is looked up, and nothing is built.
 
 use crate::answer::install::{Installed, Shell};
-use crate::answer::refusal::trouble;
+use crate::answer::refusal::no_state;
 use crate::answer::{Notices, Refusal, Response};
 use crate::asked::{Platform, Target, Wish};
 use crate::config::{Config, Patience};
@@ -54,7 +54,7 @@ fn install(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Res
 }
 
 fn resolved(target: &Target, request: &Request, config: &Config) -> Result<Resolved, Refusal> {
-    let store = Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))?;
+    let store = Store::open(&config.dir).map_err(|e| no_state(&config.dir, &e))?;
     let patience = Patience::of_request(config);
     let toolchain = brought::default(config, &store, &mut brought::until(patience.end()))?;
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));

@@ -4,6 +4,52 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::{BadTarget, BadWish, Untold, Wish};
 use crate::request::Request;
 
+/// What no target can be read from: another method, an invalid Host (RFC 9112 section 3.2), or variables without a path.
+pub fn malformed(request: &Request) -> Option<Refusal> {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        Some(Refusal::new(Reason::MethodNotAllowed))
+    } else if !request.has_valid_host() {
+        Some(Refusal::new(Reason::BadHost))
+    } else if request.lacks_path_info {
+        Some(Refusal::new(Reason::NoPathInfo).instead(path_info_lines(&request.server)))
+    } else {
+        None
+    }
+}
+
+/// The lines that have this web server pass PATH_INFO, where gox-server is mounted at the root; `conf/` has the others.
+fn path_info_lines(server: &str) -> Vec<String> {
+    let of = |name: &str| server.to_ascii_lowercase().starts_with(name);
+    let lines: &[&str] = if of("nginx") {
+        &[
+            "fastcgi_split_path_info ^()(/.*)$;",
+            "fastcgi_param PATH_INFO $fastcgi_path_info;",
+            "# below a path: fastcgi_split_path_info ^(/go)(/.*)$;",
+        ]
+    } else if of("apache") {
+        &[
+            "ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"\"",
+            "ProxyFCGISetEnvIf \"true\" PATH_INFO \"%{REQUEST_URI}\"",
+            "# below a path: ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"/go\"",
+            "# below a path: ProxyFCGISetEnvIf \"%{REQUEST_URI} =~ m#^/go(/.*)#\" PATH_INFO \"$1\"",
+        ]
+    } else if of("haproxy") {
+        &[
+            "# in the section fcgi-app",
+            "path-info ^()(/.*)$",
+            "# below a path: path-info ^(/go)(/.*)$",
+        ]
+    } else if of("caddy") {
+        &[
+            "# reverse_proxy without a split, and not php_fastcgi",
+            "transport fastcgi",
+        ]
+    } else {
+        &["# PATH_INFO is the path below the place where gox-server is mounted: see conf/ of gox-server"]
+    };
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
 /// The path is none.
 pub fn bad_path(bad: &BadTarget) -> Refusal {
     let reason = if matches!(bad, BadTarget::BadVersion(_)) {

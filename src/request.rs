@@ -1,8 +1,9 @@
 //! A request, whatever door it came through: RFC 3875's variables, read from whoever has them.
 
-use std::ffi::OsString;
-use std::net::IpAddr;
+use std::ffi::{OsStr, OsString};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 /// What the handler may know of a request.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +48,10 @@ pub struct Request {
     pub protocol: String,
     /// SERVER_SOFTWARE (section 4.1.17).
     pub server: String,
-    /// Whether HTTPS, as web servers set it, or HTTP_X_FORWARDED_PROTO says so.
+    /// Whether HTTPS, as web servers set it, HTTP_X_FORWARDED_PROTO or HTTP_FORWARDED (RFC 7239) says so.
     pub is_https: bool,
+    /// Whether the web server leaves out the path: then every program would be the first page.
+    pub lacks_path_info: bool,
 }
 
 impl Request {
@@ -77,8 +80,10 @@ impl Request {
             if_range: text("HTTP_IF_RANGE"),
             protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
             server: text("SERVER_SOFTWARE").unwrap_or_default(),
-            is_https: text("HTTPS").is_some_and(|on| on == "on")
-                || text("HTTP_X_FORWARDED_PROTO").is_some_and(|scheme| scheme == "https"),
+            is_https: text("HTTPS").is_some_and(|on| on.eq_ignore_ascii_case("on") || on == "1")
+                || text("HTTP_X_FORWARDED_PROTO").is_some_and(|schemes| is_https(first(&schemes)))
+                || text("HTTP_FORWARDED").is_some_and(|hops| is_https(forwarded_proto(&hops))),
+            lacks_path_info: lacks_path_info(&variable),
         }
     }
 }
@@ -110,6 +115,30 @@ impl Request {
     pub fn address(&self) -> String {
         let scheme = if self.is_https { "https" } else { "http" };
         format!("{scheme}://{}{}", self.plain_host(), self.mount)
+    }
+
+    /// Whether the Host header is one by RFC 9110 section 7.2: a name or an address, which may be missing, and a port.
+    pub fn has_valid_host(&self) -> bool {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+        let end = if self.host.starts_with('[') {
+            self.host.find(']').map_or(0, |end| end + 1)
+        } else {
+            self.host.find(':').unwrap_or(self.host.len())
+        };
+        let (name, port) = self.host.split_at(end);
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let is_host = match address {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => name.bytes().all(is_name),
+        };
+        let is_port = |port: &str| port.is_empty() || (is_number(port) && port.parse::<u16>().is_ok());
+        is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    }
+
+    /// Whether the web server passes Range on to CGI programs.
+    pub fn passes_ranges(&self) -> bool {
+        let is = |name: &&str| self.server.starts_with(name);
+        !["busybox httpd", "mini_httpd"].iter().any(is)
     }
 
     /// The Host header, where it is a name and a port: it is a stranger's, and is printed.
@@ -173,15 +202,46 @@ fn is_plain(mount: &str) -> bool {
         .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
 }
 
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What the proxy next to the client said: each adds to the right of the list, or replaces it.
+fn first(list: &str) -> &str {
+    let mut values = list.split(',').map(str::trim);
+    values.find(|value| !value.is_empty()).unwrap_or_default()
+}
+
+/// RFC 7239 section 5.4.
+fn forwarded_proto(hops: &str) -> &str {
+    let mut pairs = first(hops).split(';').filter_map(|pair| pair.split_once('='));
+    let proto = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("proto"));
+    proto.map_or("", |(_, scheme)| scheme.trim().trim_matches('"'))
+}
+
+fn is_https(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https")
+}
+
+/// Whether PATH_INFO is empty though a program, whose path has two elements at least, was asked for. The path of a CGI
+/// program's own file may be as long; a web server that takes our paths for those of files names one that is not there.
+fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
+    let has = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    let uri = variable("REQUEST_URI").unwrap_or_default();
+    let uri_path = uri_path(&uri);
+    let elements = uri_path
+        .split(|b| *b == b'/')
+        .filter(|element| !element.is_empty());
+    let is_file = || variable("SCRIPT_FILENAME").is_some_and(|script| Path::new(&script).is_file());
+    !has("PATH_INFO") && !is_changed_by_servers(uri_path) && elements.count() >= 2 && !is_file()
+}
+
 /// A server decodes PATH_INFO, and may fold `//`, `.` and `..` in it. Where REQUEST_URI shows any of that, it is the path
 /// that counts, so that every door refuses the same requests.
 fn path(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -> Vec<u8> {
     let info = variable("PATH_INFO").unwrap_or_default().into_vec();
     let uri = variable("REQUEST_URI").unwrap_or_default();
-    let uri_path = without_host(uri.as_bytes())
-        .split(|b| *b == b'?')
-        .next()
-        .unwrap_or_default();
+    let uri_path = uri_path(&uri);
     let path = if is_changed_by_servers(uri_path) {
         let below = uri_path.strip_prefix(mount.as_bytes());
         below.unwrap_or(uri_path).to_vec()
@@ -189,6 +249,11 @@ fn path(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -> Vec<u8> {
         info
     };
     if path.is_empty() { b"/".to_vec() } else { path }
+}
+
+fn uri_path(uri: &OsStr) -> &[u8] {
+    let mut parts = without_host(uri.as_bytes()).split(|b| *b == b'?');
+    parts.next().unwrap_or_default()
 }
 
 /// What stands behind SCHEME://HOST where a client speaks to us as to a proxy (RFC 9112 section 3.2.2).
@@ -308,6 +373,96 @@ mod tests {
             ("/$(id)", ""),
         ] {
             assert_eq!(request(&[("SCRIPT_NAME", name)]).mount, mount, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_that_of_the_client() {
+        for (variable, value, is_https) in [
+            ("HTTPS", "on", true),
+            ("HTTPS", "ON", true),
+            ("HTTPS", "1", true),
+            ("HTTPS", "off", false),
+            ("HTTPS", "", false),
+            ("HTTP_X_FORWARDED_PROTO", "https", true),
+            ("HTTP_X_FORWARDED_PROTO", "HTTPS", true),
+            ("HTTP_X_FORWARDED_PROTO", "https, http", true),
+            ("HTTP_X_FORWARDED_PROTO", "https,https", true),
+            ("HTTP_X_FORWARDED_PROTO", " , https", true),
+            ("HTTP_X_FORWARDED_PROTO", "http, https", false),
+            ("HTTP_X_FORWARDED_PROTO", "httpsx", false),
+            ("HTTP_FORWARDED", "for=192.0.2.1;proto=https", true),
+            (
+                "HTTP_FORWARDED",
+                "Proto=\"HTTPS\"; for=192.0.2.1, proto=http",
+                true,
+            ),
+            ("HTTP_FORWARDED", "proto=http, proto=https", false),
+            ("HTTP_FORWARDED", "for=https", false),
+        ] {
+            let request = request(&[(variable, value)]);
+            assert_eq!(request.is_https, is_https, "{variable}={value}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_a_port() {
+        for (host, is_valid) in [
+            ("", true),
+            ("example.org", true),
+            ("example.org:8080", true),
+            ("example.org:", true),
+            ("my_host-1.example:80", true),
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("[2001:db8::1]:443", true),
+            ("a b<c>", false),
+            ("a/b", false),
+            ("user@example.org", false),
+            ("example.org:http", false),
+            ("example.org:+80", false),
+            ("example.org:99999", false),
+            ("example.org:80:80", false),
+            ("::1", false),
+            ("[::1", false),
+            ("[::1]80", false),
+            ("[example.org]", false),
+            ("exämple.org", false),
+            ("a, b", false),
+            ("a\"b", false),
+            ("a\\b", false),
+        ] {
+            assert_eq!(
+                request(&[("HTTP_HOST", host)]).has_valid_host(),
+                is_valid,
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_that_the_web_server_leaves_out_is_missed() {
+        let own = std::env::current_exe().unwrap();
+        let own = own.to_str().unwrap();
+        for (uri, info, script, lacks) in [
+            ("/o/r", "", "/usr/share/nginx/html/o/r", true),
+            ("/o/r@v1.0.0?os=linux", "", "", true),
+            ("/o/%0a/r", "", "", false),
+            ("/go/o/r", "", "proxy:fcgi://127.0.0.1:9000/o/r", true),
+            ("/-/install/o/r", "", "/index.php", true),
+            ("/o/r", "/o/r", "", false),
+            ("/cgi-bin/gox-server", "", own, false),
+            ("/go", "", "/var/www/html/go", false),
+            ("/", "", "", false),
+            ("", "", "", false),
+        ] {
+            let request = request(&[
+                ("REQUEST_URI", uri),
+                ("PATH_INFO", info),
+                ("SCRIPT_FILENAME", script),
+                ("SCRIPT_NAME", uri),
+            ]);
+            assert_eq!(request.lacks_path_info, lacks, "{uri} {script}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::answer::refusal::trouble;
+use crate::answer::refusal::{no_state, trouble};
 use crate::answer::response::Reader;
 use crate::answer::{Reason, Refusal, Response, page, platforms};
 use crate::asked::Platform;
@@ -53,11 +53,13 @@ fn landing(request: &Request) -> Response {
         || page::landing(&place, &request.mount),
         || page::landing_text(&place),
     )
+    // It prints Host: what one client gets is for no other.
+    .with("Cache-Control", format!("private, {PAGE}"))
 }
 
 /// All that can go wrong, each under its name.
 fn reasons(request: &Request) -> Response {
-    page_or_text(request, page::reasons, page::reasons_text)
+    page_or_text(request, page::reasons, page::reasons_text).with("Cache-Control", PAGE)
 }
 
 fn page_or_text(request: &Request, page: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Response {
@@ -65,11 +67,11 @@ fn page_or_text(request: &Request, page: impl FnOnce() -> String, text: impl FnO
         Reader::Html => Response::page(200, page()),
         Reader::Text | Reader::Problem => Response::text(200, "text/plain; charset=utf-8", text()),
     };
-    response.with("Vary", "Accept").with("Cache-Control", PAGE)
+    response.with("Vary", "Accept")
 }
 
 fn open(config: &Config) -> Result<Store, Refusal> {
-    Store::open(&config.dir).map_err(|e| trouble("open the state directory", &e))
+    Store::open(&config.dir).map_err(|e| no_state(&config.dir, &e))
 }
 
 fn looking<T>(found: io::Result<T>) -> Result<T, Refusal> {

@@ -783,21 +783,39 @@ fn representations() -> Vec<Case> {
     let want = |shows, digests| get(shows).header("Want-Repr-Digest", digests);
     vec![
         accept("what curl --compressed sends", "deflate, gzip, br, zstd").gives(zstd()),
-        accept("what an older one sends", "deflate, gzip").gives(hello().coded("gzip")),
+        accept("what Safari sends", "gzip, deflate, br").gives(hello().coded("gzip")),
+        accept("what Go's client, Caddy and Varnish add", "gzip").gives(hello()),
+        accept("what Python's requests and Node's fetch add", "gzip, deflate").gives(hello()),
+        accept("what w3m sends", "gzip, compress, bzip, bzip2, deflate").gives(hello()),
+        accept("any coding, none by its name", "*").gives(hello()),
+        accept("br and zstd, refused", "gzip, br;q=0, zstd;q=0").gives(hello()),
         accept("the one that is liked better", "gzip;q=1.0, zstd;q=0.5").gives(hello().coded("gzip")),
         accept("none is liked better", "identity, *;q=0.5").gives(hello()),
         accept("one that is refused", "zstd;q=0").gives(hello()),
         accept("nothing is acceptable: the program", "identity;q=0, br").gives(hello()),
         accept("weights that are none", "zstd;q=high, gzip;q=2").gives(hello()),
+        accept("HEAD where GET is not compressed", "gzip")
+            .method("HEAD")
+            .bodiless(200, hello()),
         accept("HEAD, compressed", "zstd")
             .method("HEAD")
             .bodiless(200, zstd()),
         accept("what the client has, compressed, is right", "zstd")
             .header("If-None-Match", "{etag}")
             .bodiless(304, zstd()),
-        accept("a part of what is compressed", "zstd")
-            .header("Range", "bytes=4-99")
-            .part(zstd(), 4, 99),
+        accept("a part, by a client that does not say of what", "gzip, zstd")
+            .header("Range", "bytes=0-99")
+            .part(hello(), 0, 99),
+        accept("a part beyond the end of what is compressed", "br, gzip, zstd")
+            .header("Range", "bytes=1200000-1200999")
+            .part(hello(), 1_200_000, 1_200_999),
+        accept("the last part", "gzip, deflate, br")
+            .header("Range", "bytes=-7")
+            .part(
+                hello(),
+                plain::install(&hello().wanted).bytes - 7,
+                plain::install(&hello().wanted).bytes - 1,
+            ),
         accept("resumed by who does not say of what: as curl counts", "zstd")
             .header("Range", "bytes=1000-")
             .part(hello(), 1000, plain::install(&hello().wanted).bytes - 1),
@@ -809,12 +827,16 @@ fn representations() -> Vec<Case> {
             .header("Range", "bytes=7-9")
             .header("If-Range", "{etag}")
             .part(zstd(), 7, 9),
+        accept("from behind the end", "zstd")
+            .header("Range", "bytes=99999999999-99999999999")
+            .bodiless(416, hello()),
         accept("from behind the end of what is compressed", "zstd")
             .header("Range", "bytes=99999999999-99999999999")
+            .header("If-Range", "{etag}")
             .bodiless(416, zstd()),
         case("an exact URL, compressed")
             .get(&exact())
-            .header("Accept-Encoding", "gzip")
+            .header("Accept-Encoding", "gzip, br")
             .gives(hello().coded("gzip"))
             .header_has("cache-control", "immutable"),
         want("a digest that is longer", "sha-512=10, sha-256=1").gives(hello().digest(Some("sha-512"))),
@@ -839,6 +861,10 @@ fn pages() -> Vec<Case> {
             .get("/")
             .page("text/plain")
             .body_has("curl"),
+        case("what prints Host is kept for one client")
+            .get("/")
+            .page("text/plain")
+            .header_has("cache-control", "private"),
         case("the icon that browsers ask for")
             .get("/favicon.ico")
             .page("image/svg+xml"),
@@ -872,8 +898,28 @@ fn pages() -> Vec<Case> {
             .accept(BROWSER)
             .page("text/html")
             .body_has("?os=windows&amp;arch=arm64"),
+        of_type("application/json;q=0", "text/plain"),
+        of_type("application/problem+json;q=0, text/plain", "text/plain"),
+        of_type("text/plain, application/json;q=0.1", "text/plain"),
+        of_type("text/html;q=0", "text/plain"),
+        of_type("text/plain;q=1, text/html;q=0.1", "text/plain"),
+        of_type("application/jsonl", "text/plain"),
+        of_type(
+            "text/html,application/xhtml+xml,application/json;q=0.1",
+            "text/html",
+        ),
+        of_type("Text/HTML", "text/html"),
+        of_type("APPLICATION/JSON", "application/json"),
         case("nothing else below /-/")
             .get("/-/nothing")
             .refused("no-such-page"),
     ]
+}
+
+/// A page that there is in three types.
+fn of_type(accept: &str, content_type: &'static str) -> Case {
+    case(&format!("what {accept} weighs most"))
+        .get("/-/platforms")
+        .accept(accept)
+        .page(content_type)
 }

@@ -63,7 +63,7 @@ fn twenty_at_once_make_one_copy() {
     let (store, folder) = with_program();
     let watch = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
     watch.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).unwrap();
-    let gzip = hello().header("Accept-Encoding", "gzip");
+    let gzip = hello().header("Accept-Encoding", "gzip, br");
     let both: Vec<_> = (0..CLIENTS)
         .map(|_| (store.start(&zstd()), store.start(&gzip)))
         .collect();
@@ -79,6 +79,17 @@ fn twenty_at_once_make_one_copy() {
             .filter(|event| event.name.as_ref().is_some_and(|name| name == copy));
         assert_eq!(made.count(), 1, "{moved:?}");
     }
+}
+
+/// Such clients store what comes as it comes (w3m).
+#[test]
+fn http_1_0_gets_the_program_itself() {
+    let (store, _) = with_program();
+    let front = store.front();
+    let wire = front.send(
+        b"GET /tester/hello@v1.0.0?os=linux&arch=amd64 HTTP/1.0\r\nHost: x\r\nAccept-Encoding: gzip, br, zstd\r\n\r\n",
+    );
+    is_program(&Answer::from_http(&wire, false).unwrap());
 }
 
 /// Half a program on a client's disk is unpacked, and curl then asks for the rest of that.

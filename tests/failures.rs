@@ -2,6 +2,7 @@
 //!
 //! FAILURES=write writes the file anew.
 
+use crate::environment::spoilt;
 use crate::queue::busy;
 use crate::support::answer::{Answer, REASONS};
 use crate::support::ask::Ask;
@@ -43,6 +44,15 @@ fn provoke(reason: &str) -> Answer {
         "bad-query" => plain("/junegunn/fzf?ldflags=-X"),
         "platform-untold" => plain_agent("curl/8.5.0"),
         "unknown-platform" => plain_agent("BeOS BePC"),
+        "bad-host" => Scratch::new().ask(&get("/tester/hello").header("Host", "a b<c>")),
+        "no-path-info" => {
+            let server = [("PATH_INFO", ""), ("SERVER_SOFTWARE", "nginx/1.22.1")];
+            let answer = spoilt(&Scratch::new(), |command| {
+                command.envs(server);
+            });
+            answer.answer()
+        }
+        "no-state-directory" => with("GOX_DIR", "/dev/null/gox-server", "/tester/hello"),
         "denied" => with("GOX_DENY", "github.com/tester", "/tester/hello"),
         "no-such-module" => plain("/tester/nosuch"),
         "no-such-version" => plain("/tester/hello@v9.9.9"),

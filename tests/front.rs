@@ -203,3 +203,56 @@ fn connections_of_an_address_are_bounded() {
         front.ask(&Ask::get("/robots.txt")).status == 200
     });
 }
+
+/// RFC 9110 section 2.5, RFC 9112 section 3.2.
+#[test]
+fn versions_and_hosts_are_those_of_http_1_1() {
+    let store = Scratch::cold();
+    let front = store.front();
+    for (version, hosts, status) in [
+        ("HTTP/1.1", "Host: example.org\r\n", "200"),
+        ("HTTP/1.2", "Host: example.org\r\n", "200"),
+        ("HTTP/1.9", "Host: example.org:80\r\n", "200"),
+        ("HTTP/1.0", "", "200"),
+        ("HTTP/1.1", "Host:\r\n", "200"),
+        ("HTTP/2.0", "Host: example.org\r\n", "505"),
+        ("HTTP/3.0", "", "505"),
+        ("HTTP/0.9", "", "505"),
+        ("HTTP/1.1", "Host: a b<c>\r\n", "400"),
+        ("HTTP/1.1", "Host: a/b\r\n", "400"),
+        ("HTTP/1.0", "Host: a b\r\n", "400"),
+        ("HTTP/1.1", "Host: user@example.org\r\n", "400"),
+        ("HTTP/1.1", "Host: example.org:http\r\n", "400"),
+        ("HTTP/1.1", "", "400"),
+        ("HTTP/1.2", "", "400"),
+        ("HTTP/1.1", "Host: a\r\nHost: a\r\n", "400"),
+        ("HTTP/1.0", "Host: a\r\nHost: b\r\n", "400"),
+    ] {
+        let wire = front.send(format!("GET / {version}\r\n{hosts}Connection: close\r\n\r\n").as_bytes());
+        let line = first_line(&wire);
+        assert_eq!(
+            line.split(' ').nth(1),
+            Some(status),
+            "{version} {hosts:?}: {line}"
+        );
+    }
+}
+
+/// What a client says of the scheme is printed for it alone.
+#[test]
+fn an_install_script_has_the_scheme_that_the_client_sees() {
+    let store = Scratch::new();
+    let front = store.front();
+    for (name, value) in [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Proto", "https, http"),
+        ("X-Forwarded-Proto", "https,https"),
+        ("X-Forwarded-Proto", "https\r\nX-Forwarded-Proto: https"),
+        ("X-Forwarded-Proto", "HTTPS"),
+        ("Forwarded", "for=192.0.2.1;proto=https"),
+    ] {
+        let ask = Ask::get("/-/install/tester/hello@v1.0.0").header(name, value);
+        let script = front.ask(&ask).text();
+        assert!(script.contains("https://127.0.0.1"), "{name}: {value}: {script}");
+    }
+}

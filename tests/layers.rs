@@ -10,12 +10,18 @@ use crate::support::case::tester;
 use crate::support::scratch::Scratch;
 use crate::support::without::{LANDLOCK, SECCOMP, without};
 use crate::support::{plain, walk};
+use gox_server::golang::work;
+use gox_server::store::Store;
 use nix::libc;
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 /// Two programs whose standard library is compiled twice, on a machine under load.
 const TWO_COLD_BUILDS: Duration = Duration::from_secs(300);
+
+/// Enough to lose the race at least once in each run, where there is one.
+const PROBES: usize = 40;
 
 fn hello() -> Ask {
     Ask::get("/tester/hello@v1.0.0")
@@ -201,4 +207,25 @@ fn the_other_layer_still_holds() {
         assert!(without(LANDLOCK, || arena.tool("read outside/canary")).through);
         assert!(without(SECCOMP, || arena.tool("fork")).through);
     }
+}
+
+/// Each builder sweeps GOX_DIR/work when it starts: here a sweep follows the other. A probe's directory is in use all the same.
+#[test]
+fn probes_beside_sweeps_report_every_layer() {
+    let store = Scratch::new();
+    let opened = Store::open(&store.dir).unwrap();
+    thread::scope(|scope| {
+        let probing = scope.spawn(|| {
+            for _ in 0..PROBES {
+                let status = store.ask(&Ask::get("/-/status"));
+                let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+                assert_eq!(status["cells"]["missing"].to_string(), "[]");
+                let doctor = store.command().arg("doctor").output().unwrap();
+                assert!(doctor.status.success(), "doctor failed");
+            }
+        });
+        while !probing.is_finished() {
+            work::sweep(&opened).unwrap();
+        }
+    });
 }

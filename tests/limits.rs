@@ -481,7 +481,7 @@ fn a_store_that_cannot_be_written() {
     let file = store.dir.join("file");
     fs::write(&file, "").unwrap();
     let store = store.set("GOX_DIR", &file);
-    store.ask(&hello()).refused("internal");
+    store.ask(&hello()).refused("no-state-directory");
 }
 
 /// M33: an artifact that lost a bit or its end on the disk is never served.

@@ -30,12 +30,16 @@ mod scripts;
 mod single_flight;
 // Copies of a program for who accepts zstd or gzip.
 mod copies;
+// HTTP clients, alone and behind caches.
+mod clients;
 // A large program, and how little of it is held.
 mod large;
 // Whoever is killed in the middle of a build.
 mod killed;
 // Web servers that are reloaded, restarted or killed in the middle of a build.
 mod servers;
+// Web servers without a file in conf/, and configurations that leave something out.
+mod other_servers;
 // The first process of a container, told to stop at any moment.
 mod container;
 // What an image brings, compiled ahead.

@@ -40,11 +40,6 @@ fn position(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| is_plain)
 }
 
-/// Whether it asks for the rest, as who was cut off does.
-pub(super) fn is_the_rest(range: &str) -> bool {
-    range.starts_with("bytes=") && range.trim_end().ends_with('-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,6 +69,7 @@ reasons! {
     BadQuery "bad-query" 400 passes 0 "The part behind the ? cannot be understood." "The keys are os, arch, arm, go, tags and strip.";
     PlatformUntold "platform-untold" 400 passes 0 "Your machine cannot be told from this request." "Say what it is:";
     UnknownPlatform "unknown-platform" 400 passes 0 "There is no Go for this platform." "The list is at /-/platforms.";
+    BadHost "bad-host" 400 passes 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";
     Denied "denied" 403 passes 0 "This server's operator does not serve this module." "Ask another server, or run your own.";
     NoSuchModule "no-such-module" 404 passes 0 "There is no such Go module." "Check the spelling: letter case counts.";
     NoSuchVersion "no-such-version" 404 passes 0 "The module has no such version." "Leave the version out for the newest one.";
@@ -77,7 +78,7 @@ reasons! {
     NotBuilt "not-built" 404 passes 0 "Nobody has asked for this program yet, and this page builds nothing." "Ask for the program first.";
     NoSuchPage "no-such-page" 404 passes 0 "There is no such page." "The first page is /.";
     MethodNotAllowed "method-not-allowed" 405 passes 0 "Only GET and HEAD are understood." "Ask with GET.";
-    TooLarge "too-large" 413 kept 0 "The program is larger than this server serves." "Try ?strip=1, or run your own server.";
+    TooLarge "too-large" 422 kept 0 "The program is larger than this server serves." "Try ?strip=1, or run your own server.";
     DoesNotCompile "does-not-compile" 422 kept 0 "The program does not compile." "Try another version, or another platform.";
     NeedsCgo "needs-cgo" 422 kept 0 "The program needs a C compiler, which is never used here." "Build it yourself with CGO_ENABLED=1.";
     NeedsNewerGo "needs-newer-go" 422 passes 0 "The program needs a newer Go than this server has." "Try an older version of it.";
@@ -89,16 +90,18 @@ reasons! {
     TooManyBuilds "too-many-builds" 429 passes 600 "You have asked for many new programs." "Wait a while; what is built already is served at once.";
     ForbiddenCall "forbidden-call" 500 passes 0 "A compiler or the linker made a system call that it never needs, and was stopped." "Try another version; if other programs fail too, tell the operator.";
     Internal "internal" 500 passes 0 "Something went wrong here." "Try again; if it stays so, tell the operator.";
+    NoPathInfo "no-path-info" 500 passes 0 "The web server does not say which program is asked for: PATH_INFO is missing." "The operator adds to the web server's configuration:";
     ProxyFailed "proxy-failed" 502 passes 30 "The module proxy did not answer as it should." "Try again in a minute.";
     ChecksumMismatch "checksum-mismatch" 502 passes 0 "The module's content is not what the checksum database says." "Do not use it; tell its author.";
     QueueFull "queue-full" 503 passes 60 "Too many programs wait to be built." "Try again in a minute.";
     StillBuilding "still-building" 503 passes 10 "The program is still being compiled." "Ask again: the build goes on (curl --retry 20).";
     NoSuchGo "no-such-go" 400 passes 0 "This server does not have this version of Go." "Leave ?go= out.";
     NoGo "no-go" 503 passes 300 "This server has no Go toolchain." "Tell the operator to run gox-server doctor.";
+    NoStateDirectory "no-state-directory" 503 passes 300 "This server cannot use its state directory." "Tell the operator to run gox-server doctor as the user that runs gox-server.";
     NoSandbox "no-sandbox" 503 passes 300 "This server refuses to build without its sandbox." "Tell the operator to run gox-server doctor.";
-    OutOfTime "out-of-time" 504 holds 3600 "The build took too long, and was stopped." "Run your own server with a larger GOX_BUILD_SECONDS.";
-    OutOfMemory "out-of-memory" 504 holds 3600 "The build needed too much memory, and was stopped." "Run your own server with a larger GOX_MEMORY_BYTES.";
-    TooMuchDisk "too-much-disk" 413 kept 0 "The build wrote more than it may, and was stopped." "Run your own server with a larger GOX_WORK_BYTES.";
+    OutOfTime "out-of-time" 503 holds 3600 "The build took too long, and was stopped." "Run your own server with a larger GOX_BUILD_SECONDS.";
+    OutOfMemory "out-of-memory" 503 holds 3600 "The build needed too much memory, and was stopped." "Run your own server with a larger GOX_MEMORY_BYTES.";
+    TooMuchDisk "too-much-disk" 422 kept 0 "The build wrote more than it may, and was stopped." "Run your own server with a larger GOX_WORK_BYTES.";
     DiskFull "disk-full" 507 passes 60 "The server's disk is full." "Try again later.";
 }
 

@@ -1,5 +1,6 @@
 //! A failure on its way to the person who asked: the reason, what is particular about it, and what to type instead.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,15 @@ pub fn trouble(what: impl std::fmt::Display, error: &std::io::Error) -> Refusal 
     let full = matches!(error.kind(), StorageFull | QuotaExceeded);
     Refusal::new(if full { Reason::DiskFull } else { Reason::Internal })
         .log(format!("cannot {what}: {error}"))
+}
+
+/// The state directory cannot be opened: most often, it belongs to another user than the web server runs this program as.
+pub fn no_state(dir: &Path, error: &std::io::Error) -> Refusal {
+    let refusal = trouble(format!("open the state directory {}", dir.display()), error);
+    match refusal.reason {
+        Reason::Internal => Refusal::new(Reason::NoStateDirectory).log(refusal.log),
+        _ => refusal,
+    }
 }
 
 /// Strangers' words for a terminal, a page or a log: no control characters but tab and newline, and nothing that turns

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::install::Shell;
 use super::{Refusal, page, script};
+use crate::asked::weighted;
 use crate::request::Request;
 
 /// A status code and its phrase (RFC 9110 section 15).
@@ -24,13 +25,11 @@ impl Status {
             404 => "Not Found",
             405 => "Method Not Allowed",
             412 => "Precondition Failed",
-            413 => "Content Too Large",
             416 => "Range Not Satisfiable",
             422 => "Unprocessable Content",
             429 => "Too Many Requests",
             502 => "Bad Gateway",
             503 => "Service Unavailable",
-            504 => "Gateway Timeout",
             507 => "Insufficient Storage",
             _ => "Internal Server Error",
         }
@@ -80,15 +79,32 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// Reads an `Accept` header.
+    /// Reads an `Accept` header. Of types that weigh the same, one that is named comes before one that a wildcard covers.
     pub fn of(accept: &str) -> Reader {
-        if accept.contains("application/problem+json") || accept.contains("application/json") {
-            Reader::Problem
-        } else if accept.contains("text/html") {
-            Reader::Html
-        } else {
-            Reader::Text
-        }
+        let candidates = [
+            (Reader::Html, "text/html"),
+            (Reader::Problem, "application/json"),
+            (Reader::Problem, "application/problem+json"),
+        ];
+        let text = weight(accept, "text/plain").unwrap_or((0, false));
+        candidates
+            .into_iter()
+            .filter_map(|(reader, media_type)| Some((weight(accept, media_type)?, reader)))
+            .filter(|(weight, _)| weight.0 > 0 && (*weight > text || (weight.1 && *weight == text)))
+            .max_by_key(|(weight, _)| *weight)
+            .map_or(Reader::Text, |(_, reader)| reader)
+    }
+}
+
+/// The weight of a media type, and whether it is named: the most specific range that covers it counts (RFC 9110 section 12.5.1).
+fn weight(accept: &str, media_type: &str) -> Option<(u16, bool)> {
+    let of = |range: &str| weighted(accept).find(|(other, _)| other.eq_ignore_ascii_case(range));
+    let (of_its_kind, _) = media_type.split_once('/')?;
+    match of(media_type) {
+        Some((_, weight)) => Some((weight, true)),
+        None => of(&format!("{of_its_kind}/*"))
+            .or_else(|| of("*/*"))
+            .map(|(_, weight)| (weight, false)),
     }
 }
 
@@ -171,4 +187,51 @@ fn problem(refusal: &Refusal, mount: &str) -> String {
         "reason": refusal.reason.name(),
     });
     format!("{value}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_type_is_sent() {
+        use Reader::{Html, Problem, Text};
+        for (accept, reader) in [
+            ("", Text),
+            ("*/*", Text),
+            ("text/*", Text),
+            ("text/plain", Text),
+            ("image/avif,image/webp,*/*", Text),
+            ("application/jsonl", Text),
+            ("text/htmlx, x/text/html", Text),
+            ("application/json;q=0", Text),
+            ("application/problem+json;q=0, text/plain", Text),
+            ("text/plain, application/json;q=0.1", Text),
+            ("text/html;q=0", Text),
+            ("text/plain;q=1, text/html;q=0.1", Text),
+            ("text/html;q=0.5, */*", Text),
+            ("text/html;q=0.5, text/*;q=0.6", Text),
+            ("application/json;q=0.3;v=1, text/plain;q=0.4", Text),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Html,
+            ),
+            ("text/html,application/xhtml+xml,application/json;q=0.1", Html),
+            ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", Html),
+            ("Text/HTML", Html),
+            ("text/html;level=1 ; Q=0.7, text/plain;q=0.3", Html),
+            ("text/plain, text/html", Html),
+            ("text/plain;q=0, text/*", Html),
+            ("APPLICATION/JSON", Problem),
+            ("application/json", Problem),
+            ("application/json;charset=utf-8", Problem),
+            ("application/json, text/plain, */*", Problem),
+            ("application/json, text/html", Problem),
+            ("application/problem+json, */*;q=0.8", Problem),
+            ("application/problem+json;q=0, application/json", Problem),
+            ("application/*", Problem),
+        ] {
+            assert_eq!(Reader::of(accept), reader, "{accept:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::conditions::Verdict;
-use super::range::{Part, is_the_rest};
+use super::range::Part;
 use super::response::{Body, Response, Status};
 use crate::asked::{Coding, Guess, HashAlgorithm};
 use crate::request::Request;
@@ -26,11 +26,11 @@ const EXACT: &str = "max-age=31536000, immutable";
 /// What decides which program a URL without a platform means, and in which coding it comes.
 const ALL_VARY: &str = "User-Agent, Accept, Accept-Encoding";
 
-/// In which coding this request wants a program. Who asks for the rest of something, and does not say of what, has no coded bytes:
-/// `curl --compressed -C -` counts what it has unpacked.
+/// The coding in which this request wants a program. HTTP/1.0 clients store what comes as it comes. A range without If-Range does
+/// not say of which representation, and clients count bytes that they have unpacked (`curl --compressed -C -`), or unpack each part.
 pub fn coding(request: &Request) -> Option<Coding> {
-    let is_blind = request.if_range.is_none() && request.range.as_deref().is_some_and(is_the_rest);
-    if is_blind {
+    let is_part_of_any = request.range.is_some() && request.if_range.is_none();
+    if is_part_of_any || request.protocol == "HTTP/1.0" {
         None
     } else {
         Coding::preferred(&request.accept_encoding)
@@ -41,6 +41,7 @@ pub fn coding(request: &Request) -> Option<Coding> {
 pub fn served(representation: Representation, request: &Request, guess: Guess) -> Response {
     let Representation {
         description,
+        program_sha256,
         coding,
         fingerprint,
         file,
@@ -50,8 +51,9 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
     let etag = format!("\"{}\"", fingerprint.sha256);
     let modified = modified(&description, &file, guess);
     // What 304 repeats of 200 (RFC 9110 section 15.4.5).
-    let kept =
-        |response| located(caching(response, guess), &description, &request.mount).with("ETag", etag.clone());
+    let kept = |response| {
+        located(caching(response, guess, coding), &description, &request.mount).with("ETag", etag.clone())
+    };
     match Verdict::on(request, &etag, modified) {
         Verdict::Met => {}
         Verdict::NotModified => return kept(respond(304, Body::Empty)),
@@ -79,7 +81,9 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
         len,
     };
     let response = built(named(kept(respond(status, body)), &description), &description)
+        .with_some("Accept-Ranges", accept_ranges(request))
         .with("Content-Length", len.to_string())
+        .with("Gox-Sha256", program_sha256)
         .with_some("Content-Encoding", coding.map(Coding::name))
         .with_some("Repr-Digest", digest(&fingerprint, &request.want_repr_digest))
         .with_some("Last-Modified", modified.map(httpdate::fmt_http_date));
@@ -95,7 +99,7 @@ pub fn served(representation: Representation, request: &Request, guess: Guess) -
 /// The answer to HEAD for a program that nobody has asked for yet: what GET would say, save what only the bytes and
 /// the build tell (RFC 9110 section 9.3.2). HEAD never builds.
 pub fn announced(description: &Description, request: &Request) -> Response {
-    coming(description, request).with("Accept-Ranges", "bytes")
+    coming(description, request).with_some("Accept-Ranges", accept_ranges(request))
 }
 
 /// The headers of an answer that begins before its program is there. Which recipe makes it is not known yet either.
@@ -120,11 +124,16 @@ fn unmet(status: u16, sentence: &str) -> Response {
     Response::text(status, "text/plain; charset=utf-8", sentence.to_owned())
 }
 
-fn caching(response: Response, guess: Guess) -> Response {
+/// A shared cache that held a copy would serve parts of it as parts of the program, so copies are for the client alone.
+fn caching(response: Response, guess: Guess, coding: Option<Coding>) -> Response {
     let (cache, vary) = match guess {
         Guess::Nothing => (EXACT, "Accept-Encoding"),
         Guess::Version => (GUESSED, "Accept, Accept-Encoding"),
         Guess::Machine => (GUESSED, ALL_VARY),
+    };
+    let cache = match coding {
+        Some(_) => format!("private, {cache}"),
+        None => cache.to_owned(),
     };
     response.with("Cache-Control", cache).with("Vary", vary)
 }
@@ -133,10 +142,13 @@ fn located(response: Response, description: &Description, mount: &str) -> Respon
     response.with("Content-Location", format!("{mount}{}", description.exact))
 }
 
+fn accept_ranges(request: &Request) -> Option<&'static str> {
+    request.passes_ranges().then_some("bytes")
+}
+
 /// What is known when the recipe is.
 fn built(response: Response, description: &Description) -> Response {
     response
-        .with("Accept-Ranges", "bytes")
         .with("Gox-Recipe", description.recipe.clone())
         .with("Gox-Verify", held(&description.verify))
 }

@@ -16,6 +16,7 @@ mod sidecar;
 mod target;
 mod user_agent;
 mod version;
+mod weight;
 mod windows;
 mod wish;
 
@@ -30,4 +31,5 @@ pub use sidecar::Sidecar;
 pub use target::{BadTarget, Target};
 pub use user_agent::{Untold, platform};
 pub use version::{BadVersion, Version};
+pub use weight::weighted;
 pub use wish::{BadWish, Wish};

@@ -1,7 +1,11 @@
 //! CGI/1.1, the program's side (RFC 3875): one request in the environment, one answer on stdout.
 
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::time::Instant;
+
+use nix::sys::stat::{FileStat, fstat};
+use nix::unistd::dup2_stderr;
 
 use super::BODY_BYTES;
 use super::caller::{Caller, Cut};
@@ -14,6 +18,9 @@ use crate::{handler, journal};
 /// then has to cut it off, and not call it whole.
 pub fn run() -> Result<(), String> {
     let begun = Instant::now();
+    if let Err(error) = keep_log_from_client() {
+        eprintln!("gox-server: cannot look at stderr: {error}");
+    }
     throw_away_the_body();
     let request = Request::from_variables(config::request_variable);
     let config = Config::from_environment();
@@ -36,6 +43,15 @@ pub fn run() -> Result<(), String> {
         Err(Cut::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done.map_err(|cut| cut.to_string()),
     }
+}
+
+/// mini_httpd gives stdout and stderr the same pipe: what is logged would stand among the header fields.
+fn keep_log_from_client() -> io::Result<()> {
+    let file = |stat: FileStat| (stat.st_dev, stat.st_ino);
+    if file(fstat(io::stdout())?) == file(fstat(io::stderr())?) {
+        dup2_stderr(OpenOptions::new().write(true).open("/dev/null")?)?;
+    }
+    Ok(())
 }
 
 /// Where the body comes through a socket, as mod_cgid has it, what is not read of it would cost the answer its end.

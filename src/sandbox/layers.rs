@@ -1,7 +1,6 @@
 //! What of a cell is in force on this machine, told by trying: `gox-server probe` enters a cell, and does there what
 //! a compiler that was taken over would do. A version number or a kernel's configuration would only be a promise.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +15,7 @@ use super::probe::{Place, Tried};
 pub struct Layers(pub Vec<Layer>);
 
 impl Layers {
-    /// Tries a driver's cell that may connect nowhere. `room` is a directory to do it in.
+    /// Tries a driver's cell that may connect nowhere. `room` is a directory of the caller's own: see `golang/work.rs`.
     pub fn of_driver(room: &Path) -> io::Result<Layers> {
         probe(room, Inmate::Driver { ports: vec![] })
     }
@@ -55,9 +54,6 @@ impl Layers {
 
 fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
     let dir = tempfile::Builder::new().prefix("probe-").tempdir_in(room)?;
-    // Whose directory is locked is alive: who sweeps a builder's room passes it by.
-    let alive = File::open(dir.path())?;
-    alive.lock_shared()?;
     let place = Place {
         inside: dir.path().join("inside"),
         outside: dir.path().join("outside/file"),

@@ -88,6 +88,7 @@ impl Artifact {
                 Ok(Some(copy)) => {
                     return Representation {
                         description: self.meta.description,
+                        program_sha256: self.meta.fingerprint.sha256,
                         coding: Some(coding),
                         fingerprint: copy.fingerprint,
                         file: copy.file,
@@ -105,6 +106,7 @@ impl Artifact {
         }
         Representation {
             description: self.meta.description,
+            program_sha256: self.meta.fingerprint.sha256.clone(),
             coding: None,
             fingerprint: self.meta.fingerprint,
             file: self.file,

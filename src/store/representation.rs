@@ -11,6 +11,8 @@ use crate::asked::Coding;
 pub struct Representation {
     /// What the program is.
     pub description: Description,
+    /// The SHA-256 of the program itself, in hexadecimal.
+    pub program_sha256: String,
     /// `None`: as it is.
     pub coding: Option<Coding>,
     /// Which bytes these are.

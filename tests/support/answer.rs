@@ -5,13 +5,14 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 37] = [
+pub(crate) const REASONS: [(&str, u16); 40] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
     ("bad-query", 400),
     ("platform-untold", 400),
     ("unknown-platform", 400),
+    ("bad-host", 400),
     ("denied", 403),
     ("no-such-module", 404),
     ("no-such-version", 404),
@@ -20,8 +21,8 @@ pub(crate) const REASONS: [(&str, u16); 37] = [
     ("no-command", 404),
     ("not-built", 404),
     ("method-not-allowed", 405),
-    ("too-large", 413),
-    ("too-much-disk", 413),
+    ("too-large", 422),
+    ("too-much-disk", 422),
     ("does-not-compile", 422),
     ("needs-cgo", 422),
     ("needs-newer-go", 422),
@@ -34,13 +35,15 @@ pub(crate) const REASONS: [(&str, u16); 37] = [
     ("too-many-builds", 429),
     ("forbidden-call", 500),
     ("internal", 500),
+    ("no-path-info", 500),
     ("proxy-failed", 502),
     ("checksum-mismatch", 502),
     ("queue-full", 503),
     ("still-building", 503),
     ("no-go", 503),
-    ("out-of-time", 504),
-    ("out-of-memory", 504),
+    ("no-state-directory", 503),
+    ("out-of-time", 503),
+    ("out-of-memory", 503),
     ("no-sandbox", 503),
     ("disk-full", 507),
 ];
@@ -95,8 +98,8 @@ impl Answer {
         let mut lines = head.lines();
         let first = lines.next().unwrap_or_default();
         let status = first
-            .strip_prefix("HTTP/1.1 ")
-            .and_then(|line| line.get(..3)?.parse().ok());
+            .strip_prefix("HTTP/1.")
+            .and_then(|line| line.get(2..5)?.parse().ok());
         let status = status.ok_or_else(|| format!("status line {first:?}"))?;
         let mut answer = Answer {
             status,

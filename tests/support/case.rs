@@ -466,6 +466,7 @@ impl Program {
             ("Content-Disposition", &disposition),
             ("Gox-Module", self.module),
             ("Gox-Version", version),
+            ("Gox-Sha256", &plain::install(&self.wanted).sha256),
         ] {
             differences.same(name, expected, answer.header(name));
         }

@@ -10,9 +10,9 @@ use super::scratch::Scratch;
 use super::{PATIENCE, eventually, gox_server, http};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, getsid};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -247,19 +247,36 @@ impl WebServer {
             changes.push((named, bound));
         }
         let config = install("apache.conf", &folder, &changes);
-        let apache = program("apache2");
-        // Apache refuses to work as root. In a user namespace it is somebody else, to whom root's files belong.
-        let mut command = if geteuid().is_root() {
-            let mut command = Command::new("unshare");
-            command
-                .args(["--user", "--map-user=33", "--map-group=33"])
-                .arg(apache);
-            command
-        } else {
-            Command::new(apache)
-        };
+        let mut command = apache();
         command.args(["-D", "FOREGROUND", "-f"]).arg(config);
         WebServer::start(command, Signal::SIGUSR1, folder, mounts)
+    }
+
+    /// A web server with a configuration of a test's own, at one address. In its command and its configuration `DIR` is its
+    /// folder, `CONFIG` its configuration, `HOST` and `PORT` are its address, `USER` is nginx's own user; its CGI programs are in `DIR/cgi-bin`.
+    pub(crate) fn configured(name: &'static str, command: &[&str], config: &str, cgi: &str) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&[(name, "", "")]);
+        let address = mounts[0].address;
+        let here = |text: &str| {
+            let file = folder.path().join("config");
+            in_folder(text, &folder)
+                .replace("CONFIG", file.to_str().unwrap())
+                .replace("HOST", &address.ip().to_string())
+                .replace("PORT", &address.port().to_string())
+                .replace("USER", &own_user("user root;"))
+        };
+        fs::write(folder.path().join("config"), here(config)).unwrap();
+        fs::create_dir(folder.path().join("cgi-bin")).unwrap();
+        let script = folder.path().join("cgi-bin/gox-server");
+        fs::write(&script, cgi).unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        let mut started = match command[0] {
+            "/usr/sbin/apache2" => apache(),
+            other => Command::new(other),
+        };
+        started.args(command[1..].iter().map(|argument| here(argument)));
+        WebServer::start(started, Signal::SIGHUP, folder, mounts)
     }
 
     /// Caddy before this responder. What it needs of a certificate authority, and how it is told to load its file anew, is
@@ -427,6 +444,19 @@ impl Mount {
 fn spawn(command: &mut Command) -> Child {
     let spawned = command.spawn();
     spawned.unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"))
+}
+
+/// Apache refuses to work as root. In a user namespace it is somebody else, to whom root's files belong.
+fn apache() -> Command {
+    let apache = program("apache2");
+    if !geteuid().is_root() {
+        return Command::new(apache);
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-user=33", "--map-group=33"])
+        .arg(apache);
+    command
 }
 
 fn folder() -> TempDir {

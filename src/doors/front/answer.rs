@@ -21,6 +21,7 @@ use super::program::Program;
 use super::relay::Relay;
 use super::seats::{Counted, NoSeat, Seat, Seats};
 use super::sent_file::SentFile;
+use super::version::OtherMajor;
 use crate::config::Network;
 use crate::request::client_address;
 
@@ -183,8 +184,19 @@ impl Drop for Waits<'_> {
 
 /// What HTTP itself refuses, so that no program has to hear of it.
 fn refused(request: &Parts) -> Option<Response<Body>> {
-    // RFC 9112 section 3.2: a server MUST refuse HTTP/1.1 without Host, or with two.
-    if request.version == Version::HTTP_11 && request.headers.get_all(header::HOST).iter().count() != 1 {
+    if request.extensions.get::<OtherMajor>().is_some() {
+        let mut refusal = sentence(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "this server speaks HTTP/1.1\n",
+        );
+        let fields = refusal.headers_mut();
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Some(refusal);
+    }
+    // RFC 9112 section 3.2: a server MUST refuse HTTP/1.1 without Host, and any request with two. Whether it is valid, the
+    // program says.
+    let hosts = request.headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
         return Some(sentence(
             StatusCode::BAD_REQUEST,
             "a request has exactly one Host\n",

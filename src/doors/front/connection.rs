@@ -23,6 +23,7 @@ use super::environment::Ends;
 use super::limits::Limits;
 use super::line::{Line, farewell, gone};
 use super::seats::Seat;
+use super::version::{OtherMajor, Versions};
 
 /// What hyper holds of an answer at most before it waits for the client, beyond one piece of the body.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -47,8 +48,11 @@ pub(super) async fn serve(
         Seat::Reserved { .. } => limits.reserve_head,
     };
     let talk = &Talk::new(stream);
-    let service = service_fn(|request: Request<_>| async move {
+    let service = service_fn(|mut request: Request<_>| async move {
         talk.heard.store(true, Relaxed);
+        if talk.other_major.load(Relaxed) {
+            request.extensions_mut().insert(OtherMajor);
+        }
         talk.sends_body
             .store(!Body::is_end_stream(request.body()), Relaxed);
         let version = request.version();
@@ -58,7 +62,8 @@ pub(super) async fn serve(
         Ok::<_, Infallible>(response)
     });
 
-    let line = TokioIo::new(Line::new(Arc::clone(&talk.stream), limits));
+    let versions = Versions::new(Arc::clone(&talk.other_major));
+    let line = TokioIo::new(Line::new(Arc::clone(&talk.stream), limits, versions));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.next_head)
@@ -84,6 +89,8 @@ struct Talk {
     heard: AtomicBool,
     /// The last request has a body, which nobody reads.
     sends_body: AtomicBool,
+    /// Its first request is of another major version of HTTP.
+    other_major: Arc<AtomicBool>,
     /// Closing the connection is what ends the answer under way (HTTP/1.0 without Content-Length).
     ends_by_closing: AtomicBool,
 }
@@ -94,6 +101,7 @@ impl Talk {
             stream: Arc::new(stream),
             heard: AtomicBool::new(false),
             sends_body: AtomicBool::new(false),
+            other_major: Arc::default(),
             ends_by_closing: AtomicBool::new(false),
         }
     }

@@ -1,7 +1,7 @@
 //! The socket to one client, as hyper reads and writes it: what TcpStream does, and an error when the client
 //! takes too little for too long (hyper has timeouts for what it reads, none for what it writes).
 //! Also the two things about a socket that only its owner can tell: that the client left, and a kind farewell.
-//! It knows nothing of HTTP.
+//! It knows nothing of HTTP but that the version of a request is normalized (`version`).
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::limits::Limits;
+use super::version::Versions;
 
 /// How long a client that is still sending may take to notice the end of the answer (nginx: 5 s).
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -25,6 +26,7 @@ pub(super) struct Line {
     pace: Pace,
     /// Runs while a write waits: since when, and what ends it.
     stalled: Option<(Instant, Pin<Box<Sleep>>)>,
+    versions: Versions,
 }
 
 /// How much the client has taken while it was waited for, and for how long. Where it takes `bytes` within `stall`, both begin again.
@@ -52,7 +54,7 @@ impl Pace {
 }
 
 impl Line {
-    pub(super) fn new(stream: Arc<TcpStream>, limits: &Limits) -> Self {
+    pub(super) fn new(stream: Arc<TcpStream>, limits: &Limits, versions: Versions) -> Self {
         Self {
             stream,
             pace: Pace {
@@ -62,6 +64,7 @@ impl Line {
                 taken: 0,
             },
             stalled: None,
+            versions,
         }
     }
 
@@ -93,15 +96,19 @@ impl Line {
 
 impl AsyncRead for Line {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         loop {
             ready!(self.stream.poll_read_ready(context))?;
             match self.stream.try_read_buf(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done.map(drop)),
+                done => {
+                    self.versions.normalize(&mut buffer.filled_mut()[before..]);
+                    return Poll::Ready(done.map(drop));
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ mod program;
 mod relay;
 mod seats;
 mod sent_file;
+mod version;
 
 use std::ffi::OsString;
 use std::io;
