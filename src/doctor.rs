@@ -1,10 +1,12 @@
 //! `gox-server doctor`: what works here, what does not, and what that costs. A table for a person at 2 a.m.
 
 use std::io;
+use std::time::Duration;
 
+use crate::config::proxy::without_credentials;
 use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo};
 use crate::golang::Toolchain;
-use crate::golang::toolchain::{brought, pins};
+use crate::golang::toolchain::{brought, fetch, pins};
 use crate::golang::work::Work;
 use crate::sandbox::enter::{LAST, STEPS};
 use crate::sandbox::layer::Holds;
@@ -23,6 +25,9 @@ const CELLS: [&str; 2] = ["driver", "tool"];
 
 /// Only what was asked for before can be served then.
 const NO_PROXY: &str = "none: set GOX_GOPROXY or GOPROXY (direct is left out)";
+
+/// How long a module proxy may take to answer `doctor`, which a person waits for.
+const PROXY_WITHIN: Duration = Duration::from_secs(5);
 
 /// What was set and is no setting: worth a line, and no reason not to serve.
 const UNKNOWN: &str = "unknown";
@@ -102,7 +107,9 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
         Err(refusal) => return vec![no_go(config, store, refusal.log)],
     };
     let proxies = toolchain.proxies(config);
-    let works = proxies != "off";
+    let silent: Vec<String> = proxies.split(',').filter_map(silence).collect();
+    let works = silent.is_empty();
+    let shown = without_credentials(&proxies);
     let sums = toolchain.checksums(config);
     let mut findings = vec![
         Finding {
@@ -114,11 +121,11 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
             works,
             what: "proxy",
             found: match (works, toolchain.names_direct(config)) {
-                (true, false) => proxies,
+                (true, false) => shown,
                 (true, true) => {
-                    format!("{proxies} (direct is left out: strangers would choose whom go asks)")
+                    format!("{shown} (direct is left out: strangers would choose whom go asks)")
                 }
-                (false, _) => NO_PROXY.to_owned(),
+                (false, _) => silent.join("; "),
             },
         },
         Finding {
@@ -148,6 +155,16 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
     findings
 }
 
+/// Why a module proxy does not answer, if it does not.
+fn silence(proxy: &str) -> Option<String> {
+    if proxy == "off" {
+        return Some(NO_PROXY.to_owned());
+    }
+    let why = fetch::answers(proxy, PROXY_WITHIN).err()?;
+    // The words may repeat the address.
+    Some(without_credentials(&format!("{proxy} does not answer: {why}")))
+}
+
 /// Without a Go, one is brought: that needs a module proxy.
 fn no_go(config: &Config, store: &Store, log: String) -> Finding {
     if let (WhichGo::Installed | WhichGo::Own, Err(refusal)) = (&config.go, brought::can_start_one(store)) {
@@ -162,8 +179,9 @@ fn no_go(config: &Config, store: &Store, log: String) -> Finding {
             works: true,
             what: "go",
             found: format!(
-                "none yet: the first request brings go{} from {proxy}",
-                pins::DEFAULT
+                "none yet: the first request brings go{} from {}",
+                pins::DEFAULT,
+                without_credentials(proxy)
             ),
         },
         (WhichGo::Installed | WhichGo::Own, None) => Finding {

@@ -581,7 +581,6 @@ fn failures() -> Vec<Case> {
 }
 
 fn hostile() -> Vec<Case> {
-    const BAD_ZIP: &[&str] = &["proxy-failed", "does-not-compile", "checksum-mismatch"];
     let asm = [
         "passwd", "environ", "parent", "dev-zero", "stdin", "escaped", "macro",
     ]
@@ -604,7 +603,7 @@ fn hostile() -> Vec<Case> {
     .map(|name| {
         case("M11: a zip that Go refuses")
             .get(&format!("/tester/zip-{name}"))
-            .refused_for(BAD_ZIP)
+            .refused("invalid-module")
     });
     let others = [
         case("M2: a linker script runs no linker")

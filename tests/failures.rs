@@ -78,6 +78,9 @@ fn provoke(reason: &str) -> Answer {
         "forbidden-call" => forbidden_call(),
         "internal" => with("GOX_BUILDS", "many", "/tester/hello"),
         "proxy-failed" => with("GOX_GOPROXY", "http://127.0.0.1:1", "/tester/hello"),
+        "invalid-module" => plain("/tester/zip-windows-name"),
+        "missing-embed" => plain("/tester/missing-embed"),
+        "missing-replacement" => plain("/tester/missing-replacement"),
         "missing-dependency" => plain("/tester/dependency-missing"),
         "checksum-mismatch" => {
             let archive = &archives()["sumdb-lies"];

@@ -148,6 +148,7 @@ fn a_linker_script_runs_no_linker() {
         progress: in_cells.0.join("progress"),
         inputs: in_cells.0.join("inputs"),
         compiler_limits: None,
+        output: in_cells.0.clone(),
         must_hold: true,
     };
     let surroundings = in_cells.0.join("surroundings.json");

@@ -64,6 +64,8 @@ mod install;
 mod browser;
 // Many at once.
 mod load;
+// Every failure has its right name, whatever its author writes.
+mod names;
 // Every failure, and what a person reads.
 mod failures;
 // The table of known attacks.

@@ -86,6 +86,9 @@ reasons! {
     NotForThisPlatform "not-for-this-platform" 422 kept 0 "The program does not support this platform." "Try another platform.";
     OwnDirectives "replace-directives" 422 kept 0 "Its go.mod has replace or exclude directives, which go install refuses." "Try another version.";
     OtherPath "declares-another-path" 422 kept 0 "The module says that its name is another." "Ask for it by that name.";
+    InvalidModule "invalid-module" 422 kept 0 "Go cannot unpack this module or one of its dependencies." "Try another version; only the module's author can mend this one.";
+    MissingEmbed "missing-embed" 422 kept 0 "The program embeds files that its author generates, and the module does not contain them." "Take the release of its author, or try another version.";
+    MissingReplacement "missing-replacement" 422 kept 0 "Its go.mod replaces a dependency with a directory that the module does not contain." "Try another version, or build it from a clone of the repository.";
     MissingDependency "missing-dependency" 422 passes 0 "The program needs modules that the module proxy has not got." "Try an earlier version, as in /OWNER/REPO@v1.2.3, or ask again another day.";
     TooManyBuilds "too-many-builds" 429 passes 600 "You have asked for many new programs." "Wait a while; what is built already is served at once.";
     ForbiddenCall "forbidden-call" 500 passes 0 "A compiler or the linker made a system call that it never needs, and was stopped." "Try another version; if other programs fail too, tell the operator.";

@@ -18,6 +18,9 @@ pub struct Refusal {
     /// What to type instead, one a line, when there is something better than the reason's own advice. What begins with a slash
     /// is an address of this service.
     pub instead: Vec<String>,
+    /// Whether it depends on the newest versions of the day: another day's may not fail.
+    #[serde(default)]
+    pub of_today: bool,
     /// For the log only: errno, paths, exit status.
     #[serde(skip)]
     pub log: String,
@@ -33,6 +36,7 @@ impl Refusal {
             reason,
             detail: String::new(),
             instead: Vec::new(),
+            of_today: false,
             log: String::new(),
             age: Duration::ZERO,
         }

@@ -14,7 +14,6 @@ use crate::golang::command::{Go, supports, verify_in};
 use crate::golang::failure::Failure;
 use crate::golang::toolchain::brought;
 use crate::golang::work::{Work, sweep};
-use crate::sandbox::oom;
 use crate::sandbox::process::Bounds;
 use crate::store::budget::{Client, Cost};
 use crate::store::{Counter, Meta, Store};
@@ -34,12 +33,7 @@ pub fn build(
         log::warn!("cannot sweep {}: {error}", store.dir().display());
     }
     let begun = Instant::now();
-    let killed = oom::kills();
-    let made = make_in_peace(|| make(recipe, config, store, client, begun), store);
-    let outcome = made.map_err(|refusal| match killed {
-        Some(before) if oom::kills() == Some(before) => without_oom_guess(refusal),
-        Some(_) | None => refusal,
-    });
+    let outcome = make_in_peace(|| make(recipe, config, store, client, begun), store);
     if let Some(client) = client {
         // Seconds that have begun count.
         let seconds = u32::try_from(begun.elapsed().as_secs() + 1).unwrap_or(u32::MAX);
@@ -71,18 +65,6 @@ pub fn build(
         }
     }
     outcome.map(drop)
-}
-
-/// A compiler that was killed, and not by the kernel for want of memory, is an accident, which nothing says will happen again.
-fn without_oom_guess(refusal: Refusal) -> Refusal {
-    let is_guessed = refusal.reason == Reason::OutOfMemory && refusal.log.contains("signal: killed");
-    match is_guessed {
-        true => Refusal {
-            reason: Reason::Internal,
-            ..refusal
-        },
-        false => refusal,
-    }
 }
 
 /// A failure counts if no eviction took modules or archives meanwhile.

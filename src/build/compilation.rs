@@ -1,6 +1,7 @@
 //! A run of `go` that compiles: every tool in a cell of its own, and the compile cache of all builds if those cells hold.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,11 +13,13 @@ use crate::config::{Config, SandboxPolicy};
 use crate::golang::archives::{self, Archives, forget, forget_modules};
 use crate::golang::command::{Go, platform_variables, rlimits};
 use crate::golang::growth::OWN_CACHE;
+use crate::golang::tool_runs::ToolRuns;
 use crate::golang::{diagnosis, warmed};
 use crate::sandbox::layers::Layers;
 use crate::sandbox::own_binary::own_binary;
 use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::{Surroundings, forbidden_calls};
+use crate::store::remove::remove;
 
 /// Damaged outputs, then a damaged index, and a run that finds neither.
 const TRIES: usize = 3;
@@ -81,6 +84,7 @@ impl<'a> Compilation<'a> {
             progress: progress::lines_file(work),
             inputs: work.join("inputs"),
             compiler_limits: Some(rlimits(&go.config.limits, go.config.memory().compiler)),
+            output: work.join("output"),
             must_hold: confined,
         };
         let text =
@@ -120,7 +124,10 @@ impl<'a> Compilation<'a> {
             }
             match attempt.done {
                 Err(refusal) if !doubted && is_doubtful(refusal.reason) => {}
-                Err(refusal) => return Err(refusal),
+                Err(refusal) => {
+                    let of_today = compiled.of_today;
+                    return Err(Refusal { of_today, ..refusal });
+                }
                 Ok(()) if doubted => return self.forget_modules().map(|()| compiled),
                 Ok(()) => return Ok(compiled),
             }
@@ -131,6 +138,7 @@ impl<'a> Compilation<'a> {
     }
 
     fn attempt(&self, command: &mut Command, bounds: Bounds) -> Result<Attempt, Refusal> {
+        remake(&self.around.output).map_err(|e| trouble("make a directory for the tools' output", &e))?;
         let mut archives = Archives::new(&self.around.cache, &self.around.inputs);
         let mut looked = Ok(());
         let outcome = self.go.supervise(command, self.work, bounds, &mut || {
@@ -157,7 +165,13 @@ impl<'a> Compilation<'a> {
             let mut hidden = vec![self.work.join(main_module::COPY)];
             hidden.extend(self.go.hidden());
             let cpu_limit = self.go.cpu_limit();
-            Err(diagnosis::build(&outcome, cpu_limit, self.work, &hidden))
+            Err(diagnosis::build(
+                &outcome,
+                &self.tool_runs(),
+                cpu_limit,
+                self.work,
+                &hidden,
+            ))
         };
         Ok(Attempt {
             done,
@@ -174,6 +188,12 @@ impl<'a> Compilation<'a> {
     fn forget_modules(&self) -> Result<(), Refusal> {
         log::warn!("go failed, and did not without its index of the modules, which is made anew");
         forget_modules(&self.around.cache).map_err(|e| trouble("make the index of the modules anew", &e))
+    }
+
+    /// What the tools did, once `go` has ended.
+    pub fn tool_runs(&self) -> ToolRuns {
+        let plan = progress::plan_file(self.work);
+        ToolRuns::read(&plan, &self.around.output, &self.own_binary)
     }
 
     /// Where `go install` puts programs.
@@ -218,6 +238,12 @@ fn quoted(path: &Path) -> String {
         '\''
     };
     format!("{quote}{}{quote}", path.display())
+}
+
+/// An empty directory.
+fn remake(dir: &Path) -> io::Result<()> {
+    remove(dir)?;
+    fs::create_dir(dir)
 }
 
 /// Whether it is no limit that was reached, and no server that was away: a damaged cache may have been the cause.

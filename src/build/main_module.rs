@@ -20,10 +20,13 @@ pub(super) const COPY: &str = "module";
 
 /// What `go` found that the module needs: the newest of today.
 pub fn needs(work: &Path) -> Result<Needs, Refusal> {
-    let read = |name: &str| match fs::read_to_string(work.join(COPY).join(name)) {
-        // Who needs nobody has no sums.
+    let read = |name: &str| match fs::read(work.join(COPY).join(name)) {
+        // A module without requirements has no sums.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|e| trouble(format!("read the {name} that go made"), &e)),
+        // A comment may have any bytes.
+        read => read
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .map_err(|e| trouble(format!("read the {name} that go made"), &e)),
     };
     Ok(Needs {
         go_mod: read("go.mod")?,

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::compilation::Cache;
+use crate::answer::refusal::clean;
 use crate::answer::script::quote;
 use crate::asked::{Guess, Platform, Wish};
 use crate::golang::Resolved;
 use crate::golang::command::{recipe_flags, verify_flags, verify_variables};
+use crate::golang::module_files::without_comment;
 use crate::store::{BuildKey, Description, KeyMaker};
 
 /// How the bytes come about.
@@ -140,7 +142,12 @@ impl Recipe {
 
     /// The line for a module that got this go.mod.
     pub fn verify_with(&self, go_mod: &str) -> String {
-        let lines: Vec<_> = go_mod.lines().map(|line| quote(line.trim())).collect();
+        // No comment decides a byte, and an author's may hold any. What is left Go has accepted as directives.
+        let lines = go_mod.lines().map(|line| without_comment(line).trim());
+        let lines: Vec<_> = lines
+            .filter(|line| !line.is_empty())
+            .map(|line| quote(&clean(line)))
+            .collect();
         self.verify_in_a_copy(&format!("printf '%s\\n' {} > go.mod && ", lines.join(" ")))
     }
 

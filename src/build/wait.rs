@@ -11,7 +11,6 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Guess;
 use crate::config::Config;
 use crate::detached;
-use crate::golang::diagnosis::looked_for_modules;
 use crate::golang::failure::Failure;
 use crate::store::budget::{Client, Cost};
 use crate::store::lock::{Lock, TemporaryLock, Waiting};
@@ -72,7 +71,7 @@ pub fn failed(recipe: &Recipe, config: &Config, store: &Store) -> Option<Refusal
 /// Whether there is no need to try again: for ever, for a day where the day's newest modules were compiled, or for as long as what
 /// exceeded the limits is expected to exceed them again.
 fn lasts(recipe: &Recipe, refusal: &Refusal) -> bool {
-    let is_of_that_day = recipe.guess() != Guess::Nothing || looked_for_modules(&refusal.log);
+    let is_of_that_day = recipe.guess() != Guess::Nothing || refusal.of_today;
     match refusal.reason.holds_for() {
         Some(holds) => refusal.age < holds,
         None => refusal.reason.is_for_ever() && !(is_of_that_day && refusal.age > DAY),

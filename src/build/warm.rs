@@ -55,6 +55,7 @@ pub fn warm(go: Go<'_>, platform: &Platform, tell: &mut dyn FnMut(&Path)) -> Res
     }
     Err(diagnosis::build(
         &outcome,
+        &compilation.tool_runs(),
         go.cpu_limit(),
         work.path(),
         &go.hidden(),

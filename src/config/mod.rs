@@ -30,7 +30,7 @@ mod misspelt;
 mod network;
 mod patience;
 mod prefix;
-mod proxy;
+pub mod proxy;
 mod read;
 mod sumdb;
 

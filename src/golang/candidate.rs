@@ -17,7 +17,7 @@ impl Candidate {
     /// it (cmd/go/internal/modload, queryPrefixModules).
     pub fn of(target: &Target) -> Vec<Candidate> {
         let elements = target.elements();
-        let root = target.root_len().unwrap_or(2).min(elements.len());
+        let root = target.root_len().unwrap_or(1).min(elements.len());
         let alias = match elements {
             [host, owner, repo, below @ ..] if host == "github.com" => {
                 vanity::module_path(owner, repo).map(|module| Candidate {

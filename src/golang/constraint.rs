@@ -34,6 +34,8 @@ const BASELINE: &[&str] = &[
 pub enum Needs {
     /// Nothing that `go install` alone lacks.
     Nothing,
+    /// An experiment that is on by default in some Go, but not in every one.
+    Experiment,
     /// A C compiler.
     Cgo,
     /// Tags that are its author's own.
@@ -45,7 +47,7 @@ pub enum Needs {
 impl Needs {
     /// What its beginning says.
     pub(super) fn of_file(header: &Header<'_>) -> Self {
-        let grades = [Needs::Nothing, Needs::Cgo, Needs::Tags];
+        let grades = [Needs::Nothing, Needs::Experiment, Needs::Cgo, Needs::Tags];
         let enough = |needs: &Needs| needs.truth_of(header).can_hold;
         grades.into_iter().find(enough).unwrap_or(Needs::Ignored)
     }
@@ -87,6 +89,7 @@ impl Needs {
             "ignore" => Truth::NEVER,
             "cgo" if self >= Needs::Cgo => Truth::DEPENDS,
             "cgo" => Truth::NEVER,
+            _ if is_baseline && self == Needs::Nothing => Truth::NEVER,
             _ if is_baseline || is_platform || tag == "unix" || tag.starts_with("go1.") => Truth::DEPENDS,
             _ if self >= Needs::Tags => Truth::DEPENDS,
             _ => Truth::NEVER,
@@ -189,7 +192,7 @@ impl Parser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Needs::{Cgo, Ignored, Nothing, Tags};
+    use Needs::{Cgo, Experiment, Ignored, Nothing, Tags};
 
     #[test]
     fn what_a_file_needs() {
@@ -210,7 +213,7 @@ mod tests {
             ("//go:build go1.21 && amd64.v3", Nothing),
             ("//go:build goexperiment.arenas", Tags),
             // Go 1.27 has it on.
-            ("//go:build goexperiment.jsonv2", Nothing),
+            ("//go:build goexperiment.jsonv2", Experiment),
             ("//go:build !(unix || windows) && mage", Tags),
             ("//go:build gc && !purego", Nothing),
             ("//go:build linux &&", Nothing),

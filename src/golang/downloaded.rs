@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::command::Go;
 use super::diagnosis;
 use super::growth::is_of_sane_depth;
+use super::tool_runs::ToolRuns;
 use crate::answer::{Reason, Refusal};
 use crate::sandbox::process::{Ended, Outcome};
 
@@ -62,7 +63,14 @@ pub fn ended(go: Go<'_>, work: &Path, query: &str, outcome: &Outcome) -> Result<
             Err(Refusal::new(Reason::ProxyFailed).log(log))
         }
         Ended::Signalled(_) | Ended::TooMuchOutput | Ended::Stopped => {
-            Err(diagnosis::build(outcome, go.cpu_limit(), work, &go.hidden()))
+            let no_tools = ToolRuns::default();
+            Err(diagnosis::build(
+                outcome,
+                &no_tools,
+                go.cpu_limit(),
+                work,
+                &go.hidden(),
+            ))
         }
     }
 }

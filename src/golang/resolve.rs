@@ -41,7 +41,7 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant, turn: Lock) -> Re
     // Choosing a Go takes a turn of its own, and bringing one takes long.
     drop(turn);
     let refused = resolved.as_ref().err();
-    let Some(needs) = refused.and_then(|refusal| diagnosis::needed_go(&refusal.log)) else {
+    let Some(needs) = refused.and_then(diagnosis::needed_go) else {
         return resolved;
     };
     let version = versions::choose(go, None, Some(needs))?;
@@ -154,6 +154,14 @@ impl Asking<'_> {
         let declared = directive(&downloaded.go_mod, "module").filter(|path| *path != candidate.module);
         match declared {
             None => self.command_in(candidate, &downloaded),
+            // No module proxy has a path without a host (golang.org/x/mod/module, CheckPath).
+            Some(module) if !module.split('/').next().is_some_and(|host| host.contains('.')) => {
+                let detail = format!(
+                    "go.mod of {} declares the module path {module}.",
+                    candidate.module
+                );
+                Err(Refusal::new(Reason::OtherPath).detail(detail))
+            }
             Some(module) => {
                 let renamed = Candidate {
                     module,

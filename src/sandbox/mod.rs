@@ -12,7 +12,7 @@ pub mod landlock;
 pub mod layer;
 pub mod layers;
 pub mod limits;
-pub mod oom;
+mod oom;
 pub mod own_binary;
 pub mod probe;
 pub mod process;

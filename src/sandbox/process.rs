@@ -9,11 +9,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::time::{TimeVal, TimeValLike};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
+
+use super::oom;
 
 /// What the kernel did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
     /// The beginning of what it complained of.
     pub stderr: Vec<u8>,
-    /// Processor time of all that it started and waited for.
-    pub cpu: Duration,
+    /// Whether the kernel may have killed a process for lack of memory meanwhile.
+    pub out_of_memory: bool,
 }
 
 /// How often whoever watches is asked. A bomb writes 2 GB/s at most, so it overshoots its bound by half a gigabyte.
@@ -69,7 +69,7 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let cpu_before = cpu_of_children()?;
+    let kills = oom::kills();
     let mut group = Group::lead(command.spawn()?);
     let (events, inbox) = mpsc::channel();
     let stdout = drain(
@@ -107,16 +107,8 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         ended,
         stdout,
         stderr,
-        cpu: cpu_of_children()?.saturating_sub(cpu_before),
+        out_of_memory: kills.is_none() || oom::kills() != kills,
     })
-}
-
-fn cpu_of_children() -> io::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let micros = |time: TimeVal| u64::try_from(time.num_microseconds()).unwrap_or(0);
-    Ok(Duration::from_micros(
-        micros(usage.user_time()) + micros(usage.system_time()),
-    ))
 }
 
 fn from_status(status: ExitStatus) -> Ended {

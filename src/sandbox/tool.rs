@@ -33,6 +33,8 @@ pub struct Surroundings {
     pub inputs: PathBuf,
     /// What all tools but the linker have, of which several run at once.
     pub compiler_limits: Option<Limits>,
+    /// The directory in which each package's tools have a file for what they print.
+    pub output: PathBuf,
     /// Whether to refuse to start a tool whose cell the kernel does not enforce.
     pub must_hold: bool,
 }
@@ -76,7 +78,8 @@ pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> 
         report(surroundings, tool, package);
         cell(surroundings, tool, rest)
             .and_then(|cell| note(surroundings, cell))
-            .map_err(|refused| format!("gox-server: {refused}"))?
+            .and_then(|cell| keep_output(surroundings, &mut command, cell))
+            .map_err(|refused| refused.to_string())?
     };
     enter(&cell, &mut command).map_err(|failed| {
         if matches!(failed, Failed::Forbidden(_)) {
@@ -168,7 +171,7 @@ fn tool_name(tool: &str) -> &str {
 }
 
 /// `-trimpath` holds `DIR=>NAME` pairs, one for the tool's own directory and one for the package's sources.
-fn source_directory(rules: &str, own: &Path) -> Option<PathBuf> {
+pub fn source_directory(rules: &str, own: &Path) -> Option<PathBuf> {
     let directories = rules
         .split(';')
         .filter_map(|rule| rule.split_once("=>"))
@@ -211,6 +214,26 @@ fn note(around: &Surroundings, cell: Cell) -> Result<Cell, Refused> {
     let lines: String = outputs.map(|path| format!("{}\n", path.display())).collect();
     append(&around.inputs, &lines)
         .map_err(|error| Refused::Unreadable(format!("cannot write {}: {error}", around.inputs.display())))?;
+    Ok(cell)
+}
+
+/// Has the tool print to a file that `go` does not read: what it quotes of an author cannot pass for `go`'s own words. What
+/// gox-server itself prints before the tool starts is all that `go` sees.
+fn keep_output(around: &Surroundings, command: &mut Command, cell: Cell) -> Result<Cell, Refused> {
+    // A program is linked in a directory below its package's.
+    let is_of_package = |dir: &&Path| dir.file_name().is_some_and(|name| name != "exe");
+    let own = cell
+        .write
+        .iter()
+        .flat_map(|dir| dir.ancestors())
+        .find(is_of_package);
+    let own = own.and_then(Path::file_name).unwrap_or_default();
+    let path = around.output.join(own);
+    let unusable = |error| Refused::Unreadable(format!("cannot write {}: {error}", path.display()));
+    // A package may have several tools, one after the other.
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    let file = opened.map_err(unusable)?;
+    command.stdout(file.try_clone().map_err(unusable)?).stderr(file);
     Ok(cell)
 }
 

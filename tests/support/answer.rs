@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 40] = [
+pub(crate) const REASONS: [(&str, u16); 43] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -30,6 +30,9 @@ pub(crate) const REASONS: [(&str, u16); 40] = [
     ("not-for-this-platform", 422),
     ("replace-directives", 422),
     ("declares-another-path", 422),
+    ("invalid-module", 422),
+    ("missing-embed", 422),
+    ("missing-replacement", 422),
     ("missing-dependency", 422),
     ("no-such-go", 400),
     ("too-many-builds", 429),

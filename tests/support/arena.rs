@@ -236,6 +236,7 @@ impl Arena {
             progress: at("work/progress"),
             inputs: at("work/inputs"),
             compiler_limits: None,
+            output: at("work"),
             must_hold: false,
         };
         fs::write(at("work/surroundings.json"), serde_json::to_vec(&around).unwrap()).unwrap();

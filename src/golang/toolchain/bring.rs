@@ -14,6 +14,7 @@ use super::{Toolchain, is_proxy, named_proxies, pins, tree};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
+use crate::config::proxy::without_credentials;
 use crate::config::{Config, Patience};
 use crate::golang::command::{Go, driver_cell};
 use crate::golang::downloaded::Downloaded;
@@ -95,8 +96,10 @@ fn by_pin(
                     let by = "the pin in gox-server";
                     return Ok(Verified { tree, by });
                 }
-                return Err(Refusal::new(Reason::ChecksumMismatch)
-                    .log(format!("{url} holds {found}, and go{version} is {sum}")));
+                return Err(Refusal::new(Reason::ChecksumMismatch).log(format!(
+                    "{} holds {found}, and go{version} is {sum}",
+                    without_credentials(&url)
+                )));
             }
             Err(failed) => refusal = failed,
         }
@@ -126,7 +129,8 @@ fn fetch(config: &Config, work: &Path, url: &str, bounds: Bounds) -> Result<Path
     // What was unpacked before it failed: the next proxy's comes to the same place.
     remove(&tree).map_err(|e| trouble("remove half a toolchain", &e))?;
     Err(Refusal::new(Reason::ProxyFailed).log(format!(
-        "{url}: {:?}: {}",
+        "{}: {:?}: {}",
+        without_credentials(url),
         outcome.ended,
         String::from_utf8_lossy(&outcome.stderr).trim()
     )))

@@ -40,21 +40,39 @@ pub fn run(url: &str, tree: &Path) -> Result<(), String> {
 }
 
 fn download(url: &str, to: &Path) -> Result<(), String> {
+    let response = agent(None).get(url).call().map_err(|error| error.to_string())?;
+    let mut body = response.into_body().into_reader().take(MOST.packed_bytes);
+    let copied = File::create(to).and_then(|mut file| io::copy(&mut body, &mut file));
+    copied.map(drop).map_err(|error| format!("it broke off: {error}"))
+}
+
+/// Whether a module proxy answers, within a time. Which answer it gives to its own address is its own affair.
+pub fn answers(proxy: &str, within: Duration) -> Result<(), String> {
+    let url = Url::parse(proxy).map_err(|error| error.to_string())?;
+    if url.scheme() == "file" {
+        let is_there = url.to_file_path().is_ok_and(|path| path.is_dir());
+        return is_there.then_some(()).ok_or("no such directory".to_owned());
+    }
+    match agent(Some(within)).get(proxy).call() {
+        Err(ureq::Error::StatusCode(status @ (401 | 407 | 500..))) => Err(format!("it answers {status}")),
+        Ok(_) | Err(ureq::Error::StatusCode(_)) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn agent(within: Option<Duration>) -> ureq::Agent {
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
         .build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    ureq::Agent::config_builder()
         .tls_config(tls)
+        .timeout_global(within)
         .timeout_connect(Some(SILENCE))
         .timeout_recv_response(Some(SILENCE))
         .timeout_per_read(Some(SILENCE))
         .user_agent(concat!("gox-server/", env!("CARGO_PKG_VERSION")))
         .build()
-        .into();
-    let response = agent.get(url).call().map_err(|error| error.to_string())?;
-    let mut body = response.into_body().into_reader().take(MOST.packed_bytes);
-    let copied = File::create(to).and_then(|mut file| io::copy(&mut body, &mut file));
-    copied.map(drop).map_err(|error| format!("it broke off: {error}"))
+        .into()
 }
 
 fn unpack(packed: &Path, tree: &Path) -> io::Result<()> {
