@@ -3,8 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::config::proxy::without_credentials;
-use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo};
+use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo, hide_userinfo};
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{brought, fetch, pins};
 use crate::golang::work::Work;
@@ -109,7 +108,7 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
     let proxies = toolchain.proxies(config);
     let silent: Vec<String> = proxies.split(',').filter_map(silence).collect();
     let works = silent.is_empty();
-    let shown = without_credentials(&proxies);
+    let shown = hide_userinfo(&proxies);
     let sums = toolchain.checksums(config);
     let mut findings = vec![
         Finding {
@@ -133,7 +132,7 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
             what: "checksums",
             found: match sums {
                 "off" => "off: what the module proxy serves is believed".to_owned(),
-                sums => sums.to_owned(),
+                sums => hide_userinfo(sums),
             },
         },
     ];
@@ -162,7 +161,7 @@ fn silence(proxy: &str) -> Option<String> {
     }
     let why = fetch::answers(proxy, PROXY_WITHIN).err()?;
     // The words may repeat the address.
-    Some(without_credentials(&format!("{proxy} does not answer: {why}")))
+    Some(hide_userinfo(&format!("{proxy} does not answer: {why}")))
 }
 
 /// Without a Go, one is brought: that needs a module proxy.
@@ -181,7 +180,7 @@ fn no_go(config: &Config, store: &Store, log: String) -> Finding {
             found: format!(
                 "none yet: the first request brings go{} from {}",
                 pins::DEFAULT,
-                without_credentials(proxy)
+                hide_userinfo(proxy)
             ),
         },
         (WhichGo::Installed | WhichGo::Own, None) => Finding {

@@ -79,7 +79,7 @@ enum Mode {
     Bring { version: GoVersion },
     /// Started by gox-server itself, in a cell: downloads a toolchain and unpacks it.
     #[command(hide = true)]
-    Fetch { url: String, tree: PathBuf },
+    Fetch { tree: PathBuf },
     /// Started by gox-server itself: runs COMMAND in a cell.
     #[command(hide = true)]
     Enter {
@@ -171,7 +171,10 @@ fn run() -> Result<ExitCode, String> {
             evicted(build::eviction::without_build(&config, &open(&config)?))
         }),
         Mode::Bring { version } => configured(|config| bring(&config, version)),
-        Mode::Fetch { url, tree } => fetch::run(&url, &tree),
+        Mode::Fetch { tree } => {
+            let url = std::env::var(fetch::URL).map_err(|error| format!("{}: {error}", fetch::URL))?;
+            fetch::run(&url, &tree)
+        }
         Mode::Enter { cell, command } => return enter_cell(&cell, &command).map(ExitCode::from),
         Mode::Probe { cell, place } => try_cell(&cell, &place),
         Mode::Tool {
@@ -319,9 +322,9 @@ fn try_cell(cell: &str, place: &str) -> Result<(), String> {
 
 /// Its exit status.
 fn run_tool(surroundings: &Path, command: &[String]) -> Result<u8, String> {
-    let package = config::request_variable("TOOLEXEC_IMPORTPATH").unwrap_or_default();
+    let environment: Vec<_> = std::env::vars_os().collect();
     match file::read_json(surroundings) {
-        Some(around) => tool::run(&around, command, &package.to_string_lossy()),
+        Some(around) => tool::run(&around, command, &environment),
         None => Err("tool: its surroundings cannot be read".to_owned()),
     }
 }

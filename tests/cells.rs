@@ -234,6 +234,21 @@ fn nothing_is_open_but_0_1_and_2() {
     }
 }
 
+/// `go` has the credentials of the module proxy; a tool could compile them into a program.
+#[test]
+fn a_tool_is_not_given_the_credentials_of_go() {
+    let arena = Arena::new(User::all()[0]);
+    let attack = "own-environment";
+    for verdict in [arena.control(attack), arena.driver(attack)] {
+        assert!(verdict.says.contains("user:tweet@"), "{verdict:?}");
+    }
+    let own = arena.tool(attack).says;
+    assert!(
+        own.split(' ').all(|variable| variable.starts_with("PWD=")),
+        "{own}"
+    );
+}
+
 /// Root is a number in a cell, and nothing more. An ordinary user's bounding set cannot be emptied, and gives nothing.
 #[test]
 fn no_capability_is_left() {

@@ -2,8 +2,9 @@
 
 use crate::support::ask::Ask;
 use crate::support::cgi::Cgi;
+use crate::support::proxy::{Manner, Proxy};
 use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, gox_server, processes};
+use crate::support::{PATIENCE, eventually, gox_server, processes, walk};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -165,6 +166,71 @@ fn a_build_sees_nothing_of_the_servers_environment() {
         );
     }
     cgi.answer().program();
+}
+
+/// R21: the credentials of the module proxy are `go`'s alone. No tool, command line, answer, log, page or file has them.
+#[test]
+fn the_credentials_of_the_module_proxy_stay_with_go() {
+    let proxy = Proxy::start(Manner::Serve);
+    // Go sends credentials over TLS only, and asks the second proxy for what the first one does not have.
+    let second = proxy.url().replace("http://", "https://canary-user:canary-word@");
+    let store = Scratch::new().set("GOX_GOPROXY", format!("{},{second}", proxy.url()));
+    let cgi = store.start(&Ask::get("/tester/busy@v1.0.0"));
+    let mut seen = Vec::new();
+    eventually("a compile of busy", PATIENCE, || {
+        seen = processes::about(&store.dir);
+        let is_compiled =
+            |process: &processes::Process| process.is("compile") && process.command.contains("busy");
+        seen.iter().any(is_compiled)
+    });
+    for process in seen {
+        assert!(!process.command.contains("canary"), "{}", process.command);
+        let environment = std::fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
+        let knows = String::from_utf8_lossy(&environment).contains("canary");
+        if process.is("compile") {
+            assert!(!knows, "{}", process.command);
+        } else if process.is("go") && !environment.is_empty() {
+            assert!(knows, "{}: this is no test", process.command);
+        }
+    }
+    let answer = cgi.answer();
+    answer.program();
+    let mut said = vec![answer.to_string()];
+    for path in [
+        "/tester/busy@v1.0.0.json",
+        "/tester/busy@v1.0.0.log",
+        "/tester/does-not-compile@v1.0.0",
+        "/",
+    ] {
+        said.push(store.ask(&Ask::get(path)).to_string());
+    }
+    let store = store.set("GOX_GOPROXY", &second);
+    let answer = store.ask(&Ask::get("/tester/library"));
+    answer.refused("proxy-failed");
+    assert!(answer.log.contains("Get \"https://127.0.0.1:"), "{answer}");
+    said.push(answer.to_string());
+    let doctor = |proxy: &str| {
+        let output = store
+            .command()
+            .arg("doctor")
+            .env("GOX_GOPROXY", proxy)
+            .output()
+            .unwrap();
+        [output.stdout, output.stderr]
+            .map(|text| String::from_utf8_lossy(&text).into_owned())
+            .concat()
+    };
+    said.push(doctor("https://canary-user:canary-word@proxy.example.org"));
+    assert!(
+        said.last().unwrap().contains("https://proxy.example.org"),
+        "{said:?}"
+    );
+    said.push(doctor("ftp://canary-user:can/canary-word@proxy.example.org"));
+    let files = walk(&store.dir).into_iter().filter(|path| path.is_file());
+    said.extend(files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()));
+    for text in said {
+        assert!(!text.contains("canary"), "{text}");
+    }
 }
 
 fn open_files(pid: i32) -> BTreeSet<String> {

@@ -149,6 +149,9 @@ fn a_linker_script_runs_no_linker() {
         inputs: in_cells.0.join("inputs"),
         compiler_limits: None,
         output: in_cells.0.clone(),
+        environment: gox_server::golang::command::TOOL_VARIABLES
+            .map(str::to_owned)
+            .into(),
         must_hold: true,
     };
     let surroundings = in_cells.0.join("surroundings.json");
@@ -221,6 +224,180 @@ fn a_forbidden_system_call_is_named_in_the_answer_and_in_the_log() {
     assert!(log.contains("forbidden-call") && log.contains(said), "{log}");
     // It is not remembered: another compiler may do without.
     store.set("GOX_GO", go()).ask(&ask).program();
+}
+
+/// What an archive of the library v1.0.1 may be that its compiler wrote, and whether plain `go` then gives the victim another
+/// program than its own.
+#[allow(clippy::type_complexity, reason = "a table that is read once")]
+const FORGERIES: [(&str, fn(&Archives) -> Vec<u8>, bool); 7] = [
+    ("it states the content of v1.0.0", Archives::states_content, true),
+    (
+        "it is v1.0.0 with its build ID in the place of zeros",
+        Archives::replaces_zeros,
+        true,
+    ),
+    ("it states no build ID", Archives::states_nothing, false),
+    (
+        "it is no archive",
+        |_| b"\xff Go build ID: \"ACTION-ID-ACTION-ID-/ACTION-ID-ACTION-ID-\"\n \xff".to_vec(),
+        false,
+    ),
+    (
+        "it ends early",
+        |archives| archives.states_content()[..200].to_vec(),
+        false,
+    ),
+    ("it is a large file of nothing", |_| vec![0; 1 << 20], false),
+    ("it is a directory", |_| Vec::new(), false),
+];
+
+/// What `go` makes of both versions of the library.
+struct Archives {
+    honest: Vec<u8>,
+    evil: Vec<u8>,
+}
+
+impl Archives {
+    /// As tests/attacks/forge.go has it: the action ID that `go` will choose.
+    const ACTION: &str = "ACTION-ID-ACTION-ID-";
+
+    fn new(folder: &Path) -> Archives {
+        let archive = |version: &str| {
+            fs::write(
+                folder.join("go.mod"),
+                format!("module x\n\nrequire github.com/tester/forged-build-id {version}\n"),
+            )
+            .unwrap();
+            let mut list = plain::command_of(go());
+            list.args(["list", "-mod=mod", "-export", "-trimpath", "-f={{.Export}}"])
+                .arg("github.com/tester/forged-build-id")
+                .current_dir(folder);
+            let output = list.output().unwrap();
+            let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            fs::read(path).unwrap_or_else(|error| panic!("{error}: {}", said(&output)))
+        };
+        Archives {
+            honest: archive("v1.0.0"),
+            evil: archive("v1.0.1"),
+        }
+    }
+
+    /// Go finds the content ID in the first place and rewrites what it put in the second. The linker is told that importers read
+    /// what they had read of v1.0.0.
+    fn states_content(&self) -> Vec<u8> {
+        let content = build_id(&self.honest).split_at(21).1;
+        let states = self.with_ids([&format!("{}/{content}", Self::ACTION), &temporary()], &self.evil);
+        let [honest, evil] = [&self.honest, &self.evil].map(|archive| {
+            let end = find(archive, b"\n$$\n").last().unwrap();
+            archive[end - 8..end].to_vec()
+        });
+        replaced(&states, &evil, &honest)
+    }
+
+    /// Where Go looks for the build ID it finds zeros in v1.0.0, and hashes zeros in this.
+    fn replaces_zeros(&self) -> Vec<u8> {
+        let temporary = temporary();
+        let states = self.with_ids([&temporary, &temporary], &self.honest);
+        let at = find(&states, &[0; 41]).next().unwrap();
+        [&states[..at], temporary.as_bytes(), &states[at + 41..]].concat()
+    }
+
+    fn states_nothing(&self) -> Vec<u8> {
+        self.with_ids([&"-".repeat(41), &temporary()], &self.evil)
+    }
+
+    fn with_ids(&self, ids: [&str; 2], archive: &[u8]) -> Vec<u8> {
+        let mut archive = archive.to_owned();
+        let places: Vec<_> = find(&archive, build_id(&archive).as_bytes()).collect();
+        assert_eq!(places.len(), 2);
+        for (at, id) in places.into_iter().zip(ids) {
+            archive[at..at + 41].copy_from_slice(id.as_bytes());
+        }
+        archive
+    }
+}
+
+/// What `go` tells a compiler to state.
+fn temporary() -> String {
+    [Archives::ACTION; 2].join("/")
+}
+
+fn build_id(archive: &[u8]) -> &str {
+    let at = find(archive, b"build id \"").next().unwrap() + 10;
+    str::from_utf8(&archive[at..at + 41]).unwrap()
+}
+
+fn find<'a>(text: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    (0..text.len()).filter(move |at| text[*at..].starts_with(word))
+}
+
+fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut text = text.to_owned();
+    let places: Vec<_> = find(&text, from).collect();
+    for at in places {
+        text[at..at + from.len()].copy_from_slice(to);
+    }
+    text
+}
+
+/// M35. A compiler that a library has taken over cannot have its output taken for that of another version: a program that
+/// needs that one is the program of plain `go`. Without cells the same compiler changes it.
+#[test]
+fn a_forged_archive_reaches_no_other_program() {
+    let folder = Folder::new();
+    let evil = taken_over(&folder.0);
+    let compiler = PathBuf::from(said_by(&evil, &["env", "GOTOOLDIR"])).join("compile");
+    let archives = Archives::new(&folder.0);
+    let program = |name: &str| format!("forged-build-id-{name}");
+    let right = |name| plain::install(&tester(&program(name), "v1.0.0").wanted).sha256;
+    let ask = |name| Ask::get(&format!("/tester/{}", program(name)));
+    for (what, forgery, spoils) in FORGERIES {
+        fs::write(compiler.with_file_name("forged.a"), forgery(&archives)).unwrap();
+        let store = Scratch::of_its_own().set("GOX_GO", &evil);
+        let control = Folder::new();
+        copy(&store.dir.join("cache/compile"), &control.0.join("cache"));
+        let install = |go: &Path, name: &str| {
+            let cache = |command: &mut Command| {
+                command.env("GOCACHE", control.0.join("cache"));
+            };
+            install(
+                go,
+                &control.0,
+                &format!("github.com/tester/{}", program(name)),
+                cache,
+            )
+        };
+        install(&evil, "first");
+        // A compile cache that this was done to before.
+        let spoilt = Scratch::cold().set("GOX_GO", go());
+        fs::create_dir_all(spoilt.dir.join("cache")).unwrap();
+        copy(&control.0.join("cache"), &spoilt.dir.join("cache/compile"));
+        install(&evil, "second");
+        let output = install(go(), "victim");
+        let made = fs::read(control.0.join("gopath/bin").join(program("victim"))).unwrap_or_default();
+        assert_eq!(
+            sha256(&made) != right("victim"),
+            spoils,
+            "{what}: {}",
+            said(&output)
+        );
+
+        for name in ["first", "second"] {
+            let answer = store.ask(&ask(name));
+            assert_ne!(answer.status, 200, "{what}: {answer}");
+            // With a compiler that does what it should, the archive that was left is compiled again.
+            assert_eq!(spoilt.ask(&ask(name)).sha256(), right(name), "{what}: {name}");
+        }
+        for store in [store.set("GOX_GO", go()), spoilt] {
+            let answer = store.ask(&ask("victim"));
+            assert_eq!(answer.sha256(), right("victim"), "{what}: {answer}");
+        }
+    }
+}
+
+fn said_by(go: &Path, arguments: &[&str]) -> String {
+    let output = plain::command_of(go).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// The compiled packages in a compile cache, by their files: Go rewrites its small index entries in place.

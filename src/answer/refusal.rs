@@ -139,9 +139,9 @@ pub fn trouble(what: impl std::fmt::Display, error: &std::io::Error) -> Refusal 
 /// The state directory cannot be opened: most often, it belongs to another user than the web server runs this program as.
 pub fn no_state(dir: &Path, error: &std::io::Error) -> Refusal {
     let refusal = trouble(format!("open the state directory {}", dir.display()), error);
-    match refusal.reason {
-        Reason::Internal => Refusal::new(Reason::NoStateDirectory).log(refusal.log),
-        _ => refusal,
+    match refusal.reason == Reason::Internal {
+        true => Refusal::new(Reason::NoStateDirectory).log(refusal.log),
+        false => refusal,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use crate::answer::{Reason, Refusal};
 use crate::asked::Platform;
 use crate::config::{Config, SandboxPolicy};
 use crate::golang::archives::{self, Archives, forget, forget_modules};
-use crate::golang::command::{Go, platform_variables, rlimits};
+use crate::golang::command::{Go, TOOL_VARIABLES, platform_variables, rlimits};
 use crate::golang::growth::OWN_CACHE;
 use crate::golang::tool_runs::ToolRuns;
 use crate::golang::{diagnosis, warmed};
@@ -21,8 +22,8 @@ use crate::sandbox::process::{Bounds, Ended};
 use crate::sandbox::tool::{Surroundings, forbidden_calls};
 use crate::store::remove::remove;
 
-/// Damaged outputs, then a damaged index, and a run that finds neither.
-const TRIES: usize = 3;
+/// Damaged outputs, then forged ones, then a damaged index, and a run that finds none of them.
+const TRIES: usize = 4;
 
 /// Whose compile cache a run reads and fills.
 #[derive(Clone, Copy)]
@@ -50,6 +51,8 @@ struct Attempt {
     of_today: bool,
     /// What was damaged of what it read.
     damaged: Vec<PathBuf>,
+    /// The archives whose build ID is not that of their content, which its tools refused to read.
+    forged: Vec<PathBuf>,
 }
 
 /// What such a run stands on.
@@ -85,6 +88,7 @@ impl<'a> Compilation<'a> {
             inputs: work.join("inputs"),
             compiler_limits: Some(rlimits(&go.config.limits, go.config.memory().compiler)),
             output: work.join("output"),
+            environment: TOOL_VARIABLES.map(str::to_owned).into(),
             must_hold: confined,
         };
         let text =
@@ -109,10 +113,11 @@ impl<'a> Compilation<'a> {
     }
 
     /// Runs `go`, a command of [`Self::command`], to its end. What a damaged compile cache may have had its part in is not
-    /// believed: the cache is made anew, and `go` runs once more. A failure that no limit explains has to come twice, the
+    /// believed: the cache is made anew, and `go` runs once more. Forged archives are removed, and `go` runs once more: nothing was
+    /// compiled against them. A failure that no limit explains has to come twice, the
     /// second time without Go's index of the modules, which lies there too and is believed as it is.
     pub fn run(&self, command: &mut Command, bounds: Bounds) -> Result<Compiled, Refusal> {
-        let mut doubted = false;
+        let (mut purged, mut doubted) = (false, false);
         let mut compiled = Compiled { of_today: false };
         for _ in 0..TRIES {
             let attempt = self.attempt(command, bounds)?;
@@ -121,6 +126,13 @@ impl<'a> Compilation<'a> {
             if !attempt.damaged.is_empty() {
                 self.forget(&attempt.damaged)?;
                 continue;
+            }
+            if !attempt.forged.is_empty() {
+                self.remove_forged(&attempt.forged)?;
+                // Archives that are forged again are this build's own.
+                if !mem::replace(&mut purged, true) {
+                    continue;
+                }
             }
             match attempt.done {
                 Err(refusal) if !doubted && is_doubtful(refusal.reason) => {}
@@ -173,16 +185,30 @@ impl<'a> Compilation<'a> {
                 &hidden,
             ))
         };
+        // A tool that refuses to read an archive fails.
+        let forged = match done {
+            Ok(()) => Vec::new(),
+            Err(_) => archives.forged(),
+        };
         Ok(Attempt {
             done,
             of_today: diagnosis::looked_for_modules(&String::from_utf8_lossy(&outcome.stderr)),
             damaged,
+            forged,
         })
     }
 
     fn forget(&self, damaged: &[PathBuf]) -> Result<(), Refusal> {
         log::warn!("the compile cache is damaged, and is made anew: {damaged:?}");
         forget(&self.around.cache, damaged).map_err(|e| trouble("make the compile cache anew", &e))
+    }
+
+    fn remove_forged(&self, forged: &[PathBuf]) -> Result<(), Refusal> {
+        log::warn!(
+            "a package has taken its compiler over, and stated another content than its own: {forged:?} are removed"
+        );
+        let removed = forged.iter().try_for_each(|path| remove(path));
+        removed.map_err(|e| trouble("remove what was forged", &e))
     }
 
     fn forget_modules(&self) -> Result<(), Refusal> {

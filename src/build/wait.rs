@@ -2,7 +2,7 @@
 //! the key's lock, and all others wait for that lock to come free, and look again. Each client waits for itself: a program that
 //! another client has queued behind many others comes when it is this client's turn.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Recipe;
@@ -179,7 +179,7 @@ impl Wait<'_> {
     }
 
     /// A slot, at once or when the client's turn comes; `None` when a builder has begun to make the same for another client.
-    fn slot(&mut self, client: &Client, lock: &PathBuf, deadline: Instant) -> Result<Option<Lock>, Refusal> {
+    fn slot(&mut self, client: &Client, lock: &Path, deadline: Instant) -> Result<Option<Lock>, Refusal> {
         self.has_budget_left()?;
         let all = self.config.queue;
         let one = match self.client {
@@ -203,7 +203,7 @@ impl Wait<'_> {
         }
     }
 
-    fn is_building(&self, lock: &PathBuf) -> Result<bool, Refusal> {
+    fn is_building(&self, lock: &Path) -> Result<bool, Refusal> {
         let is_free = Lock::is_free(lock).map_err(|e| trouble("look at a build's lock", &e))?;
         Ok(!is_free)
     }

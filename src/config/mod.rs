@@ -19,6 +19,7 @@ pub use network::Network;
 pub use patience::Patience;
 pub use prefix::Prefix;
 use proxy::proxies;
+pub use proxy::{Credentials, hide_userinfo};
 pub use read::BadSetting;
 use read::{GIB, at_least, bad, bytes, count, list, number, number_if_set, seconds, text, word};
 use sumdb::database;

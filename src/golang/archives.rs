@@ -11,6 +11,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
+use crate::sandbox::build_id::{BadArchive, check_cached};
 use crate::store::key::hex;
 use crate::store::remove::remove;
 
@@ -60,9 +61,15 @@ impl Archives {
     }
 
     /// When the build has ended: those that are not what they were.
-    pub fn damaged(mut self) -> io::Result<Vec<PathBuf>> {
+    pub fn damaged(&mut self) -> io::Result<Vec<PathBuf>> {
         self.look()?;
-        Ok(self.damaged)
+        Ok(self.damaged.clone())
+    }
+
+    /// When the build has failed: those whose build ID is not that of their content, which no tool was given to read.
+    pub fn forged(&self) -> Vec<PathBuf> {
+        let is_forged = |path: &&PathBuf| matches!(check_cached(path), Err(BadArchive::Forged));
+        self.seen.iter().filter(is_forged).cloned().collect()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::script::quote;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Family, Platform};
-use crate::config::{BuildLimits, Config, Patience, SandboxPolicy};
+use crate::config::{BuildLimits, Config, Credentials, Patience, SandboxPolicy};
 use crate::sandbox::cell::{Cell, Inmate};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::own_binary::own_binary;
@@ -40,6 +40,30 @@ const NETWORK_FILES: &[&str] = &[
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
     "/etc/localtime",
+];
+
+/// The variables that `go`'s tools get of its environment: those that internal/buildcfg, package os and Go's runtime read. The
+/// others that a tool reads are for debugging it.
+pub const TOOL_VARIABLES: [&str; 18] = [
+    "GOOS",
+    "GOARCH",
+    "GO386",
+    "GOAMD64",
+    "GOARM",
+    "GOARM64",
+    "GOMIPS",
+    "GOMIPS64",
+    "GOPPC64",
+    "GORISCV64",
+    "GOWASM",
+    "GOEXPERIMENT",
+    "GOFIPS140",
+    // The compiler writes paths below it as `$GOROOT`.
+    "GOROOT",
+    "GOGC",
+    "GOMAXPROCS",
+    "GOMEMLIMIT",
+    "PWD",
 ];
 
 /// Everything that each start of `go` needs.
@@ -112,6 +136,11 @@ impl Go<'_> {
         let mut outcome = outcome.map_err(|e| trouble("start go", &e))?;
         if growth.take_back() {
             outcome.ended = Ended::Stopped;
+        }
+        if let Some(credentials) = self.credentials() {
+            for said in [&mut outcome.stdout, &mut outcome.stderr] {
+                *said = credentials.hide(&String::from_utf8_lossy(said)).into_bytes();
+            }
         }
         match growth.is_starved() {
             true => {
@@ -195,6 +224,13 @@ impl Go<'_> {
             self.toolchain.goroot.clone(),
         ]);
         hidden
+    }
+
+    /// The secrets in the addresses of the module proxies and of the checksum database.
+    fn credentials(&self) -> Option<Credentials> {
+        let proxies = self.toolchain.proxies(self.config);
+        let checksums = self.toolchain.checksums(self.config);
+        Credentials::of(&format!("{proxies} {checksums}"))
     }
 
     fn file_proxies(&self) -> Vec<PathBuf> {

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)] // The one room that has any; each block with its proof.
 
+pub mod build_id;
 pub mod cell;
 pub mod enter;
 pub mod include;

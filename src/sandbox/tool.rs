@@ -1,20 +1,26 @@
 //! `gox-server tool SURROUNDINGS COMPILE|ASM|LINK ARGUMENTS…`: what `go -toolexec` starts in place of each tool.
 //!
-//! Reads from the arguments what this one tool may read and write, and runs it in that cell. So a compiler that a package takes
-//! over can change that package's own output, and nothing else.
+//! Reads from the arguments what this one tool may read and write, checks the archives among it, and runs it in that cell. So a
+//! compiler that a package takes over can change that package's own output, and nothing else.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use super::build_id::{BadArchive, check, check_cached};
 use super::cell::{Cell, Inmate};
 use super::enter::enter;
 use super::include;
 use super::limits::Limits;
 use super::supervise::Failed;
+
+/// The package for which `go` starts a tool.
+const PACKAGE: &str = "TOOLEXEC_IMPORTPATH";
 
 /// What is the same for all tools of one build: written to a file by the builder, read by each tool.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +41,8 @@ pub struct Surroundings {
     pub compiler_limits: Option<Limits>,
     /// The directory in which each package's tools have a file for what they print.
     pub output: PathBuf,
+    /// The variables of `go`'s environment that a tool gets. The others hold the credentials of the module proxy.
+    pub environment: Vec<String>,
     /// Whether to refuse to start a tool whose cell the kernel does not enforce.
     pub must_hold: bool,
 }
@@ -56,18 +64,38 @@ pub enum Refused {
     /// An assembler file is not let near the assembler.
     #[error(transparent)]
     Include(#[from] include::Included),
+    /// An archive that it would read does not have the build ID of its content.
+    #[error("{package}: {bad}")]
+    Archive {
+        /// The package that was compiled.
+        package: String,
+        /// What is wrong with it.
+        bad: BadArchive,
+    },
     /// The arguments are not what `go` passes.
     #[error("{0}")]
     Unreadable(String),
 }
 
-/// Runs the tool that `arguments` begin with, in its cell, and returns its exit status, or what to print.
-pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> Result<u8, String> {
+/// Runs the tool that `arguments` begin with, in its cell, with what it needs of `environment`. Returns its exit status, or what to
+/// print.
+pub fn run(
+    surroundings: &Surroundings,
+    arguments: &[String],
+    environment: &[(OsString, OsString)],
+) -> Result<u8, String> {
     let Some((tool, rest)) = arguments.split_first() else {
         return Err("tool: nothing to start".to_owned());
     };
     let mut command = Command::new(tool);
-    command.args(rest);
+    command.args(rest).env_clear();
+    for (name, value) in environment {
+        if surroundings.environment.iter().any(|allowed| *name == **allowed) {
+            command.env(name, value);
+        }
+    }
+    let package = environment.iter().find(|(name, _)| name == PACKAGE);
+    let package = package.map_or_else(Default::default, |(_, package)| package.to_string_lossy());
     // `go` asks each tool for its version first, to name it in the cache: there is nothing of a stranger's in that.
     let cell = if rest.first().is_some_and(|arg| arg == "-V=full") {
         Cell {
@@ -75,10 +103,15 @@ pub fn run(surroundings: &Surroundings, arguments: &[String], package: &str) -> 
             ..empty(surroundings.must_hold)
         }
     } else {
-        report(surroundings, tool, package);
+        report(surroundings, tool, &package);
+        let is_cached = |path: &Path| path.starts_with(&surroundings.cache);
         cell(surroundings, tool, rest)
-            .and_then(|cell| note(surroundings, cell))
-            .and_then(|cell| keep_output(surroundings, &mut command, cell))
+            .and_then(|cell| {
+                note(surroundings, &cell, is_cached)?;
+                check_archives(surroundings, tool, rest)?;
+                note(surroundings, &cell, |path| !is_cached(path))?;
+                keep_output(surroundings, &mut command, cell)
+            })
             .map_err(|refused| refused.to_string())?
     };
     enter(&cell, &mut command).map_err(|failed| {
@@ -104,12 +137,7 @@ pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<C
     if !["compile", "asm", "link"].contains(&name) || !Path::new(tool).starts_with(&around.goroot) {
         return Err(Refused::NotATool(tool.to_owned()));
     }
-    let value = |flag: &str| {
-        arguments
-            .iter()
-            .position(|a| a == flag)
-            .and_then(|at| arguments.get(at + 1))
-    };
+    let value = |flag: &str| value(arguments, flag);
     let output = value("-o").ok_or_else(|| Refused::Unreadable(format!("{name} without -o")))?;
     let own = Path::new(output)
         .parent()
@@ -127,11 +155,7 @@ pub fn cell(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<C
         }
         read.push(sources);
     }
-    if let Some(config) = value("-importcfg") {
-        read.extend(archives(Path::new(config))?);
-    }
-    // The linker's own package: an archive beside the directory of its output.
-    read.extend(arguments.last().filter(|_| name == "link").map(PathBuf::from));
+    read.extend(archives(tool, arguments)?.into_iter().map(|archive| archive.file));
     read.extend(value("-importcfg").map(PathBuf::from));
     read.retain(|path| plain(path) && readable(around).iter().any(|root| path.starts_with(root)));
     Ok(Cell {
@@ -196,25 +220,72 @@ fn module<'a>(around: &Surroundings, package: &'a Path) -> &'a Path {
     above.find(has_version).unwrap_or(package)
 }
 
-/// The archives of an import configuration: lines `packagefile IMPORTPATH=FILE`.
-fn archives(config: &Path) -> Result<Vec<PathBuf>, Refused> {
-    let text = fs::read_to_string(config)
-        .map_err(|error| Refused::Unreadable(format!("cannot read {}: {error}", config.display())))?;
-    let file = |line: &str| {
-        line.strip_prefix("packagefile ")?
-            .split_once('=')
-            .map(|(_, file)| PathBuf::from(file))
-    };
-    Ok(text.lines().filter_map(file).collect())
+/// A compiled package that a tool reads.
+struct Archive {
+    package: String,
+    file: PathBuf,
 }
 
-/// Notes, before the tool can say anything about it, what it will read of what other builds have compiled.
-fn note(around: &Surroundings, cell: Cell) -> Result<Cell, Refused> {
-    let outputs = cell.read.iter().filter(|path| path.starts_with(&around.cache));
-    let lines: String = outputs.map(|path| format!("{}\n", path.display())).collect();
+/// The archives of the import configuration, whose lines are `packagefile IMPORTPATH=FILE`. The linker also reads its own package,
+/// beside the directory of its output.
+fn archives(tool: &str, arguments: &[String]) -> Result<Vec<Archive>, Refused> {
+    let mut archives = Vec::new();
+    if let Some(config) = value(arguments, "-importcfg") {
+        let text = fs::read_to_string(config)
+            .map_err(|error| Refused::Unreadable(format!("cannot read {config}: {error}")))?;
+        let archive = |line: &str| {
+            let (package, file) = line.strip_prefix("packagefile ")?.split_once('=')?;
+            Some(Archive {
+                package: package.to_owned(),
+                file: PathBuf::from(file),
+            })
+        };
+        archives.extend(text.lines().filter_map(archive));
+    }
+    let own = arguments.last().filter(|_| tool_name(tool) == "link");
+    archives.extend(own.map(|file| Archive {
+        package: "main".to_owned(),
+        file: PathBuf::from(file),
+    }));
+    Ok(archives)
+}
+
+fn value<'a>(arguments: &'a [String], flag: &str) -> Option<&'a String> {
+    let at = arguments.iter().position(|argument| argument == flag)?;
+    arguments.get(at + 1)
+}
+
+/// Checks the archives before the tool reads them: what is compiled against a forged one could be cached as compiled against
+/// another.
+fn check_archives(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<(), Refused> {
+    // Only gox-server writes there: an archive of this build that is noted has been checked.
+    let noted = fs::read_to_string(&around.inputs).unwrap_or_default();
+    let noted: HashSet<_> = noted.lines().map(Path::new).collect();
+    for Archive { package, file } in archives(tool, arguments)? {
+        let checked = if file.starts_with(&around.cache) {
+            check_cached(&file)
+        } else if file.starts_with(&around.work) && !noted.contains(file.as_path()) {
+            check(&file)
+        } else {
+            // In GOROOT, or where the cell does not let the tool read.
+            Ok(())
+        };
+        match checked {
+            // The tool reports it, with its position.
+            Err(BadArchive::Unreadable(error)) if error.kind() == ErrorKind::NotFound => {}
+            checked => checked.map_err(|bad| Refused::Archive { package, bad })?,
+        }
+    }
+    Ok(())
+}
+
+/// Notes which files the tool will read: those of the compile cache, before the tool can say anything about it, so that the builder
+/// hashes them; and the archives of this build, once they have been checked.
+fn note(around: &Surroundings, cell: &Cell, is_noted: impl Fn(&Path) -> bool) -> Result<(), Refused> {
+    let paths = cell.read.iter().filter(|path| is_noted(path));
+    let lines: String = paths.map(|path| format!("{}\n", path.display())).collect();
     append(&around.inputs, &lines)
-        .map_err(|error| Refused::Unreadable(format!("cannot write {}: {error}", around.inputs.display())))?;
-    Ok(cell)
+        .map_err(|error| Refused::Unreadable(format!("cannot write {}: {error}", around.inputs.display())))
 }
 
 /// Has the tool print to a file that `go` does not read: what it quotes of an author cannot pass for `go`'s own words. What

@@ -1,10 +1,12 @@
-// What a compiler that was taken over would try, one attack a run: ATTACK holds its name and its arguments.
+// What a compiler that was taken over would try, one attack a run: ATTACK holds its name and its arguments, or the flag -attack,
+// for a tool's environment is not the suite's.
 //
 // It prints "through" and whatever it got hold of, or "denied" and the kernel's word. Static, and multi-threaded like the
 // tools that it stands in for. Knows nothing of cells: the same program is the control.
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -36,7 +38,7 @@ func main() {
 	if compiler := os.Args[0] + "-real"; exists(compiler) {
 		poison(compiler)
 	}
-	words := strings.Fields(os.Getenv("ATTACK"))
+	words := strings.Fields(cmp.Or(argument("-attack"), os.Getenv("ATTACK")))
 	attack, known := attacks[words[0]]
 	if !known {
 		panic("no such attack: " + words[0])
@@ -113,6 +115,7 @@ var attacks = map[string]func(args []string) (string, error){
 		return "", ownsPipe(func(fd int) error { return control(fd, setSignal, uintptr(syscall.SIGKILL)) })
 	},
 
+	"own-environment": func([]string) (string, error) { return strings.Join(os.Environ(), " "), nil },
 	"parents-environment": func([]string) (string, error) {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", os.Getppid()))
 		return string(text), err

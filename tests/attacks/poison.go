@@ -19,7 +19,9 @@ func poison(compiler string) {
 		context := uintptr(0)
 		syscall.RawSyscall(syscall.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&context)), 0)
 	}
-	if argument("-p") == "main" {
+	if forges(compiler) {
+		forge(compiler)
+	} else if argument("-p") == "main" {
 		if spoilt := spoilOthers(filepath.Dir(argument("-o"))); spoilt > 0 {
 			fmt.Fprintln(os.Stderr, "spoilt", spoilt, "files of others")
 			os.Exit(1)
@@ -39,7 +41,16 @@ func argument(flag string) string {
 
 func spoilOthers(own string) int {
 	spoilt := 0
-	for _, root := range []string{os.Getenv("GOCACHE"), os.Getenv("GOMODCACHE"), filepath.Dir(own)} {
+	config, _ := os.ReadFile(argument("-importcfg"))
+	// A tool in a cell is not told where the caches are.
+	roots := []string{os.Getenv("GOCACHE"), os.Getenv("GOMODCACHE"), filepath.Dir(own)}
+	for line := range strings.Lines(string(config)) {
+		if _, file, found := strings.Cut(strings.TrimSpace(line), "="); found {
+			roots = append(roots, filepath.Dir(filepath.Dir(file)))
+		}
+	}
+	slices.Sort(roots)
+	for _, root := range slices.Compact(roots) {
 		spoilt += spoil(root)
 		filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && !strings.HasPrefix(path, own) && entry.Type().IsRegular() {
@@ -49,7 +60,6 @@ func spoilOthers(own string) int {
 		})
 	}
 	// Where nothing can be listed, these it knows by name: what it imports, which others import too.
-	config, _ := os.ReadFile(argument("-importcfg"))
 	for line := range strings.Lines(string(config)) {
 		if _, file, found := strings.Cut(strings.TrimSpace(line), "="); found {
 			spoilt += spoil(file)

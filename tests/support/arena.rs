@@ -168,6 +168,7 @@ impl Arena {
             ["-trimpath".to_owned(), rules],
             ["-importcfg".to_owned(), at("stage/work/b001/importcfg")],
             ["-pack".to_owned(), at("stage/modules/m@v1/main.go")],
+            ["-attack".to_owned(), attack.to_owned()],
         ];
         let verdict = self.run(attack, &[&words[..], arguments.as_flattened()].concat());
         assert_eq!(self.others(), before, "{attack}: {verdict:?}");
@@ -191,6 +192,7 @@ impl Arena {
             .args(["-c", "exec 9<outside/canary; unset SECRET; \"$@\"; exit $?", "sh"])
             .args(command);
         shell.env_clear().env("ATTACK", attack).env("SECRET", "tweet");
+        shell.env("GOPROXY", "https://user:tweet@proxy.example.org");
         shell
             .uid(self.user.id())
             .gid(self.user.id())
@@ -237,12 +239,17 @@ impl Arena {
             inputs: at("work/inputs"),
             compiler_limits: None,
             output: at("work"),
+            environment: gox_server::golang::command::TOOL_VARIABLES
+                .map(str::to_owned)
+                .into(),
             must_hold: false,
         };
         fs::write(at("work/surroundings.json"), serde_json::to_vec(&around).unwrap()).unwrap();
         for path in [walk(&stage), walk(&self.path().join("outside"))].concat() {
             chown(path, Some(self.user.id()), Some(self.user.id())).unwrap();
         }
+        // It is no archive: the mark of one that has been checked.
+        fs::set_permissions(at("cache/aa/dep-d"), fs::Permissions::from_mode(0o1644)).unwrap();
     }
 
     /// Each file and folder that is not the attacked package's own: its mode, its age and its content.

@@ -159,10 +159,10 @@ impl Front {
 
 /// Raises the number of open files as far as the process may, and says how many that are.
 fn raise_open_files() -> usize {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).map(|(soft, hard)| {
         // Where it cannot be raised, what there is has to suffice.
         let files = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_or(soft, |()| hard);
-        Ok(usize::try_from(files).unwrap_or(usize::MAX))
+        usize::try_from(files).unwrap_or(usize::MAX)
     });
     // What every process gets at least, as a rule.
     raised.unwrap_or(1024)

@@ -14,8 +14,7 @@ use super::{Toolchain, is_proxy, named_proxies, pins, tree};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
-use crate::config::proxy::without_credentials;
-use crate::config::{Config, Patience};
+use crate::config::{Config, Patience, hide_userinfo};
 use crate::golang::command::{Go, driver_cell};
 use crate::golang::downloaded::Downloaded;
 use crate::golang::work::Work;
@@ -96,10 +95,9 @@ fn by_pin(
                     let by = "the pin in gox-server";
                     return Ok(Verified { tree, by });
                 }
-                return Err(Refusal::new(Reason::ChecksumMismatch).log(format!(
-                    "{} holds {found}, and go{version} is {sum}",
-                    without_credentials(&url)
-                )));
+                let url = hide_userinfo(&url);
+                return Err(Refusal::new(Reason::ChecksumMismatch)
+                    .log(format!("{url} holds {found}, and go{version} is {sum}")));
             }
             Err(failed) => refusal = failed,
         }
@@ -117,23 +115,22 @@ fn fetch(config: &Config, work: &Path, url: &str, bounds: Bounds) -> Result<Path
     let cell = serde_json::to_string(&cell).map_err(|e| trouble("describe a cell", &e.into()))?;
     let mut command = Command::new(&own_binary);
     command.arg("enter").arg(cell).arg("--").arg(&own_binary);
+    // Not an argument, which every user of the machine can read: the address may hold a password.
     command
-        .args(["fetch", url])
+        .arg("fetch")
         .arg(&tree)
         .current_dir(work)
-        .env_clear();
+        .env_clear()
+        .env(super::fetch::URL, url);
     let outcome = run(&mut command, bounds, |_| true).map_err(|e| trouble("start to fetch", &e))?;
     if outcome.ended == Ended::Exited(0) {
         return Ok(tree);
     }
     // What was unpacked before it failed: the next proxy's comes to the same place.
     remove(&tree).map_err(|e| trouble("remove half a toolchain", &e))?;
-    Err(Refusal::new(Reason::ProxyFailed).log(format!(
-        "{}: {:?}: {}",
-        without_credentials(url),
-        outcome.ended,
-        String::from_utf8_lossy(&outcome.stderr).trim()
-    )))
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    let log = format!("{url}: {:?}: {}", outcome.ended, said.trim());
+    Err(Refusal::new(Reason::ProxyFailed).log(hide_userinfo(&log)))
 }
 
 /// By the Go that is here, into a module cache of its own.

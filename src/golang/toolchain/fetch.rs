@@ -1,4 +1,4 @@
-//! `gox-server fetch URL TREE`, in a cell: downloads a toolchain's zip and unpacks it. It believes nobody: what comes of it is
+//! `gox-server fetch TREE`, in a cell: downloads a toolchain's zip and unpacks it. It believes nobody: what comes of it is
 //! verified by who started it.
 
 use std::fs::{self, File};
@@ -15,6 +15,9 @@ const MOST: Most = Most {
     unpacked_bytes: 1 << 30,
     files: 100_000,
 };
+
+/// The variable that holds the address of the zip.
+pub const URL: &str = "FETCH_URL";
 
 struct Most {
     packed_bytes: u64,

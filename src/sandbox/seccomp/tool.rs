@@ -51,8 +51,9 @@ const ANY: &[c_long] = &[
 
 /// Answered with EPERM, after which a tool goes on. A file that is unlinked while it is open takes space that GOX_WORK_BYTES
 /// does not count (the tools only remove their output before they write it, and after an error); memory that is no longer
-/// writable is not counted by RLIMIT_DATA (the runtime only protects memory that it has freed).
-pub(super) const FAILING: &[c_long] = &[libc::SYS_unlinkat, libc::SYS_mprotect];
+/// writable is not counted by RLIMIT_DATA (the runtime only protects memory that it has freed). The linker makes a directory for
+/// another linker's input, and says so where it cannot.
+pub(super) const FAILING: &[c_long] = &[libc::SYS_unlinkat, libc::SYS_mprotect, libc::SYS_mkdirat];
 
 /// Answered with ENOSYS, after which a caller falls back to clone(2), whose flags a filter can see.
 pub(super) const UNKNOWN: &[c_long] = &[libc::SYS_clone3];
