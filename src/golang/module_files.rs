@@ -16,22 +16,23 @@ use crate::sandbox::process::Ended;
 pub fn directive(go_mod: &Path, name: &str) -> Option<String> {
     // A comment may have any bytes.
     let text = String::from_utf8_lossy(&std::fs::read(go_mod).ok()?).into_owned();
-    let mut is_in_block = false;
+    let mut block: Option<String> = None;
     text.lines().find_map(|line| {
         let tokens = tokens(line);
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        match tokens.as_slice() {
-            [word, "("] if *word == name => {
-                is_in_block = true;
+        let within = block.as_deref();
+        match (within, tokens.as_slice()) {
+            (None, [word, "("]) => {
+                block = Some((*word).to_owned());
                 None
             }
-            [")"] => {
-                is_in_block = false;
+            (Some(_), [")"]) => {
+                block = None;
                 None
             }
-            [argument] if is_in_block => Some((*argument).to_owned()),
-            [word, argument] if *word == name => Some((*argument).to_owned()),
-            [..] => None,
+            (Some(word), [argument]) if word == name => Some((*argument).to_owned()),
+            (None, [word, argument]) if *word == name => Some((*argument).to_owned()),
+            (Some(_) | None, [..]) => None,
         }
     })
 }
