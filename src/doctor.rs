@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use crate::config::{Config, Misspelt, SandboxPolicy, WhichGo, hide_userinfo};
-use crate::golang::Toolchain;
+use crate::config::{Config, Misspelt, SandboxPolicy, Vulnerable, WhichGo, hide_userinfo};
 use crate::golang::toolchain::{brought, fetch, pins};
 use crate::golang::work::Work;
+use crate::golang::{Toolchain, vulnerabilities};
 use crate::sandbox::enter::{LAST, STEPS};
 use crate::sandbox::layer::Holds;
 use crate::sandbox::layers::Layers;
@@ -27,6 +27,8 @@ const NO_PROXY: &str = "none: set GOX_GOPROXY or GOPROXY (direct is left out)";
 
 /// How long a module proxy may take to answer `doctor`, which a person waits for.
 const PROXY_WITHIN: Duration = Duration::from_secs(5);
+/// What became known overnight is worth a line, and stops no server.
+const ADVISORIES: &str = "advisories";
 
 /// What was set and is no setting: worth a line, and no reason not to serve.
 const UNKNOWN: &str = "unknown";
@@ -49,8 +51,9 @@ pub fn doctor(config: &Config) -> bool {
         println!("{:>3}. {step}", number + 1);
     }
     let layers_needed = config.sandbox == SandboxPolicy::Require;
-    let is_needed =
-        |finding: &Finding| finding.what != UNKNOWN && (layers_needed || !CELLS.contains(&finding.what));
+    let is_needed = |finding: &Finding| {
+        ![UNKNOWN, ADVISORIES].contains(&finding.what) && (layers_needed || !CELLS.contains(&finding.what))
+    };
     findings.iter().filter(|f| is_needed(f)).all(|f| f.works)
 }
 
@@ -146,9 +149,14 @@ fn go(config: &Config, store: &Store) -> Vec<Finding> {
         what: "brought",
         found: format!("{} at {}", other.version, other.goroot.display()),
     }));
-    findings.extend(all.iter().filter_map(Toolchain::hole).map(|found| Finding {
+    findings.push(Finding {
+        works: true,
+        what: ADVISORIES,
+        found: advisories(config, store),
+    });
+    findings.extend(all.iter().filter_map(|go| go.hole(store)).map(|found| Finding {
         works: false,
-        what: "go",
+        what: ADVISORIES,
         found,
     }));
     findings
@@ -162,6 +170,20 @@ fn silence(proxy: &str) -> Option<String> {
     let why = fetch::answers(proxy, PROXY_WITHIN).err()?;
     // The words may repeat the address.
     Some(hide_userinfo(&format!("{proxy} does not answer: {why}")))
+}
+
+/// Which vulnerability database there is.
+fn advisories(config: &Config, store: &Store) -> String {
+    match (config.vulnerable, vulnerabilities::database(store)) {
+        (Vulnerable::Off, _) => "not looked up (GOX_VULNERABLE=off)".to_owned(),
+        (Vulnerable::Tell | Vulnerable::Refuse, Some(database)) => {
+            format!("Go vulnerability database of {}", database.date)
+        }
+        (Vulnerable::Tell | Vulnerable::Refuse, None) => {
+            "no Go vulnerability database yet: it is fetched beside the first program that is served"
+                .to_owned()
+        }
+    }
 }
 
 /// Without a Go, one is brought: that needs a module proxy.
@@ -261,7 +283,7 @@ pub fn log_go(config: &Config) {
             return;
         }
     };
-    if let Some(hole) = toolchain.hole() {
+    if let Some(hole) = toolchain.hole(&store) {
         log::warn!("{hole}");
     }
     if toolchain.proxies(config) == "off" {

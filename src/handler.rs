@@ -19,7 +19,7 @@ use crate::refusals::{bad_path, bad_query, malformed, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
-use crate::{detached, service, sidecars};
+use crate::{advisories, detached, service, sidecars};
 
 /// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
 /// on even if nobody waits any more.
@@ -82,13 +82,19 @@ fn story(
     };
     let resolved = meaning(go, &target)?;
     let guess = Guess::of(&target, &wish, &resolved.version);
-    let version = versions::choose(go, wish.go, resolved.needs)?;
-    let recipe = Recipe::new(resolved, platform, version, wish);
+    let asked = wish.go;
+    let version = versions::choose(go, asked, resolved.needs)?;
+    let mut recipe = Recipe::new(resolved, platform, version, wish);
     let guess = guess.max(recipe.guess());
     if let Some(sidecar) = sidecar {
         return sidecars::answer(sidecar, &recipe, guess, request, config, store);
     }
-    let artifact = match kept(&recipe, store) {
+    let there = kept(&recipe, store);
+    if there.is_none() && request.method == "GET" {
+        let mut wanted = brought::until(patience.end());
+        recipe.go = versions::choose_for_build(go, recipe.go, asked, &mut wanted);
+    }
+    let artifact = match there {
         Some(artifact) => hit(store, artifact),
         None if request.method == "HEAD" => return head(&recipe, request, config, store),
         None => Wait {
@@ -108,6 +114,8 @@ fn story(
         .artifact(&recipe)
         .inspect(|_| store.count(Counter::Misses))?,
     };
+    let known = advisories::known(&artifact, config, store);
+    known.permit(config)?;
     let guess = guess.max(artifact.meta.guess());
     // What has begun is the program as it is.
     let coding = coding(request).filter(|_| !door.has_begun());
@@ -115,7 +123,9 @@ fn story(
     if representation.is_new {
         detached::begin_eviction(store);
     }
-    Ok(served(representation, request, guess).noted(recipe.resolved.notices.as_ref()))
+    Ok(served(representation, request, guess)
+        .noted(recipe.resolved.notices.as_ref())
+        .with_some("Gox-Vulnerabilities", known.header()))
 }
 
 /// Whether a program that this Go made is here, as far as is known without asking.

@@ -13,12 +13,12 @@ use gox_server::doors::fastcgi::{Address, Listener, Responder, WebServers};
 use gox_server::doors::{cgi, front};
 use gox_server::golang::command::Go;
 use gox_server::golang::toolchain::{bring, fetch, versions};
-use gox_server::golang::{Toolchain, memory};
+use gox_server::golang::{Toolchain, memory, vulnerability_database};
 use gox_server::sandbox::cell::Cell;
 use gox_server::sandbox::{enter, probe, tool};
 use gox_server::store::budget::Client;
 use gox_server::store::{Store, file};
-use gox_server::{doctor, first_process, journal, terminal};
+use gox_server::{doctor, first_process, journal, terminal, verify};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{self, umask};
 
@@ -60,6 +60,15 @@ enum Mode {
         #[arg(long, value_name = "V")]
         go: Option<GoVersion>,
     },
+    /// Build a program again and compare: exit status 0 if it agrees, 1 if it differs, 2 if that cannot be told.
+    Verify {
+        /// A Go program: a file, or an http or https address.
+        #[arg(value_name = "FILE|URL")]
+        program: String,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say what works here and what does not.
     Doctor,
     /// Started by gox-server itself: builds what RECIPE says for CLIENT, holding a lock on 0 and a slot on 1.
@@ -71,6 +80,9 @@ enum Mode {
     /// Started by gox-server itself: asks anew which versions of Go there are, holding a lock on 0.
     #[command(hide = true)]
     Versions,
+    /// Started by gox-server itself: fetches the vulnerability database, holding a lock on 0.
+    #[command(hide = true)]
+    Vulnerabilities,
     /// Started by gox-server itself: keeps the state below its cap, holding a lock on 0.
     #[command(hide = true)]
     Evict,
@@ -132,6 +144,7 @@ fn run() -> Result<ExitCode, String> {
         return server(|config| respond(config, listener)).map(succeeded);
     }
     let done = match CommandLine::parse().mode.unwrap_or(Mode::Front) {
+        Mode::Verify { program, json } => return Ok(verify(&program, json)),
         Mode::Front => server(serve),
         Mode::FastCgi { bind } => server(|config| {
             let listener = Listener::bind(&bind, config.socket_mode)
@@ -166,6 +179,7 @@ fn run() -> Result<ExitCode, String> {
             ask_anew(&config, |go| memory::refresh(go, &target))
         }),
         Mode::Versions => configured(|config| ask_anew(&config, versions::refresh)),
+        Mode::Vulnerabilities => configured(|config| ask_anew(&config, vulnerability_database::refresh)),
         Mode::Evict => configured(|config| {
             leave_session();
             evicted(build::eviction::without_build(&config, &open(&config)?))
@@ -183,6 +197,25 @@ fn run() -> Result<ExitCode, String> {
         } => return run_tool(&surroundings, &command).map(ExitCode::from),
     };
     done.map(succeeded)
+}
+
+/// Prints the report. That nothing can be told has its own exit status, whatever the cause.
+fn verify(program: &str, json: bool) -> ExitCode {
+    let mut status = verify::Verdict::CannotTell.status();
+    let verified = configured(|config| {
+        let report = verify::verify(&config, program);
+        status = report.verdict.status();
+        let text = match json {
+            true => serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?,
+            false => report.to_string(),
+        };
+        println!("{text}");
+        Ok(())
+    });
+    if let Err(why) = verified {
+        eprintln!("gox-server: {why}");
+    }
+    ExitCode::from(status)
 }
 
 fn configured(run: impl FnOnce(Config) -> Result<(), String>) -> Result<(), String> {

@@ -94,7 +94,7 @@ fn status(config: &Config) -> Result<Response, Refusal> {
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "go": toolchain.as_ref().map(|toolchain| &toolchain.version),
-        "go_hole": toolchain.as_ref().and_then(Toolchain::hole),
+        "go_hole": toolchain.as_ref().and_then(|toolchain| toolchain.hole(&store)),
         "brought": brought,
         "builds": { "running": looking(turns.running())?, "slots": config.builds() },
         "queue": { "waiting": looking(turns.length())?, "most": config.queue },

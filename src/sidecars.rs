@@ -2,12 +2,18 @@
 
 use serde_json::{Value, json};
 
+use crate::advisories::{Known, known};
+use crate::answer::refusal::trouble;
 use crate::answer::{Notices, Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar};
 use crate::build::{Recipe, failed, kept, progress};
 use crate::config::Config;
+use crate::golang::build_info::BuildInfo;
 use crate::request::Request;
-use crate::store::{Meta, Store};
+use crate::sbom;
+use crate::store::{Artifact, Meta, Store};
+
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer, if the program was built, or was tried to be.
 pub fn answer(
@@ -24,28 +30,29 @@ pub fn answer(
     };
     let text = |content_type: &str, text| {
         // What `latest` means, and what is kept, may change within minutes.
-        Response::text(200, &format!("{content_type}; charset=utf-8"), text)
+        Response::text(200, content_type, text)
             .with("Cache-Control", "max-age=60")
             .with("Vary", vary)
     };
-    let meta = kept(recipe, store).map(|artifact| artifact.meta);
-    match (sidecar, meta) {
-        (Sidecar::Sha256, Some(meta)) => Ok(text("text/plain", sums(&meta))),
-        (Sidecar::Json, Some(meta)) => Ok(text(
-            "application/json",
-            format!(
-                "{:#}\n",
-                all(&meta, recipe.resolved.notices.as_ref(), &request.mount)
-            ),
-        )),
-        (Sidecar::Log, Some(meta)) => Ok(text("text/plain", silence(&meta))),
+    match (sidecar, kept(recipe, store)) {
+        // The install scripts read the header here: the program's own answer may have begun before it was built.
+        (Sidecar::Sha256, Some(artifact)) => Ok(text(PLAIN, sums(&artifact.meta))
+            .with_some("Gox-Vulnerabilities", known(&artifact, config, store).header())),
+        (Sidecar::Json, Some(artifact)) => {
+            let known = known(&artifact, config, store);
+            let notices = recipe.resolved.notices.as_ref();
+            let all = all(&artifact.meta, notices, &known, &request.mount);
+            Ok(text("application/json; charset=utf-8", format!("{all:#}\n")))
+        }
+        (Sidecar::Sbom, Some(artifact)) => bill(&artifact).map(|bill| text(sbom::MEDIA_TYPE, bill)),
+        (Sidecar::Log, Some(artifact)) => Ok(text(PLAIN, silence(&artifact.meta))),
         (Sidecar::Log, None) => match progress::told(recipe, store) {
-            Some(told) => Ok(Response::text(200, "text/plain; charset=utf-8", told)
+            Some(told) => Ok(Response::text(200, PLAIN, told)
                 .with("Cache-Control", "no-store")
                 .with("Vary", vary)),
-            None => words(recipe, config, store).map(|words| text("text/plain", words)),
+            None => words(recipe, config, store).map(|words| text(PLAIN, words)),
         },
-        (Sidecar::Sha256 | Sidecar::Json, None) => {
+        (Sidecar::Sha256 | Sidecar::Json | Sidecar::Sbom, None) => {
             Err(failed(recipe, config, store).unwrap_or(Refusal::new(Reason::NotBuilt)))
         }
     }
@@ -56,11 +63,14 @@ fn sums(meta: &Meta) -> String {
     format!("{}  {}\n", meta.fingerprint.sha256, meta.description.file_name)
 }
 
-fn all(meta: &Meta, notices: Option<&Notices>, mount: &str) -> Value {
+fn all(meta: &Meta, notices: Option<&Notices>, known: &Known, mount: &str) -> Value {
     let mut all = json!(meta);
     if let Value::Object(all) = &mut all {
         if let Value::Object(notices) = json!(notices) {
             all.extend(notices);
+        }
+        if *known != Known::NotAsked {
+            all.insert("vulnerabilities".to_owned(), known.json());
         }
         all.remove("exact");
         all.insert(
@@ -69,6 +79,13 @@ fn all(meta: &Meta, notices: Option<&Notices>, mount: &str) -> Value {
         );
     }
     all
+}
+
+/// Which modules are in it.
+fn bill(artifact: &Artifact) -> Result<String, Refusal> {
+    let info = BuildInfo::read(&artifact.file).map_err(|e| trouble("read the program", &e))?;
+    let info = info.ok_or_else(|| Refusal::new(Reason::Internal).log("no build information in a program"))?;
+    Ok(sbom::document(&artifact.meta, &info))
 }
 
 fn silence(meta: &Meta) -> String {

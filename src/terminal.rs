@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::advisories::{Known, known};
 use crate::answer::refusal::trouble;
 use crate::answer::{Notices, Reason, Refusal};
 use crate::asked::{GoVersion, Platform, Target, Wish};
@@ -51,7 +52,7 @@ const ADVICE: [(Reason, &str); 11] = [
 /// Builds `typed` and puts the program at `output`, as `cp` does: under its own name if that is a directory, by default this
 /// one. `-` is stdout.
 pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<(), Refusal> {
-    let (mut artifact, notices) = artifact(config, typed)?;
+    let (mut artifact, notices, known) = artifact(config, typed)?;
     let meta = artifact.meta.description;
     let output = output.unwrap_or_else(|| PathBuf::from("."));
     let written = if output == Path::new("-") {
@@ -65,7 +66,11 @@ pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<()
     eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
     eprintln!("sha256 {}", artifact.meta.fingerprint.sha256);
     eprintln!("verify with: {}", meta.verify);
-    for sentence in notices.iter().flat_map(Notices::sentences) {
+    for sentence in notices
+        .iter()
+        .flat_map(Notices::sentences)
+        .chain(known.sentence())
+    {
         eprintln!("{sentence}");
     }
     Ok(())
@@ -86,7 +91,8 @@ pub fn warm(config: &Config, typed: &[String], version: Option<GoVersion>) -> Re
         patience: Patience::of_operator(config),
         client: None,
     };
-    let version = versions::choose(go, version, None)?;
+    let chosen = versions::choose(go, version, None)?;
+    let version = versions::choose_for_build(go, chosen, version, &mut coming);
     let toolchain = brought::of_version(&default, config, &store, &version, &mut coming)?;
     let go = Go {
         toolchain: &toolchain,
@@ -133,7 +139,7 @@ pub fn complain(refusal: &Refusal) {
     }
 }
 
-fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>), Refusal> {
+fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>, Known), Refusal> {
     let (path, query) = typed.split_once('?').unwrap_or((typed, ""));
     let path = format!("/{}", path.trim_start_matches('/'));
     let target = Target::parse(path.as_bytes()).map_err(|bad| bad_path(&bad))?;
@@ -156,7 +162,8 @@ fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>),
     };
     bar.set_message(format!("asking for {target}"));
     let resolved = meaning(go, &target)?;
-    let version = versions::choose(go, wish.go, resolved.needs)?;
+    let chosen = versions::choose(go, wish.go, resolved.needs)?;
+    let version = versions::choose_for_build(go, chosen, wish.go, &mut |tree| show_bringing(&bar, tree));
     let recipe = Recipe::new(resolved, platform, version, wish);
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
@@ -173,7 +180,9 @@ fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>),
     }
     .artifact(&recipe);
     bar.finish_and_clear();
-    Ok((artifact?, recipe.resolved.notices))
+    let artifact = artifact?;
+    let known = known(&artifact, config, &store);
+    Ok((artifact, recipe.resolved.notices, known))
 }
 
 /// Nothing is drawn where stderr is no terminal: indicatif sees to that.

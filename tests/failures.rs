@@ -54,6 +54,11 @@ fn provoke(reason: &str) -> Answer {
         }
         "no-state-directory" => with("GOX_DIR", "/dev/null/gox-server", "/tester/hello"),
         "denied" => with("GOX_DENY", "github.com/tester", "/tester/hello"),
+        "known-vulnerabilities" => {
+            let store = Scratch::new().set("GOX_VULNERABLE", "refuse");
+            assert!(store.command().arg("vulnerabilities").status().unwrap().success());
+            store.ask(&get("/tester/hello@v1.0.0"))
+        }
         "no-such-module" => plain("/tester/nosuch"),
         "no-such-version" => plain("/tester/hello@v9.9.9"),
         "no-such-package" => plain("/tester/hello/cmd/nosuch"),

@@ -164,7 +164,8 @@ fn a_terminal_shows_how_far_it_is() {
 
 #[test]
 fn every_shell_installs_the_program() {
-    let store = Scratch::new();
+    let store = Scratch::new().set("GOX_VULNERABLE", "tell");
+    assert!(store.command().arg("vulnerabilities").status().unwrap().success());
     let front = store.front();
     let script = script(&front, "/-/install/tester/hello@v1.0.0");
     let wanted = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
@@ -184,6 +185,10 @@ fn every_shell_installs_the_program() {
         assert!(
             said.contains(&format!("SHA-256 {wanted}, as the server says")),
             "{said}"
+        );
+        assert!(
+            said.contains("Known vulnerabilities in what is linked: 2 (database of 2026-11-05). http://"),
+            "{shell:?} {fetches:?}: {said}"
         );
     }
 }

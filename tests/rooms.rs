@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom. `main` may name everybody, and nobody may name `main` or the rooms that are not on their line.
-const MAY_KNOW: [(&str, &[&str]); 21] = [
+const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("asked", &[]),
     // The shape of an answer depends on what was asked and on what is known of the program.
     ("answer", &["asked", "store", "request"]),
@@ -27,8 +27,19 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     (
         "handler",
         &[
-            "asked", "answer", "golang", "build", "store", "config", "request", "refusals", "service",
-            "sidecars", "meaning", "detached",
+            "advisories",
+            "asked",
+            "answer",
+            "golang",
+            "build",
+            "store",
+            "config",
+            "request",
+            "refusals",
+            "service",
+            "sidecars",
+            "meaning",
+            "detached",
         ],
     ),
     ("doors", &["answer", "handler", "config", "request", "journal"]),
@@ -36,8 +47,20 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     (
         "terminal",
         &[
-            "asked", "answer", "build", "golang", "store", "config", "refusals", "meaning",
+            "advisories",
+            "asked",
+            "answer",
+            "build",
+            "golang",
+            "store",
+            "config",
+            "refusals",
+            "meaning",
         ],
+    ),
+    (
+        "verify",
+        &["answer", "build", "config", "golang", "sandbox", "store"],
     ),
     ("config", &["asked"]),
     ("doctor", &["golang", "store", "sandbox", "config"]),
@@ -49,8 +72,20 @@ const MAY_KNOW: [(&str, &[&str]); 21] = [
     ),
     (
         "sidecars",
-        &["asked", "answer", "build", "store", "config", "request"],
+        &[
+            "advisories",
+            "asked",
+            "answer",
+            "build",
+            "golang",
+            "sbom",
+            "store",
+            "config",
+            "request",
+        ],
     ),
+    ("sbom", &["golang", "store"]),
+    ("advisories", &["answer", "config", "golang", "store"]),
     (
         "installs",
         &[

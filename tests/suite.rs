@@ -70,6 +70,8 @@ mod names;
 mod failures;
 // The table of known attacks.
 mod catalogue;
+// Known vulnerabilities of what is linked, and bills of materials.
+mod advisories;
 // What authors say of their versions.
 mod notices;
 // A machine in trouble.

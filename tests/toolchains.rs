@@ -3,9 +3,9 @@
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::modproxy::modproxy;
-use crate::support::plain::{self, Wanted};
+use crate::support::plain;
 use crate::support::scratch::Scratch;
-use crate::support::{go, tmp, walk};
+use crate::support::{go, sha256, tmp, walk};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// The version whose hash gox-server knows (src/golang/toolchain/pins.rs).
+const PINNED: &str = "1.26.11";
 
 /// As Go calls the machine that the suite runs on.
 fn arch() -> String {
@@ -63,7 +66,7 @@ impl Toolchains {
 
     /// Serves this as the version that gox-server has pinned.
     fn serves(self, files: &[(&str, &str)]) -> Toolchains {
-        let version = version("1.26.8");
+        let version = version(PINNED);
         let mut zip = ZipWriter::new(File::create(self.dir().join(format!("{version}.zip"))).unwrap());
         for (name, text) in files {
             let name = format!("golang.org/toolchain@{version}/{name}");
@@ -173,7 +176,7 @@ fn a_lying_proxy_is_found_out_and_nothing_of_it_is_kept_or_run() {
     let refused = ask(&store, "/tester/hello");
     refused.refused("checksum-mismatch");
     let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
-    assert!(log.contains("and go1.26.8 is h1:"), "{log}");
+    assert!(log.contains(&format!("and go{PINNED} is h1:")), "{log}");
     store.quiet();
     assert_eq!(brought(&store), [] as [PathBuf; 0]);
     assert!(!run.exists());
@@ -182,7 +185,7 @@ fn a_lying_proxy_is_found_out_and_nothing_of_it_is_kept_or_run() {
 #[test]
 fn a_zip_does_not_leave_its_directory() {
     for name in ["../../../evil", "bin/../../../evil", "/evil"] {
-        let proxy = Toolchains::new().serves(&[("VERSION", "go1.26.8"), (name, "evil")]);
+        let proxy = Toolchains::new().serves(&[("VERSION", "go"), (name, "evil")]);
         let store = proxy.store().set("GOX_GO", "own");
         let refused = ask(&store, "/tester/hello");
         refused.refused("proxy-failed");
@@ -261,7 +264,7 @@ fn real_proxy() -> String {
 #[test]
 fn a_machine_without_go_brings_its_own() {
     // The first has half of one, the second none.
-    let half = Toolchains::new().serves(&[("VERSION", "go1.26.8"), ("../evil", "")]);
+    let half = Toolchains::new().serves(&[("VERSION", "go"), ("../evil", "")]);
     let proxies = [half.url(), modproxy().url(), real_proxy()];
     let store = Scratch::new()
         .set("GOX_GO", "own")
@@ -270,29 +273,34 @@ fn a_machine_without_go_brings_its_own() {
     ask(&store, "/-/status");
     fs::remove_dir(store.dir.join("go")).unwrap();
     // Whoever asks, it is fetched once.
-    let url = "/tester/hello@v1.0.0?os=linux&arch=amd64&go=1.26.8";
-    let asks: Vec<_> = (0..3).map(|_| store.start(&Ask::get(url))).collect();
+    let url = format!("/tester/hello@v1.0.0?os=linux&arch=amd64&go={PINNED}");
+    let asks: Vec<_> = (0..3).map(|_| store.start(&Ask::get(&url))).collect();
     let answers: Vec<_> = asks.into_iter().map(|ask| ask.answer()).collect();
     let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
-    assert_eq!(log.matches("brought go1.26.8").count(), 1, "{log}");
-    let wanted = Wanted {
-        package: "github.com/tester/hello",
-        version: "v1.0.0",
-        goos: "linux",
-        goarch: "amd64",
-        variant: None,
-    };
-    assert_eq!(
-        plain::go_version(),
-        "1.26.8",
-        "the suite compares with the Go that is pinned"
-    );
+    assert_eq!(log.matches(&format!("brought go{PINNED}")).count(), 1, "{log}");
+    let goroot = store.dir.join(format!("go/go{PINNED}"));
+    let gopath = tempfile::tempdir_in(tmp()).unwrap();
+    let mut plain = plain::command_of(&goroot.join("bin/go"));
+    plain.args([
+        "install",
+        "-trimpath",
+        "-pgo=off",
+        "github.com/tester/hello@v1.0.0",
+    ]);
+    plain
+        .env("GOPATH", gopath.path())
+        .env("GOOS", "linux")
+        .env("GOARCH", "amd64");
+    assert!(plain.status().unwrap().success());
+    let made = walk(&gopath.path().join("bin"))
+        .into_iter()
+        .find(|path| path.ends_with("hello"))
+        .unwrap();
     for answer in answers {
         answer.program();
-        assert_eq!(answer.sha256(), plain::install(&wanted).sha256);
-        assert_eq!(answer.header("Gox-Go"), Some("go1.26.8"));
+        assert_eq!(answer.sha256(), sha256(&fs::read(&made).unwrap()));
+        assert_eq!(answer.header("Gox-Go"), Some(format!("go{PINNED}").as_str()));
     }
-    let goroot = store.dir.join("go/go1.26.8");
     assert_eq!(brought(&store), std::slice::from_ref(&goroot));
     for path in walk(&goroot) {
         let mode = path.metadata().unwrap().permissions().mode();
@@ -300,7 +308,69 @@ fn a_machine_without_go_brings_its_own() {
     }
     let status = ask(&store, "/-/status").text();
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    assert_eq!(status["go"], "go1.26.8");
-    assert_eq!(status["brought"], serde_json::json!(["go1.26.8"]));
+    assert_eq!(status["go"], format!("go{PINNED}"));
+    assert_eq!(status["brought"], serde_json::json!([format!("go{PINNED}")]));
     assert!(Path::new(&goroot).join("src/go.mod").is_file());
+}
+
+/// A store whose Go is the one that is found on PATH, and no operator names.
+fn unpinned(proxies: &str) -> Scratch {
+    let path = format!("{}:/usr/bin:/bin", go().parent().unwrap().display());
+    Scratch::new()
+        .unset("GOX_GO")
+        .set("PATH", path)
+        .set("GOX_GOPROXY", proxies)
+}
+
+/// One download of 70 MB: a machine whose Go is old hands out no programs with its known vulnerabilities.
+#[test]
+fn the_newest_patch_release_compiles() {
+    const PROGRAM: &str = "/tester/hello@v1.0.0?os=linux&arch=amd64";
+    let here = format!("go{}", plain::go_version());
+    let newest = format!("go{PINNED}");
+    let proxies = [modproxy().url(), real_proxy()].join(",");
+    let allowed = format!("{},{PINNED}", plain::go_version());
+    let store = unpinned(&proxies).set("GOX_GO_VERSIONS", &allowed);
+    let by = |store: &Scratch| {
+        let answer = ask(store, PROGRAM);
+        answer.program();
+        answer.header("Gox-Go").unwrap().to_owned()
+    };
+    assert_eq!(by(&store), newest);
+    assert_eq!(by(&store), newest);
+    let line = ask(&store, PROGRAM).header("Gox-Verify").unwrap().to_owned();
+    assert!(line.contains(&format!("GOTOOLCHAIN={newest}")), "{line}");
+    // A client or an operator that names a Go gets that one.
+    let named = ask(&store, &format!("{PROGRAM}&go={}", plain::go_version()));
+    assert_eq!(named.header("Gox-Go"), Some(here.as_str()));
+    let store = store.set("GOX_GO", go());
+    assert_eq!(by(&store), here);
+}
+
+/// A program that is there is served at once, by whichever Go it was compiled, while a newer one is looked for; and where none is to
+/// be had, the Go that is here compiles.
+#[test]
+fn a_hit_waits_for_no_newer_go() {
+    let here = format!("go{}", plain::go_version());
+    let store = unpinned(&modproxy().url());
+    for url in [
+        "/tester/hello@v1.0.0?os=linux&arch=amd64",
+        "/tester/hello@v1.1.0?os=linux&arch=amd64",
+    ] {
+        let answer = ask(&store, url);
+        answer.program();
+        assert_eq!(answer.header("Gox-Go"), Some(here.as_str()));
+    }
+    // Now one is listed that cannot be had.
+    let newer = format!("{}.99", plain::go_version().rsplit_once('.').unwrap().0);
+    fs::write(store.dir.join("go/listed.json"), format!("[\"{newer}\"]")).unwrap();
+    for url in [
+        "/tester/hello@v1.0.0?os=linux&arch=amd64",
+        "/tester/hello@v1.2.0-rc.1?os=linux&arch=amd64",
+    ] {
+        let answer = ask(&store, url);
+        answer.program();
+        assert_eq!(answer.header("Gox-Go"), Some(here.as_str()));
+    }
+    assert_eq!(brought(&store), [] as [PathBuf; 0]);
 }

@@ -71,6 +71,7 @@ reasons! {
     UnknownPlatform "unknown-platform" 400 passes 0 "There is no Go for this platform." "The list is at /-/platforms.";
     BadHost "bad-host" 400 passes 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";
     Denied "denied" 403 passes 0 "This server's operator does not serve this module." "Ask another server, or run your own.";
+    KnownVulnerabilities "known-vulnerabilities" 403 passes 0 "The program has known vulnerabilities, and this server does not serve such programs." "Ask for a newer version, or run your own server with GOX_VULNERABLE=tell.";
     NoSuchModule "no-such-module" 404 passes 0 "There is no such Go module." "Check the spelling: letter case counts.";
     NoSuchVersion "no-such-version" 404 passes 0 "The module has no such version." "Leave the version out for the newest one.";
     NoSuchPackage "no-such-package" 404 kept 0 "The module has no such package." "Leave it out to see what there is.";

@@ -8,12 +8,16 @@ pub enum Sidecar {
     Sha256,
     /// `.json`: all that is known of it.
     Json,
+    /// `.cdx.json`: which modules are in it, as CycloneDX has it.
+    Sbom,
     /// `.log`: what the compiler said, or how far it is.
     Log,
 }
 
-const ENDINGS: [(&str, Sidecar); 3] = [
+const ENDINGS: [(&str, Sidecar); 4] = [
     (".sha256", Sidecar::Sha256),
+    // Before the ending that it ends with.
+    (".cdx.json", Sidecar::Sbom),
     (".json", Sidecar::Json),
     (".log", Sidecar::Log),
 ];
@@ -38,6 +42,7 @@ mod tests {
             ("/o/r", "/o/r", None),
             ("/o/r.sha256", "/o/r", Some(Sidecar::Sha256)),
             ("/o/r@v1.2.3.json", "/o/r@v1.2.3", Some(Sidecar::Json)),
+            ("/o/r.cdx.json", "/o/r", Some(Sidecar::Sbom)),
             ("/o/r.json.log", "/o/r.json", Some(Sidecar::Log)),
             ("/o/r.json@latest", "/o/r.json@latest", None),
         ] {

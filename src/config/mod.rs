@@ -23,6 +23,7 @@ pub use proxy::{Credentials, hide_userinfo};
 pub use read::BadSetting;
 use read::{GIB, at_least, bad, bytes, count, list, number, number_if_set, seconds, text, word};
 use sumdb::database;
+pub use vulnerable::Vulnerable;
 
 mod directories;
 mod limits;
@@ -34,6 +35,7 @@ mod prefix;
 pub mod proxy;
 mod read;
 mod sumdb;
+mod vulnerable;
 
 /// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
 pub struct Setting {
@@ -84,6 +86,7 @@ settings! {
     GOX_TRUSTED_PROXIES, "none", "addresses, or networks such as 10.0.0.0/8, whose X-Forwarded-For is believed, with commas";
     GOX_ALLOW, "all", "how the paths of modules begin that are served, with commas: what go.mod says counts, and not what is typed";
     GOX_DENY, "none", "how paths begin that are refused, with commas: OWNER/REPO, github.com/OWNER or example.org, as it is typed or as go.mod says";
+    GOX_VULNERABLE, "tell", "programs with known vulnerabilities: tell, refuse, or off: nothing is looked up and no database is fetched";
     GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
     GOX_DRAIN_SECONDS, "25", "what SIGTERM leaves to requests under way";
     GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` makes";
@@ -178,6 +181,8 @@ pub struct Config {
     pub allow: Vec<Prefix>,
     /// What is refused, by any name.
     pub deny: Vec<Prefix>,
+    /// What becomes of programs with known vulnerabilities.
+    pub vulnerable: Vulnerable,
     /// Answer within this time.
     pub first_byte: Option<Duration>,
     /// What SIGTERM leaves to requests under way.
@@ -228,6 +233,7 @@ impl Config {
             resolve: seconds(GOX_RESOLVE_SECONDS)?.unwrap_or(Duration::from_secs(60)),
             allow: prefixes(GOX_ALLOW)?,
             deny: prefixes(GOX_DENY)?,
+            vulnerable: Vulnerable::from_environment()?,
             first_byte: first_byte()?,
             drain: seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
             socket_mode: socket_mode()?,

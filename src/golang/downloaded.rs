@@ -24,6 +24,8 @@ pub struct Downloaded {
     pub go_mod: PathBuf,
     /// Where it is unpacked.
     pub dir: PathBuf,
+    /// The hash of its content, as go.sum has it.
+    pub sum: String,
 }
 
 impl Downloaded {

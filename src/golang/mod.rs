@@ -1,6 +1,7 @@
 //! The only room that speaks Go: its variables, its arguments, its words.
 
 pub mod archives;
+pub mod build_info;
 pub mod candidate;
 pub mod command;
 mod constraint;
@@ -17,6 +18,7 @@ pub mod mentioned;
 mod messages;
 pub mod module_files;
 mod notices;
+pub mod rebuild;
 pub mod resolve;
 pub mod resolved;
 mod shape;
@@ -24,6 +26,8 @@ pub mod tool_runs;
 pub mod toolchain;
 mod turn;
 pub mod vanity;
+pub mod vulnerabilities;
+pub mod vulnerability_database;
 pub mod warmed;
 pub mod work;
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 43] = [
+pub(crate) const REASONS: [(&str, u16); 44] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -14,6 +14,7 @@ pub(crate) const REASONS: [(&str, u16); 43] = [
     ("unknown-platform", 400),
     ("bad-host", 400),
     ("denied", 403),
+    ("known-vulnerabilities", 403),
     ("no-such-module", 404),
     ("no-such-version", 404),
     ("no-such-package", 404),

@@ -66,6 +66,8 @@ impl Scratch {
             ("GOX_CONNECTIONS_PER_ADDRESS", "0".into()),
             ("GOX_SLOT_SECONDS_PER_HOUR", "0".into()),
             ("GOX_LOOKUPS_PER_HOUR", "0".into()),
+            // No database is fetched beside a test that is not about it.
+            ("GOX_VULNERABLE", "off".into()),
             ("PATH", "/usr/bin:/bin".into()),
         ];
         Scratch {

@@ -77,6 +77,12 @@ function Install-GoProgram {
         foreach ($left in @($new, "$new.sha256")) { if (Test-Path $left) { Remove-Item $left } }
     }
     Write-Host "Installed $file"
+    try {
+        $known = "$((Invoke-WebRequest -UseBasicParsing -Method Head -Uri "${url}.sha256?$query").Headers['Gox-Vulnerabilities'])"
+        if ($known -match '^([1-9][0-9]*); db=(.*)$') {
+            Write-Host "Known vulnerabilities in what is linked: $($Matches[1]) (database of $($Matches[2])). ${url}.json?$query names them."
+        }
+    } catch { }
 
     # As it is written there, for the variables in it have to stay variables.
     $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment', $true)

@@ -75,13 +75,14 @@ compiled() {
 
 # read_head FILE: the status of the last answer in it, and of its head what is needed here; redirections precede it.
 read_head() {
-    code='' wait='' reason='' length=''
+    code='' wait='' reason='' length='' known=''
     while IFS=' :' read -r field value; do
         case $field in
         HTTP/*) code=${value%%[!0-9]*} wait='' reason='' length='' ;;
         [Cc]ontent-[Ll]ength) length=${value%%[!0-9]*} ;;
         [Rr]etry-[Aa]fter) wait=${value%%[!0-9]*} ;;
         [Gg]ox-[Rr]eason) reason=${value%%[!a-z-]*} ;;
+        [Gg]ox-[Vv]ulnerabilities) known=${value%%[!0-9]*} database=${value##*db=} ;;
         esac
     done <"$1"
 }
@@ -171,6 +172,10 @@ main() {
     chmod 755 "$new"
     mv -f "$new" "$bin/$file" || fail "$bin/$file cannot be written."
     say "Installed $bin/$file"
+    case $known in
+    '' | 0) ;;
+    *) say "Known vulnerabilities in what is linked: $known (database of ${database%%[!0-9-]*}). $(url .json) names them." ;;
+    esac
     case ":$PATH:" in
     *":$bin:"*) ;;
     *) say "$bin is not on your PATH. Add it: export PATH=\"$bin:\$PATH\"" ;;

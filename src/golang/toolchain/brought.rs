@@ -54,6 +54,11 @@ pub fn goroot(store: &Store, version: GoVersion) -> PathBuf {
     store.toolchains().join(format!("go{version}"))
 }
 
+/// Whether this version is here.
+pub fn is_here(store: &Store, version: GoVersion) -> bool {
+    goroot(store, version).join("bin/go").is_file()
+}
+
 /// The Go of this version, if it is here.
 pub fn look(config: &Config, store: &Store, version: GoVersion) -> Option<Result<Toolchain, Refusal>> {
     let go = goroot(store, version).join("bin/go");

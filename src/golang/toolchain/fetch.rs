@@ -34,7 +34,7 @@ pub fn run(url: &str, tree: &Path) -> Result<(), String> {
     let file = match Url::parse(url) {
         Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| "no path in it".to_owned())?,
         Ok(_) => {
-            download(url, &packed)?;
+            download(url, &packed, MOST.packed_bytes)?;
             packed
         }
         Err(error) => return Err(error.to_string()),
@@ -42,11 +42,16 @@ pub fn run(url: &str, tree: &Path) -> Result<(), String> {
     unpack(&file, tree).map_err(|error| format!("cannot unpack it: {error}"))
 }
 
-fn download(url: &str, to: &Path) -> Result<(), String> {
+/// Fetches what is at `url` (https or http), if it has no more than `most` bytes.
+pub fn download(url: &str, to: &Path, most: u64) -> Result<(), String> {
     let response = agent(None).get(url).call().map_err(|error| error.to_string())?;
-    let mut body = response.into_body().into_reader().take(MOST.packed_bytes);
+    let mut body = response.into_body().into_reader().take(most.saturating_add(1));
     let copied = File::create(to).and_then(|mut file| io::copy(&mut body, &mut file));
-    copied.map(drop).map_err(|error| format!("it broke off: {error}"))
+    match copied {
+        Ok(bytes) if bytes > most => Err(format!("it has more than {most} bytes")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("it broke off: {error}")),
+    }
 }
 
 /// Whether a module proxy answers, within a time. Which answer it gives to its own address is its own affair.

@@ -13,6 +13,7 @@ use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
 use crate::config::{Config, WhichGo};
+use crate::golang::vulnerabilities::known_of_go;
 use crate::store::file::{read_json, replace};
 use crate::store::{KeyMaker, Store};
 
@@ -20,7 +21,6 @@ pub mod bring;
 pub mod brought;
 pub mod fetch;
 pub mod pins;
-pub mod safety;
 pub mod tree;
 pub mod versions;
 
@@ -133,13 +133,9 @@ impl Toolchain {
         self.version.parse().ok()
     }
 
-    /// What is wrong with its version, if anything is known.
-    pub fn hole(&self) -> Option<String> {
-        let safer = safety::safer_than(self.go_version()?)?;
-        Some(format!(
-            "{} has known holes: go{safer} or newer is wanted",
-            self.version
-        ))
+    /// What is known to be wrong with its version, in a sentence.
+    pub fn hole(&self, store: &Store) -> Option<String> {
+        known_of_go(store, self.go_version()?)
     }
 
     /// Whether the operator names `direct` among them.

@@ -7,12 +7,12 @@
 use crate::asked::GoVersion;
 
 /// The version that is pinned.
-pub const DEFAULT: GoVersion = GoVersion::release(1, 26, 8);
+pub const DEFAULT: GoVersion = GoVersion::release(1, 26, 11);
 
 /// Its hash for each architecture of Linux that gox-server is released for.
 const SUMS: &[(&str, &str)] = &[
-    ("amd64", "h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM="),
-    ("arm64", "h1:sYL/O6MqS68ML0kjsQ36WoYIpJqkw60TxizWUYUKQMc="),
+    ("amd64", "h1:KyINmJ/FQdKRmDYGuTAAXkumyeR2DyUlSNHZj7XaLFg="),
+    ("arm64", "h1:GFS9FmglLJxMwOSuun3qb8tBjpr8ibzOkt8tBrRLrnk="),
 ];
 
 /// What this version's tree for this architecture hashes to, where that is pinned.

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::brought::{MODULE, arch};
+use super::brought::{self, MODULE, Tell, arch};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::GoVersion;
+use crate::config::WhichGo;
 use crate::detached;
 use crate::golang::command::Go;
 use crate::golang::turn::turn;
@@ -32,8 +33,8 @@ const LIST_EVERY: Duration = Duration::from_secs(10);
 /// So many series get repairs at a time (go.dev/doc/devel/release, "Release Policy").
 const SUPPORTED_SERIES: usize = 2;
 
-/// The version, as `go1.26.8`, for a program whose go.mod `needs` so much. Without a wish it is the Go that is here, unless
-/// the program needs a newer one: then the newest that is allowed.
+/// The version, as `go1.26.8`, for a program whose go.mod `needs` so much. Without a wish it is the Go that is here, or the newest patch
+/// release of its series that was brought, unless the program needs a newer one: then the newest that is allowed.
 pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) -> Result<String, Refusal> {
     let here = go.toolchain.go_version();
     let wanted = Wanted { asked, needs };
@@ -41,7 +42,17 @@ pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) ->
     if here.map_or(asked.is_none(), |version| {
         wanted.is_asked(version) && wanted.suffices(version)
     }) {
-        return Ok(go.toolchain.version.clone());
+        if !follows_patches(go, asked) {
+            return Ok(go.toolchain.version.clone());
+        }
+        let listed = Listed::look(go);
+        if !listed.holds() {
+            begin_refresh(go);
+        }
+        let brought = patches(go, &listed).filter(|version| brought::is_here(go.store, *version));
+        return Ok(brought
+            .max()
+            .map_or(go.toolchain.version.clone(), |version| format!("go{version}")));
     }
     let listed = Listed::look(go);
     let chosen = wanted.among(&Allowed::of(go, &listed));
@@ -49,12 +60,62 @@ pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) ->
         return chosen;
     }
     if chosen.is_ok() {
-        // What was there is there still: nobody waits to hear of what is newer.
-        let alone = Lock::take_if_due(&go.store.listing(), LIST_EVERY);
-        detached::begin(&["versions"], alone, &go.store.log());
+        begin_refresh(go);
         return chosen;
     }
     wanted.among(&Allowed::of(go, &Listed::anew(go)?))
+}
+
+/// The version for a program that was `chosen` and is not built yet: the newest patch release, which is brought if it has to be. Where it
+/// cannot be had, the Go that is here compiles the program as before.
+pub fn choose_for_build(go: Go<'_>, chosen: String, asked: Option<GoVersion>, tell: Tell<'_>) -> String {
+    let is_patch = |version: &GoVersion| {
+        go.toolchain
+            .go_version()
+            .is_some_and(|here| here.series() == version.series())
+    };
+    if !follows_patches(go, asked) || !chosen.parse().is_ok_and(|chosen| is_patch(&chosen)) {
+        return chosen;
+    }
+    match bring_newest_patch(go, tell) {
+        Ok(Some(newest)) => format!("go{newest}"),
+        Ok(None) => chosen,
+        Err(refusal) => {
+            log::warn!("{chosen} compiles, and no newer patch release: {}", refusal.log);
+            chosen
+        }
+    }
+}
+
+/// Whether the Go that is here makes way for newer patch releases: not where the operator or the client names one.
+fn follows_patches(go: Go<'_>, asked: Option<GoVersion>) -> bool {
+    !matches!(go.config.go, WhichGo::Named(_)) && asked.is_none_or(GoVersion::is_series)
+}
+
+/// Newer releases of the series of the Go that is here, as far as they may be used.
+fn patches(go: Go<'_>, listed: &Listed) -> impl Iterator<Item = GoVersion> {
+    let here = go.toolchain.go_version().filter(|here| here.is_release());
+    let allowed = Allowed::of(go, listed).versions.into_iter();
+    allowed.filter(move |version| {
+        here.is_some_and(|here| version.is_release() && version.series() == here.series() && *version > here)
+    })
+}
+
+/// Brings the newest of them, if there is one.
+fn bring_newest_patch(go: Go<'_>, tell: Tell<'_>) -> Result<Option<GoVersion>, Refusal> {
+    let known = Listed::look(go);
+    let listed = if known.holds() { known } else { Listed::anew(go)? };
+    let Some(newest) = patches(go, &listed).max() else {
+        return Ok(None);
+    };
+    brought::of_version(go.toolchain, go.config, go.store, &format!("go{newest}"), tell)?;
+    Ok(Some(newest))
+}
+
+/// Has another process ask which versions there are: what was there is there still, and no answer waits.
+fn begin_refresh(go: Go<'_>) {
+    let alone = Lock::take_if_due(&go.store.listing(), LIST_EVERY);
+    detached::begin(&["versions"], alone, &go.store.log());
 }
 
 /// What is asked for, and what suffices.
@@ -181,12 +242,15 @@ impl Listed {
     }
 }
 
-/// Asks anew which versions there are, for those who were content with what was known.
+/// Asks which versions there are, beside answers that used what was known, and brings the newest patch release.
 pub fn refresh(go: Go<'_>) -> Result<(), Refusal> {
     go.store
         .complete()
         .map_err(|e| trouble("make the state directory", &e))?;
-    Listed::anew(go).map(drop)
+    if !follows_patches(go, None) {
+        return Listed::anew(go).map(drop);
+    }
+    bring_newest_patch(go, &mut |_| true).map(drop)
 }
 
 fn memory(go: Go<'_>) -> PathBuf {
