@@ -7,7 +7,7 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60
 
-.PHONY: run test clients corpus bench campaign stops load fuzz image slug-size fmt lint deny test-packages
+.PHONY: run test clients corpus names bench campaign stops load fuzz image slug-size fmt lint deny test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
@@ -17,7 +17,7 @@ run:
 test: test-packages
 	cargo fmt --check
 	$(MAKE) lint
-	cargo test -- --skip corpus
+	cargo test -- --skip corpus --skip well_known
 	CORPUS=small cargo test --test suite -- --nocapture corpus
 
 # Every real program of tests/data/programs.tsv: hours on a small machine.
@@ -27,6 +27,10 @@ corpus:
 # HTTP clients through caches and proxies: prints the table of what each got.
 clients: test-packages
 	cargo test --test suite -- --nocapture clients::
+
+# What well-known repositories are answered by, and by which evidence: tests/data/names.tsv, a minute.
+names:
+	cargo test --test suite -- --nocapture well_known
 
 # Ratios in one run: against plain go, against each web server's own files, against a CGI program that does nothing.
 bench:

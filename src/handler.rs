@@ -81,10 +81,10 @@ fn story(
         client: Some(&client),
     };
     let resolved = meaning(go, &target)?;
-    let guess = Guess::of(&target, &wish, &resolved.version);
+    let guess = Guess::of(&target, &wish, &resolved.version, config.recipe);
     let asked = wish.go;
     let version = versions::choose(go, asked, resolved.needs)?;
-    let mut recipe = Recipe::new(resolved, platform, version, wish);
+    let mut recipe = Recipe::new(resolved, platform, version, wish, config.recipe)?;
     let guess = guess.max(recipe.guess());
     if let Some(sidecar) = sidecar {
         return sidecars::answer(sidecar, &recipe, guess, request, config, store);
@@ -105,6 +105,7 @@ fn story(
             tell: &mut |_| {
                 door.waits(&Beginning::new(
                     &recipe.description(),
+                    recipe.resolved.command(),
                     recipe.resolved.notices.as_ref(),
                     request,
                     executable::head(&recipe.platform),
@@ -124,6 +125,7 @@ fn story(
         detached::begin_eviction(store);
     }
     Ok(served(representation, request, guess)
+        .with("Gox-Command", recipe.resolved.command())
         .noted(recipe.resolved.notices.as_ref())
         .with_some("Gox-Vulnerabilities", known.header()))
 }
@@ -148,7 +150,7 @@ fn is_built(
     let recipe = || -> Result<Recipe, Refusal> {
         let resolved = known_meaning(go, target)?;
         let version = versions::choose(go, wish.go, resolved.needs)?;
-        Ok(Recipe::new(resolved, platform.clone(), version, wish.clone()))
+        Recipe::new(resolved, platform.clone(), version, wish.clone(), config.recipe)
     };
     recipe().is_ok_and(|recipe| kept(&recipe, store).is_some())
 }
@@ -157,7 +159,9 @@ fn is_built(
 fn head(recipe: &Recipe, request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
     match failed(recipe, config, store).filter(|refusal| refusal.reason.is_kept()) {
         Some(refusal) => Err(refusal),
-        None => Ok(announced(&recipe.description(), request).noted(recipe.resolved.notices.as_ref())),
+        None => Ok(announced(&recipe.description(), request)
+            .with("Gox-Command", recipe.resolved.command())
+            .noted(recipe.resolved.notices.as_ref())),
     }
 }
 

@@ -33,19 +33,21 @@ fn install(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Res
         "" => target.to_string(),
         query => format!("{target}?{query}"),
     };
-    let file = wish.os.map(|os| Platform::executable_on(&os, resolved.name()));
-    let notices = resolved
-        .notices
-        .as_ref()
-        .map(Notices::sentences)
-        .unwrap_or_default();
+    let name = wish.name.as_ref().map(ToString::to_string);
+    let name = name.as_deref().unwrap_or_else(|| resolved.name());
+    let file = wish.os.map(|os| Platform::executable_on(&os, name));
+    let notices = resolved.notices.as_ref().map(Notices::sentences);
+    let mut notices = notices.unwrap_or_default();
+    if wish.recipe.is_none() && resolved.release.as_ref().is_ok_and(|builds| !builds.is_empty()) {
+        notices.push("For its author's release build add ?recipe=release.".to_owned());
+    }
     let text = shell.script(&Installed {
         server: &request.address(),
         target: &typed,
         exact: &resolved.path(),
         query: &query,
         file: file.as_deref().unwrap_or_default(),
-        name: resolved.name(),
+        name,
         version: &resolved.version,
         notices: &notices,
     });

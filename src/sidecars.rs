@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::advisories::{Known, known};
 use crate::answer::refusal::trouble;
-use crate::answer::{Notices, Reason, Refusal, Response};
+use crate::answer::{Reason, Refusal, Response};
 use crate::asked::{Guess, Sidecar};
 use crate::build::{Recipe, failed, kept, progress};
 use crate::config::Config;
@@ -40,8 +40,7 @@ pub fn answer(
             .with_some("Gox-Vulnerabilities", known(&artifact, config, store).header())),
         (Sidecar::Json, Some(artifact)) => {
             let known = known(&artifact, config, store);
-            let notices = recipe.resolved.notices.as_ref();
-            let all = all(&artifact.meta, notices, &known, &request.mount);
+            let all = all(&artifact.meta, recipe, &known, &request.mount);
             Ok(text("application/json; charset=utf-8", format!("{all:#}\n")))
         }
         (Sidecar::Sbom, Some(artifact)) => bill(&artifact).map(|bill| text(sbom::MEDIA_TYPE, bill)),
@@ -63,14 +62,24 @@ fn sums(meta: &Meta) -> String {
     format!("{}  {}\n", meta.fingerprint.sha256, meta.description.file_name)
 }
 
-fn all(meta: &Meta, notices: Option<&Notices>, known: &Known, mount: &str) -> Value {
+fn all(meta: &Meta, recipe: &Recipe, known: &Known, mount: &str) -> Value {
     let mut all = json!(meta);
     if let Value::Object(all) = &mut all {
-        if let Value::Object(notices) = json!(notices) {
+        if let Value::Object(notices) = json!(recipe.resolved.notices) {
             all.extend(notices);
         }
         if *known != Known::NotAsked {
             all.insert("vulnerabilities".to_owned(), known.json());
+        }
+        all.insert(
+            "command".to_owned(),
+            json!({
+                "directory": recipe.resolved.directory(),
+                "by": recipe.resolved.evidence.name(),
+            }),
+        );
+        if let Some(release) = &recipe.release {
+            all.insert("release".to_owned(), json!(release));
         }
         all.remove("exact");
         all.insert(

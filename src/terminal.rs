@@ -164,7 +164,7 @@ fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>, 
     let resolved = meaning(go, &target)?;
     let chosen = versions::choose(go, wish.go, resolved.needs)?;
     let version = versions::choose_for_build(go, chosen, wish.go, &mut |tree| show_bringing(&bar, tree));
-    let recipe = Recipe::new(resolved, platform, version, wish);
+    let recipe = Recipe::new(resolved, platform, version, wish, config.recipe)?;
     bar.set_message(recipe.package_at_version());
     let work = store.work().join(recipe.key().as_str());
     let mut tell = |stage| {

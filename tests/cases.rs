@@ -239,6 +239,105 @@ fn commands() -> Vec<Case> {
             .body_has("/tester/nested-modules/one")
             .body_has("/tester/nested-modules/cmd/three")
             .body_has("/tester/nested-modules/cmd/newer"),
+        case("a module inside, at a major of its own, has taken the root's place")
+            .get("/tester/nested-majors")
+            .gives(tester("nested-majors/nested-majors/v5", "v5.8.1"))
+            .header_has("gox-command", ".; by=name"),
+        case("a root that is as new as the module inside stays the program")
+            .get("/tester/nested-beside")
+            .gives(tester("nested-beside", "v1.0.0"))
+            .header_has("gox-command", ".; by=root"),
+        case("a module inside whose version is named")
+            .get("/tester/nested-majors/nested-majors@v5")
+            .gives(tester("nested-majors/nested-majors/v5", "v5.8.1")),
+        case("its version, by the repository alone")
+            .get("/tester/nested-majors@v5.8.1")
+            .gives(tester("nested-majors/nested-majors/v5", "v5.8.1")),
+        case("the old root, by its version")
+            .get("/tester/nested-majors@v1.0.0")
+            .gives(tester("nested-majors", "v1.0.0")),
+        case("modules inside that go.mod requires and replaces")
+            .get("/tester/nested-required")
+            .refused("several-commands")
+            .body_has("/tester/nested-required/server/v3")
+            .body_has("/tester/nested-required/ctl/v2"),
+        case("one of them, without its major")
+            .get("/tester/nested-required/server")
+            .gives(tester("nested-required/server/v3", "v3.0.0").called("nested-required")),
+        case("the author's release configuration says which")
+            .get("/tester/release-config")
+            .gives(
+                tester("release-config/cmd/b", "v1.2.0")
+                    .of("github.com/tester/release-config")
+                    .called("tool-b"),
+            )
+            .header_has("gox-command", "cmd/b; by=release-config"),
+        case("a file's name that the client chooses")
+            .get("/tester/hello?name=hi.1")
+            .gives(tester("hello", "v1.1.0").called("hi.1")),
+        case("the README installs one of two")
+            .get("/tester/installed-command")
+            .gives(tester("installed-command/two", "v1.0.0").of("github.com/tester/installed-command"))
+            .header_has("gox-command", "two; by=readme"),
+        case("development directories are set aside, and app is nobody's name")
+            .get("/tester/command-beside-tools")
+            .gives(
+                tester("command-beside-tools/app", "v1.0.0")
+                    .of("github.com/tester/command-beside-tools")
+                    .called("command-beside-tools"),
+            )
+            .header_has("gox-command", "app; by=not-development"),
+        case("the likely one comes first, and the list says why")
+            .get("/tester/likely-command")
+            .refused("several-commands")
+            .body_has("The first is likely the one you want: the README names it most often.")
+            .body_has("/tester/likely-command/two' \\\n  '  /tester/likely-command/one"),
+        case("a module that is a host alone")
+            .get("/bare.example")
+            .gives(program("bare.example/cmd/x", "v1.0.0").of("bare.example")),
+        case("a command in it")
+            .get("/bare.example/cmd/x@v1.0.0")
+            .gives(program("bare.example/cmd/x", "v1.0.0").of("bare.example")),
+        case("what browsers ask for is no module")
+            .get("/apple-touch-icon.png")
+            .refused("bad-path"),
+        case("a build as its author releases it, of a module that says nothing of it")
+            .get("/tester/hello?recipe=release")
+            .refused("no-release-recipe")
+            .body_has("/tester/hello@v1.1.0?")
+            .body_has("recipe=install"),
+        case("traps in a release configuration are nothing to a plain build")
+            .get("/tester/release-config-hostile@v1.0.0")
+            .gives(tester("release-config-hostile", "v1.0.0")),
+        case("M36: control characters in a value")
+            .get("/tester/release-config-hostile@v1.0.1?recipe=release")
+            .refused("no-release-recipe")
+            .body_has("control characters"),
+        case("M36: a template without a value here")
+            .get("/tester/release-config-hostile@v1.0.2?recipe=release")
+            .refused("no-release-recipe")
+            .body_has("if eq .Os"),
+        case("M36: aliases that multiply")
+            .get("/tester/release-config-hostile@v1.0.3?recipe=release")
+            .refused("no-release-recipe"),
+        case("M36: a configuration of 300 KB")
+            .get("/tester/release-config-hostile@v1.0.4?recipe=release")
+            .refused("no-release-recipe")
+            .body_has("larger than"),
+        case("M36: a configuration that needs a C compiler")
+            .get("/tester/release-config-hostile@v1.0.5?recipe=release")
+            .refused("needs-cgo"),
+        case("M36: a configuration that nests without end")
+            .get("/tester/release-config-hostile@v1.0.6?recipe=release")
+            .refused("no-release-recipe"),
+        case("M36: a configuration that no argument has room for is nothing to a plain build")
+            .get("/tester/release-config-hostile@v1.0.7")
+            .gives(tester("release-config-hostile", "v1.0.7")),
+        case("a directory that is a module of its own, at a commit that is not known")
+            .get("/tester/replace-nested@v1.0.0")
+            .refused("replace-directives")
+            .body_has("github.com/tester/replace-nested/sub => ./sub")
+            .body_has("does not say which commit v1.0.0 is"),
         case("modules inside have versions of their own")
             .get("/tester/nested-module@v1.0.0")
             .refused("no-command"),

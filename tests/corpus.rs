@@ -231,7 +231,7 @@ fn plain_go(store: &Scratch, name: &str) -> String {
 }
 
 /// A store with the operator's own module proxy and checksum database, as somebody has it who only sets GOX_DIR.
-fn operators_store() -> Scratch {
+pub(crate) fn operators_store() -> Scratch {
     let mut store = Scratch::cold().unset("GOX_GOPROXY").unset("GOX_GOSUMDB");
     for name in ["HOME", "GOPROXY", "GOSUMDB", "XDG_CONFIG_HOME"] {
         if let Some(value) = std::env::var_os(name) {

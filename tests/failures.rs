@@ -75,6 +75,7 @@ fn provoke(reason: &str) -> Answer {
         "not-for-this-platform" => plain("/tester/windows-only"),
         "replace-directives" => plain("/tester/replace-outside"),
         "declares-another-path" => plain("/tester/declares-twice"),
+        "no-release-recipe" => plain("/tester/hello?recipe=release"),
         "too-many-builds" => {
             let store = Scratch::new().set("GOX_BUILDS_PER_HOUR", "1");
             store.ask(&get("/tester/hello")).program();

@@ -52,6 +52,8 @@ mod queue;
 mod campaign;
 // The line that an answer carries makes its bytes.
 mod verify;
+// Programs as their authors release them.
+mod release;
 // What a compiler could do that was taken over, and what `go` could.
 mod cells;
 // Each layer of a cell, switched off.
@@ -82,6 +84,8 @@ mod majors;
 mod limits;
 // Real programs, through the real module proxy.
 mod corpus;
+// Which program OWNER/REPO means, of well-known repositories.
+mod well_known;
 // Versions of Go, those that are here and those that are brought.
 mod toolchains;
 // Which room of src/ may know which.

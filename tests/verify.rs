@@ -87,6 +87,26 @@ fn the_line_makes_the_same_bytes() {
             "asm-include-code",
             "/tester/asm-include-code?os=linux&arch=amd64",
         ),
+        (
+            "release",
+            "b",
+            "/tester/release-config@v1.2.0?os=linux&arch=amd64&recipe=release",
+        ),
+        (
+            "release",
+            "release-config-hostile",
+            "/tester/release-config-hostile@v1.0.0?os=linux&arch=amd64&recipe=release",
+        ),
+        (
+            "main-module",
+            "replace-nested",
+            "/tester/replace-nested@0123456789ab?os=linux&arch=amd64",
+        ),
+        (
+            "main-module",
+            "replace-nested",
+            "/tester/replace-nested@v1.1.0?os=linux&arch=amd64",
+        ),
     ] {
         let answer = store.ask(&Ask::get(path));
         answer.program();

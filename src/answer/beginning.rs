@@ -18,12 +18,15 @@ impl Beginning {
     /// The beginning of the answer that a program of this description will be, which begins with `head`.
     pub fn new(
         description: &Description,
+        command: String,
         notices: Option<&Notices>,
         request: &Request,
         head: Vec<u8>,
     ) -> Beginning {
         Beginning {
-            response: served::coming(description, request).noted(notices),
+            response: served::coming(description, request)
+                .with("Gox-Command", command)
+                .noted(notices),
             head,
         }
     }

@@ -66,7 +66,7 @@ reasons! {
     SeveralCommands "several-commands" 300 passes 0 "This repository holds several programs." "Ask for one of these:";
     BadPath "bad-path" 400 passes 0 "This is not the path of a program." "Type /OWNER/REPO, such as /junegunn/fzf.";
     BadVersion "bad-version" 400 passes 0 "This is not a version." "Type @latest, @v1.2.3, @v1, a branch or a commit.";
-    BadQuery "bad-query" 400 passes 0 "The part behind the ? cannot be understood." "The keys are os, arch, arm, go, tags and strip.";
+    BadQuery "bad-query" 400 passes 0 "The part behind the ? cannot be understood." "The keys are os, arch, arm, go, tags, strip, name and recipe.";
     PlatformUntold "platform-untold" 400 passes 0 "Your machine cannot be told from this request." "Say what it is:";
     UnknownPlatform "unknown-platform" 400 passes 0 "There is no Go for this platform." "The list is at /-/platforms.";
     BadHost "bad-host" 400 passes 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";
@@ -91,6 +91,7 @@ reasons! {
     MissingEmbed "missing-embed" 422 kept 0 "The program embeds files that its author generates, and the module does not contain them." "Take the release of its author, or try another version.";
     MissingReplacement "missing-replacement" 422 kept 0 "Its go.mod replaces a dependency with a directory that the module does not contain." "Try another version, or build it from a clone of the repository.";
     MissingDependency "missing-dependency" 422 passes 0 "The program needs modules that the module proxy has not got." "Try an earlier version, as in /OWNER/REPO@v1.2.3, or ask again another day.";
+    NoReleaseRecipe "no-release-recipe" 422 passes 0 "The author's release build of this program cannot be repeated here." "Ask for the plain build:";
     TooManyBuilds "too-many-builds" 429 passes 600 "You have asked for many new programs." "Wait a while; what is built already is served at once.";
     ForbiddenCall "forbidden-call" 500 passes 0 "A compiler or the linker made a system call that it never needs, and was stopped." "Try another version; if other programs fail too, tell the operator.";
     Internal "internal" 500 passes 0 "Something went wrong here." "Try again; if it stays so, tell the operator.";

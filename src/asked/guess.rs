@@ -1,6 +1,6 @@
 //! What decides which bytes are meant besides the URL, and so how long, and by whom, an answer may be used again.
 
-use super::{GoVersion, Target, Wish};
+use super::{GoVersion, RecipeName, Target, Wish};
 
 /// How much a URL leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,11 +14,15 @@ pub enum Guess {
 }
 
 impl Guess {
-    /// What this URL leaves open, which means `version` now.
-    pub fn of(target: &Target, wish: &Wish, version: &str) -> Guess {
+    /// What this URL leaves open, which means `version` now, built by the operator's recipe where it names none.
+    pub fn of(target: &Target, wish: &Wish, version: &str, operators: RecipeName) -> Guess {
+        let is_operators = wish.recipe.is_none() && operators != RecipeName::Install;
         if wish.os.is_none() || wish.arch.is_none() {
             Guess::Machine
-        } else if wish.go.is_none_or(GoVersion::is_series) || !target.version().is_only(version) {
+        } else if wish.go.is_none_or(GoVersion::is_series)
+            || !target.version().is_only(version)
+            || is_operators
+        {
             Guess::Version
         } else {
             Guess::Nothing
@@ -44,7 +48,13 @@ mod tests {
         ] {
             let target = Target::parse(path.as_bytes()).unwrap();
             let wish = Wish::parse(query).unwrap();
-            assert_eq!(Guess::of(&target, &wish, "v1.0.0"), guess, "{path}?{query}");
+            let of = |operators| Guess::of(&target, &wish, "v1.0.0", operators);
+            assert_eq!(of(RecipeName::Install), guess, "{path}?{query}");
+            assert_eq!(
+                of(RecipeName::Release),
+                guess.max(Guess::Version),
+                "{path}?{query}"
+            );
         }
     }
 }

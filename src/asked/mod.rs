@@ -6,6 +6,7 @@
 
 mod coding;
 pub mod executable;
+mod file_name;
 mod go_version;
 mod guess;
 mod hash_algorithm;
@@ -21,6 +22,7 @@ mod windows;
 mod wish;
 
 pub use coding::Coding;
+pub use file_name::{FileName, is_generic};
 pub use go_version::{BadGoVersion, GoVersion};
 pub use guess::Guess;
 pub use hash_algorithm::HashAlgorithm;
@@ -32,4 +34,4 @@ pub use target::{BadTarget, Target};
 pub use user_agent::{Untold, platform};
 pub use version::{BadVersion, Version};
 pub use weight::weighted;
-pub use wish::{BadWish, Wish};
+pub use wish::{BadWish, RecipeName, Wish};

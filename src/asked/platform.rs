@@ -123,6 +123,7 @@ impl Platform {
     /// The same where only the system is known, by Go's name for it.
     pub fn executable_on(os: &str, name: &str) -> String {
         match os {
+            "windows" if name.to_ascii_lowercase().ends_with(".exe") => name.to_owned(),
             "windows" => format!("{name}.exe"),
             "js" | "wasip1" => format!("{name}.wasm"),
             _ => name.to_owned(),

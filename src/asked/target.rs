@@ -203,7 +203,7 @@ fn check(elements: &[String]) -> Result<(), BadTarget> {
             }
             Ok(())
         }
-        [] => Err(BadTarget::MissingRepo(Shown::new(host))),
+        [] if is_owner_repo || is_file_name(host) => Err(BadTarget::MissingRepo(Shown::new(host))),
         [owner] if is_owner_repo => Err(BadTarget::MissingRepo(Shown::new(owner))),
         [..] => Ok(()),
     }
@@ -247,6 +247,18 @@ fn is_host(host: &str) -> bool {
             && (label.starts_with("xn--") || label.bytes().all(|byte| byte.is_ascii_lowercase()))
     };
     host.split('.').all(is_label) && host.rsplit_once('.').is_some_and(|(_, top)| is_top_level(top))
+}
+
+/// Endings of files that browsers and scanners ask every server for, and that are no top-level domains.
+const FILE_ENDINGS: [&str; 16] = [
+    "asp", "aspx", "cfg", "cgi", "conf", "css", "gif", "html", "ico", "jpg", "js", "json", "php", "png",
+    "txt", "xml",
+];
+
+/// Whether what looks like a host is a file of a web site rather than a module of that name (tailscale.com is one).
+fn is_file_name(host: &str) -> bool {
+    host.rsplit_once('.')
+        .is_some_and(|(_, ending)| FILE_ENDINGS.contains(&ending))
 }
 
 /// GitHub's rule for names of users and organisations.

@@ -1,11 +1,11 @@
-//! What else was asked for: the query of the URL, `?os=&arch=&arm=&go=&tags=&strip=`.
+//! What else was asked for: the query of the URL, `?os=&arch=&arm=&go=&tags=&strip=&name=&recipe=`.
 //!
 //! A closed list of keys, each at most once: a key that is not understood is refused, since a person who typed
 //! `?version=v2` must not get another version. What Go calls these things on its command line is not known here.
 
 use super::platform::{UnknownPlatform, machine_named, os_named};
 use super::user_agent::{self, Reading, Untold};
-use super::{BadGoVersion, GoVersion, Platform, Shown};
+use super::{BadGoVersion, FileName, GoVersion, Platform, Shown};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -25,6 +25,19 @@ pub struct Wish {
     pub tags: Vec<String>,
     /// Whether to leave out symbols and debugging information.
     pub strip: bool,
+    /// What the file is to be called.
+    pub name: Option<FileName>,
+    /// Which recipe builds the program, if the client says so.
+    pub recipe: Option<RecipeName>,
+}
+
+/// Whose build it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecipeName {
+    /// As `go install` builds it.
+    Install,
+    /// As the author's release configuration says.
+    Release,
 }
 
 impl Wish {
@@ -48,6 +61,8 @@ impl Wish {
                 Key::Go => wish.go = Some(value.parse()?),
                 Key::Tags => wish.tags = tags(&value)?,
                 Key::Strip => wish.strip = switch(&value)?,
+                Key::Name => wish.name = Some(file_name(&value)?),
+                Key::Recipe => wish.recipe = Some(recipe_name(&value)?),
             }
         }
         if let Some(arm) = arm {
@@ -102,12 +117,23 @@ impl fmt::Display for Wish {
             ("go", self.go.as_ref().map(GoVersion::to_string)),
             ("tags", Some(self.tags.join(",")).filter(|tags| !tags.is_empty())),
             ("strip", self.strip.then(|| "1".to_owned())),
+            ("name", self.name.as_ref().map(FileName::to_string)),
+            ("recipe", self.recipe.map(|recipe| recipe.to_string())),
         ];
         let said: Vec<_> = pairs
             .into_iter()
             .filter_map(|(key, value)| Some(format!("{key}={}", value?)))
             .collect();
         f.write_str(&said.join("&"))
+    }
+}
+
+impl fmt::Display for RecipeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecipeName::Install => "install",
+            RecipeName::Release => "release",
+        })
     }
 }
 
@@ -119,6 +145,8 @@ enum Key {
     Go,
     Tags,
     Strip,
+    Name,
+    Recipe,
 }
 
 impl Key {
@@ -130,6 +158,8 @@ impl Key {
             "go" => Ok(Key::Go),
             "tags" => Ok(Key::Tags),
             "strip" => Ok(Key::Strip),
+            "name" => Ok(Key::Name),
+            "recipe" => Ok(Key::Recipe),
             other => Err(BadWish::UnknownKey(Shown::new(other))),
         }
     }
@@ -142,6 +172,8 @@ impl Key {
             Key::Go => "go",
             Key::Tags => "tags",
             Key::Strip => "strip",
+            Key::Name => "name",
+            Key::Recipe => "recipe",
         }
     }
 }
@@ -160,6 +192,18 @@ fn switch(typed: &str) -> Result<bool, BadWish> {
         "1" => Ok(true),
         "0" => Ok(false),
         other => Err(BadWish::BadStrip(Shown::new(other))),
+    }
+}
+
+fn file_name(typed: &str) -> Result<FileName, BadWish> {
+    FileName::parse(typed).ok_or_else(|| BadWish::BadName(Shown::new(typed)))
+}
+
+fn recipe_name(typed: &str) -> Result<RecipeName, BadWish> {
+    match typed {
+        "install" => Ok(RecipeName::Install),
+        "release" => Ok(RecipeName::Release),
+        other => Err(BadWish::BadRecipe(Shown::new(other))),
     }
 }
 
@@ -211,6 +255,12 @@ pub enum BadWish {
     /// Neither yes nor no.
     #[error("\"{0}\" is not a value of strip")]
     BadStrip(Shown),
+    /// Not the name of a file on every system.
+    #[error("\"{0}\" is not the name of a program's file")]
+    BadName(Shown),
+    /// Not a recipe.
+    #[error("\"{0}\" is not a recipe")]
+    BadRecipe(Shown),
 }
 
 impl BadWish {
@@ -232,6 +282,8 @@ impl BadWish {
             BadWish::Go(_) => "type a version of Go, as in go=1.26.8".to_owned(),
             BadWish::BadTag(_) => "type letters, digits, _ and ., with commas between tags".to_owned(),
             BadWish::BadStrip(_) => "type strip=1 or strip=0".to_owned(),
+            BadWish::BadName(_) => "type up to 64 letters, digits, ., _ and -, as in name=fzf".to_owned(),
+            BadWish::BadRecipe(_) => "type recipe=install or recipe=release".to_owned(),
         }
     }
 }
@@ -290,6 +342,8 @@ mod tests {
             ("tags=netgo,osusergo", "tags=netgo,osusergo"),
             ("tags=netgo%2Cgo1.20", "tags=go1.20,netgo"),
             ("strip=0", ""),
+            ("recipe=release&name=fzf", "name=fzf&recipe=release"),
+            ("recipe=install", "recipe=install"),
         ] {
             assert_eq!(parsed(query).to_string(), canonical, "{query}");
         }
@@ -333,6 +387,12 @@ mod tests {
             ("tags=%ff", BadWish::BadTag(shown("\u{fffd}"))),
             ("strip=yes", BadWish::BadStrip(shown("yes"))),
             ("strip", BadWish::BadStrip(shown(""))),
+            ("name=", BadWish::BadName(shown(""))),
+            ("name=a/b", BadWish::BadName(shown("a/b"))),
+            ("name=a%22b", BadWish::BadName(shown("a\"b"))),
+            ("name=NUL", BadWish::BadName(shown("NUL"))),
+            ("recipe=", BadWish::BadRecipe(shown(""))),
+            ("recipe=Release", BadWish::BadRecipe(shown("Release"))),
         ] {
             assert_eq!(Wish::parse(query), Err(reason), "{query}");
         }

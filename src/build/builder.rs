@@ -119,9 +119,12 @@ fn make(
         .map_err(|e| trouble("share the module cache", &e))?;
     let compilation = Compilation::prepare(go, work.path(), recipe.cache())?;
     let mut command = compilation.command(&recipe.platform, &arguments(recipe, &compilation))?;
+    let mut replaced = Vec::new();
     if recipe.needs_a_copy() {
         let deadline = begun + config.limits.wall;
-        command.current_dir(main_module::copy(go, work.path(), &recipe.resolved, deadline)?);
+        let copied = main_module::copy(go, work.path(), &recipe.resolved, deadline)?;
+        command.current_dir(copied.0);
+        replaced = copied.1;
     }
     let bounds = Bounds {
         deadline: begun + config.limits.wall,
@@ -144,8 +147,8 @@ fn make(
         Kind::GoInstall | Kind::MainModule => None,
     };
     let mut description = recipe.description();
-    if let Some(needs) = &needs {
-        description.verify = recipe.verify_with(&needs.go_mod);
+    if recipe.needs_a_copy() {
+        description.verify = recipe.verify_with(needs.as_ref().map(|needs| &*needs.go_mod), &replaced);
     }
     let modules = store.module_cache();
     if holds(&program.path, &modules).map_err(|e| trouble("read the program", &e))? {

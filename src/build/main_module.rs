@@ -1,5 +1,6 @@
 //! What `go install` refuses, a module with `replace` or `exclude` directives, built as its author builds it: as the main
-//! module, from a copy of its tree, with the directives as they are written. They may lead into the module only.
+//! module, from a copy of its tree, with the directives as they are written. They may lead into the module only; what its zip leaves
+//! out there is taken from a module of its own.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -12,6 +13,7 @@ use crate::answer::{Reason, Refusal};
 use crate::golang::Resolved;
 use crate::golang::command::Go;
 use crate::golang::module_files::replacing_directories;
+use crate::golang::replaced::{self, Replaced};
 use crate::golang::resolve::module_directory;
 use crate::store::artifact::Needs;
 
@@ -34,8 +36,13 @@ pub fn needs(work: &Path) -> Result<Needs, Refusal> {
     })
 }
 
-/// Puts a copy of the module's tree into `work`, and says where.
-pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> Result<PathBuf, Refusal> {
+/// Puts a copy of the module's tree into `work`, and says where, and which modules stand in it for directories.
+pub fn copy(
+    go: Go<'_>,
+    work: &Path,
+    resolved: &Resolved,
+    deadline: Instant,
+) -> Result<(PathBuf, Vec<Replaced>), Refusal> {
     let module = module_directory(go, work, resolved, deadline)?;
     let copy = work.join(COPY);
     copy_tree(&module, &copy).map_err(|e| trouble("copy the module", &e))?;
@@ -44,12 +51,18 @@ pub fn copy(go: Go<'_>, work: &Path, resolved: &Resolved, deadline: Instant) -> 
             .map_err(|e| trouble("give the module a go.mod", &e))?;
     }
     let replacements = replacing_directories(go, work, &copy.join("go.mod"), deadline)?;
-    match replacements.into_iter().find(|path| leads_out(Path::new(path))) {
-        None => Ok(copy),
-        Some(path) => {
-            Err(Refusal::new(Reason::OwnDirectives).detail(format!("a replace directive leads to {path}")))
-        }
+    let mut directories = replacements.iter().map(|replacement| &replacement.directory);
+    if let Some(path) = directories.find(|path| leads_out(Path::new(path))) {
+        return Err(
+            Refusal::new(Reason::OwnDirectives).detail(format!("a replace directive leads to {path}"))
+        );
     }
+    let replaced = replaced::fetch(go, work, &copy, resolved, &replacements, deadline)?;
+    for module in &replaced {
+        copy_tree(&module.unpacked, &copy.join(&module.directory))
+            .map_err(|e| trouble("copy a module that is replaced by a directory", &e))?;
+    }
+    Ok((copy, replaced))
 }
 
 /// Whether a directory may not be the module's own.
@@ -62,7 +75,7 @@ fn leads_out(path: &Path) -> bool {
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     let mut left = vec![(from.to_owned(), to.to_owned())];
     while let Some((from, to)) = left.pop() {
-        fs::create_dir(&to)?;
+        fs::create_dir_all(&to)?;
         for entry in fs::read_dir(from)? {
             let entry = entry?;
             let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));

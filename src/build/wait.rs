@@ -51,6 +51,15 @@ pub fn kept(recipe: &Recipe, store: &Store) -> Option<Artifact> {
     store
         .artifact(&recipe.key())
         .or_else(|| store.artifact(&recipe.as_main_module().key()))
+        .map(|artifact| named(artifact, recipe))
+}
+
+/// The program as this request calls it: its name and its URL are no part of its bytes.
+fn named(artifact: Artifact, recipe: &Recipe) -> Artifact {
+    let mut artifact = artifact;
+    artifact.meta.description.file_name = recipe.file_name();
+    artifact.meta.description.exact = recipe.exact_url();
+    artifact
 }
 
 /// Why there is no program of this recipe, or of the one that takes its place, where that is remembered.
@@ -98,12 +107,13 @@ impl Wait<'_> {
         self.store
             .complete()
             .map_err(|e| trouble("make the state directory", &e))?;
-        self.one_recipe(recipe).or_else(|refusal| {
+        let artifact = self.one_recipe(recipe).or_else(|refusal| {
             if refusal.reason != Reason::OwnDirectives {
                 return Err(refusal);
             }
             self.one_recipe(&recipe.as_main_module())
-        })
+        });
+        artifact.map(|artifact| named(artifact, recipe))
     }
 
     /// The program of exactly this recipe, from the store or from a build.

@@ -40,7 +40,7 @@ pub fn warm(go: Go<'_>, platform: &Platform, tell: &mut dyn FnMut(&Path)) -> Res
     }
     // Whatever decides what is compiled is a build's: the same tools, the same flags.
     let mut arguments = vec!["build".to_owned()];
-    arguments.extend(recipe_flags(&[], false));
+    arguments.extend(recipe_flags(&[], &[]));
     arguments.extend(compilation.flags());
     arguments.extend(["--", "std"].map(str::to_owned));
     let mut command = compilation.command(platform, &arguments)?;

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::asked::GoVersion;
+use crate::asked::{GoVersion, RecipeName};
 
 use directories::{state_dir, xdg};
 pub use limits::{BuildLimits, Memory};
@@ -64,6 +64,7 @@ settings! {
     GOX_GO_VERSIONS, "the newest two series", "versions (1.25.3) and series (1.26) of Go that may be asked for, with commas, besides GOX_GO's own";
     GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
     GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
+    GOX_RECIPE, "install", "release: build as the author's release configuration says, where there is one and no ?recipe= in the URL";
     GOX_BUILDS, "one for each CPU and 2 GiB of memory", "builds at once";
     GOX_QUEUE, "100", "builds that may wait for their turn, a quarter of them of one client";
     GOX_BUILD_SECONDS, "900", "wall clock of one build";
@@ -155,6 +156,8 @@ pub struct Config {
     pub proxy: Option<String>,
     /// GOSUMDB as the operator wrote it.
     pub sumdb: Option<String>,
+    /// The recipe where the client names none.
+    pub recipe: RecipeName,
     /// Builds at once, if the operator says how many.
     pub builds: Option<usize>,
     /// Builds that may wait.
@@ -214,6 +217,10 @@ impl Config {
             config_home: xdg("XDG_CONFIG_HOME").or_else(|| Some(xdg("HOME")?.join(".config"))),
             proxy: proxies(GOX_GOPROXY)?.or(proxies("GOPROXY")?),
             sumdb: database(GOX_GOSUMDB)?.or(database("GOSUMDB")?),
+            recipe: word(
+                GOX_RECIPE,
+                &[("install", RecipeName::Install), ("release", RecipeName::Release)],
+            )?,
             builds: builds()?,
             queue: number(GOX_QUEUE, 100)? as usize,
             cache_bytes,

@@ -89,7 +89,8 @@ pub fn last_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn without_major(path: &str) -> &str {
+/// The path without a major version at its end.
+pub(super) fn without_major(path: &str) -> &str {
     match path.rsplit_once('/') {
         Some((above, last)) if is_major(last) => above,
         _ => path,
@@ -97,7 +98,7 @@ fn without_major(path: &str) -> &str {
 }
 
 /// Whether it is v2, v3, v10, and not v0, v05 or v1 (cmd/go/internal/load, isVersionElement).
-fn is_major(element: &str) -> bool {
+pub(super) fn is_major(element: &str) -> bool {
     let number = element.strip_prefix('v').unwrap_or_default();
     number.bytes().all(|b| b.is_ascii_digit()) && !matches!(number, "" | "1") && !number.starts_with('0')
 }

@@ -313,10 +313,10 @@ fn level_variable(platform: &Platform) -> Option<(&'static str, String)> {
 }
 
 /// The flags that are part of a recipe, for `go` and for the line that a person pastes.
-pub fn recipe_flags(tags: &[String], strip: bool) -> Vec<String> {
+pub fn recipe_flags(tags: &[String], ldflags: &[String]) -> Vec<String> {
     let mut flags = vec!["-trimpath".to_owned(), "-pgo=off".to_owned()];
-    if strip {
-        flags.push("-ldflags=-s -w".to_owned());
+    if !ldflags.is_empty() {
+        flags.push(format!("-ldflags={}", ldflags.join(" ")));
     }
     if !tags.is_empty() {
         flags.push(format!("-tags={}", tags.join(",")));
@@ -346,10 +346,11 @@ pub fn verify_in(modules: &Path, line: &str) -> String {
 /// Flags as a shell reads them.
 pub fn verify_flags(flags: &[String]) -> String {
     let quoted = |flag: &String| {
-        if flag.contains(' ') {
-            format!("'{flag}'")
-        } else {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-=_.,/".contains(&b);
+        if flag.bytes().all(is_plain) {
             flag.clone()
+        } else {
+            quote(flag)
         }
     };
     flags.iter().map(quoted).collect::<Vec<_>>().join(" ")

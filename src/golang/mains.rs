@@ -1,4 +1,4 @@
-//! Which packages of an unpacked module are commands, and which of them a person means who names only the repository.
+//! Which packages of an unpacked module are commands.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,57 +16,18 @@ const MAX_DEPTH: usize = 12;
 /// What is read of a file: licence, comment and imports fit in, and a file of half a gigabyte does not.
 const BEGINNING: u64 = 256 << 10;
 
-/// What there is to build.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The directory of the command, relative to the module's root; empty for the root itself.
-    Command(String),
-    /// Several, none of which is the obvious one.
-    Several(Vec<String>),
-    /// None at all: a library.
-    None,
-}
-
-/// The command that is meant by the module alone: its root; else the only one; else the one named like the repository; else the
-/// only one that lies below no other.
-pub fn choose(module: &Path, names: &[&str]) -> Choice {
-    if is_program(module) {
-        return Choice::Command(String::new());
-    }
+/// The directories of the commands in an unpacked module, relative to its root: the root's alone, "", where it is a command.
+pub fn commands(module: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    collect(module, "", 0, &mut found);
-    let last = |dir: &String| dir.rsplit('/').next().unwrap_or_default().to_owned();
-    let named: Vec<_> = found
-        .iter()
-        .filter(|dir| names.contains(&last(dir).as_str()))
-        .collect();
-    match (found.as_slice(), named.as_slice()) {
-        // Who knows its tags names them.
-        ([], _) if is_command(module) && needs(module) == Some(Needs::Tags) => Choice::Command(String::new()),
-        ([], _) => Choice::None,
-        ([only], _) => Choice::Command(only.clone()),
-        (_, [one]) => Choice::Command((*one).clone()),
-        (_, named) => match named
-            .iter()
-            .find(|dir| dir.as_str() == format!("cmd/{}", last(dir)))
-        {
-            Some(command) => Choice::Command((*command).clone()),
-            None => match outermost(&found).as_slice() {
-                [only] => Choice::Command((*only).clone()),
-                [..] => Choice::Several(found),
-            },
-        },
+    if is_program(module) {
+        return vec![String::new()];
     }
-}
-
-/// Those that lie below no other: what does helps the command above it, as golang/vuln's integration tests do.
-fn outermost(found: &[String]) -> Vec<&String> {
-    let is_above = |dir: &str, other: &String| {
-        dir.strip_prefix(other.as_str())
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
-    let is_outermost = |dir: &&String| !found.iter().any(|other| is_above(dir, other));
-    found.iter().filter(is_outermost).collect()
+    collect(module, "", 0, &mut found);
+    // A client that knows its tags names them.
+    if found.is_empty() && is_command(module) && needs(module) == Some(Needs::Tags) {
+        found.push(String::new());
+    }
+    found
 }
 
 /// Whether the directory holds a `package main` that is built: no test, and not `//go:build ignore`. One without a function
@@ -212,7 +173,27 @@ fn may_have_main(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ranking::{Clues, Ranking, rank};
     use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    enum Choice {
+        Command(String),
+        Several(Vec<String>),
+        None,
+    }
+
+    fn choose(module: &Path, names: &[&str]) -> Choice {
+        let clues = Clues {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Clues::default()
+        };
+        match rank(&commands(module), &clues) {
+            Ranking::Decided(dir, _) => Choice::Command(dir),
+            Ranking::Several(dirs, _) => Choice::Several(dirs),
+            Ranking::None => Choice::None,
+        }
+    }
 
     fn module(dirs: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -266,7 +247,7 @@ mod tests {
             ),
             (
                 vec![("cmd/a", main), ("cmd/a/b", main), ("cmd/ab", main)],
-                Choice::Several(vec!["cmd/a".into(), "cmd/a/b".into(), "cmd/ab".into()]),
+                Choice::Several(vec!["cmd/a".into(), "cmd/ab".into(), "cmd/a/b".into()]),
             ),
             (
                 vec![

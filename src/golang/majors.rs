@@ -10,7 +10,7 @@ use crate::answer::Refusal;
 const MAJORS_AT_ONCE: u64 = 20;
 
 /// Which modules, majors and all, have versions.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Majors {
     pub(super) released: BTreeSet<String>,
     /// Those of which there are only candidates.
@@ -20,6 +20,15 @@ pub(super) struct Majors {
 }
 
 impl Majors {
+    /// The newest major of this module that has versions: a released one, if there is one.
+    pub(super) fn newest_of(&self, plain: &Candidate) -> Option<String> {
+        let newest = |known: &BTreeSet<String>| {
+            let majors = (1..=self.newest).rev().filter_map(|major| plain.at_major(major));
+            majors.map(|c| c.module).find(|module| known.contains(module))
+        };
+        newest(&self.released).or_else(|| newest(&self.unreleased))
+    }
+
     /// What the module proxy lists of these, in any major.
     pub(super) fn of(list: &List<'_>, plain: &[Candidate]) -> Result<Majors, Refusal> {
         let mut majors = Majors::default();

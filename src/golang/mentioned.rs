@@ -7,9 +7,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::mains::{NOT_COUNTED, is_importable};
+use super::release_config::ReleaseConfig;
 
-/// Where people write it: instructions, scripts, what CI does, `go.work`.
-const TEXTS: &[&str] = &["md", "sh", "yml", "yaml", "work"];
+/// Where people write it: instructions, scripts, what CI does, `go.work`, and what go.mod requires and replaces.
+const TEXTS: &[&str] = &["md", "sh", "yml", "yaml", "work", "mod"];
 
 /// How deep such files lie below the module's root (`.github/workflows/` is two), and how much of them is read: some tenths of a
 /// second's work, whatever the module holds.
@@ -27,25 +28,29 @@ const MAX_NAMED: usize = 24;
 const MAX_TRIED: usize = 1000;
 
 /// The directories that the text in the module called `path` names and its zip lacks, where one may look for a module.
-pub fn directories(module: &Path, path: &str) -> Vec<String> {
+pub fn directories(module: &Path, path: &str, config: &ReleaseConfig) -> Vec<String> {
     let mut files = Vec::new();
     collect(module, 0, &mut files);
     let (mut left, mut tried, mut found) = (MAX_BYTES, HashSet::new(), Vec::new());
+    let mut look = |named: &str| {
+        for dir in above_and_itself(named) {
+            let is_new = tried.len() < MAX_TRIED && found.len() < MAX_NAMED && tried.insert(dir.clone());
+            if is_new && !module.join(&dir).exists() {
+                found.push(dir);
+            }
+        }
+    };
+    config.directories().for_each(|dir| look(&dir));
     for file in files {
         let mut bytes = Vec::new();
         let read = File::open(&file).and_then(|file| file.take(left).read_to_end(&mut bytes));
         left -= read.unwrap_or_default() as u64;
         let text = String::from_utf8_lossy(&bytes);
-        let is_work = file.ends_with("go.work");
         // Links are relative to the file that holds them; what is said of the repository is said at its root.
         let at_root = file.parent() == Some(module);
+        let is_work = at_root && (file.ends_with("go.work") || file.ends_with("go.mod"));
         for named in named(&text, path, is_work).chain(links(&text).filter(|_| at_root)) {
-            for dir in above_and_itself(&named) {
-                let is_new = tried.len() < MAX_TRIED && found.len() < MAX_NAMED && tried.insert(dir.clone());
-                if is_new && !module.join(&dir).exists() {
-                    found.push(dir);
-                }
-            }
+            look(&named);
         }
     }
     found
@@ -149,7 +154,8 @@ mod tests {
             let file = module.path().join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, text).unwrap();
-            assert_eq!(directories(module.path(), "a.b/c"), expected, "{text}");
+            let config = ReleaseConfig::read(module.path());
+            assert_eq!(directories(module.path(), "a.b/c", &config), expected, "{text}");
         }
     }
 }

@@ -129,6 +129,16 @@ fn unquote(literal: &str) -> Option<String> {
     String::from_utf8(value).ok()
 }
 
+/// A directory in place of a module.
+pub struct Replacement {
+    /// The module's path.
+    pub module: String,
+    /// The directory, as it is written.
+    pub directory: String,
+    /// Whether go.mod requires the module.
+    pub is_required: bool,
+}
+
 /// The directories that a go.mod puts in place of modules (Go modules reference, "replace directive"), as `go` itself reads it:
 /// strings have escapes, and a comment may begin within one.
 pub fn replacing_directories(
@@ -136,15 +146,17 @@ pub fn replacing_directories(
     work: &Path,
     go_mod: &Path,
     deadline: Instant,
-) -> Result<Vec<String>, Refusal> {
+) -> Result<Vec<Replacement>, Refusal> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct GoMod {
         replace: Option<Vec<Replace>>,
+        require: Option<Vec<Module>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Replace {
+        old: Module,
         new: Module,
     }
     #[derive(Deserialize)]
@@ -176,11 +188,46 @@ pub fn replacing_directories(
     }
     let read: GoMod = serde_json::from_slice(&outcome.stdout)
         .map_err(|e| trouble("understand what go says of a go.mod", &e.into()))?;
+    let required = read.require.unwrap_or_default();
     let replacements = read.replace.unwrap_or_default().into_iter();
     Ok(replacements
         .filter(|replace| replace.new.version.is_none())
-        .map(|replace| replace.new.path)
+        .map(|replace| Replacement {
+            is_required: required.iter().any(|module| module.path == replace.old.path),
+            module: replace.old.path,
+            directory: replace.new.path,
+        })
         .collect())
+}
+
+/// The commit of a version: from its `.info`, where the module proxy gives an origin, or from a pseudo-version (Go modules
+/// reference, "Pseudo-versions").
+pub fn commit(info: &Path, version: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Info {
+        origin: Option<Origin>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Origin {
+        hash: Option<String>,
+    }
+    let is_hash = |text: &String| text.len() >= 12 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let origin = || {
+        let info: Info = serde_json::from_slice(&std::fs::read(info).ok()?).ok()?;
+        info.origin?.hash.filter(is_hash)
+    };
+    origin().or_else(|| pseudo_version_commit(version).filter(is_hash))
+}
+
+/// `abcdefabcdef` of `v1.2.4-0.20250102030405-abcdefabcdef`.
+pub(super) fn pseudo_version_commit(version: &str) -> Option<String> {
+    let version = version.split('+').next()?;
+    let (before, commit) = version.rsplit_once('-')?;
+    let time = before.rsplit(['-', '.']).next()?;
+    let is_time = time.len() == 14 && time.bytes().all(|b| b.is_ascii_digit());
+    (is_time && commit.len() == 12).then(|| commit.to_owned())
 }
 
 /// The time in a version's `.info`.

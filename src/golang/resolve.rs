@@ -1,21 +1,25 @@
 //! From what was typed to one package of one exact version: `go` asks the module proxy, this room asks `go`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::candidate::{Candidate, join, last_name};
+use super::clues::clues;
 use super::command::Go;
 use super::downloaded::Downloaded;
+use super::inside::{Inside, nested_guesses};
 use super::list::List;
-use super::mains::{self, Choice};
+use super::mains;
 use super::majors::Majors;
-use super::module_files::{directive, module_time};
+use super::module_files::{commit, directive, module_time};
 use super::notices::notices;
+use super::ranking::{Evidence, Ranking, rank};
+use super::release_config::ReleaseConfig;
 use super::toolchain::{brought, versions};
 use super::work::Work;
-use super::{Resolved, diagnosis, mentioned, turn};
+use super::{Resolved, diagnosis, turn};
 use crate::answer::refusal::trouble;
 use crate::answer::{Reason, Refusal};
 use crate::asked::{Target, Version};
@@ -28,7 +32,7 @@ const MAX_UNPACKED: usize = 8;
 /// The name under which a target's resolution is remembered.
 pub fn key(target: &Target, go: &str) -> BuildKey {
     KeyMaker::default()
-        .field("resolution 2")
+        .field("resolution 3")
         .field(go)
         .field(target.import_path())
         .field(target.version().query())
@@ -68,6 +72,7 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         work: work.path(),
         deadline,
         target,
+        listed: OnceCell::new(),
         unpacked: RefCell::default(),
     };
     let mut failure = None;
@@ -88,7 +93,7 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
 
 /// What says that a candidate is not the one that is meant, in the order of how much it tells: the module is there, but not the
 /// package.
-fn furthest(reason: Reason) -> Option<usize> {
+pub(super) fn furthest(reason: Reason) -> Option<usize> {
     const ORDER: [Reason; 4] = [
         Reason::NoSuchModule,
         Reason::NoSuchVersion,
@@ -98,16 +103,19 @@ fn furthest(reason: Reason) -> Option<usize> {
     ORDER.iter().position(|known| *known == reason)
 }
 
-struct Asking<'a> {
+/// One question to the module proxy: what a target means.
+pub(super) struct Asking<'a> {
     go: Go<'a>,
     work: &'a Path,
     deadline: Instant,
-    target: &'a Target,
+    pub(super) target: &'a Target,
+    /// Modules with versions, among those that were asked for.
+    pub(super) listed: OnceCell<Majors>,
     unpacked: RefCell<BTreeSet<String>>,
 }
 
 impl Asking<'_> {
-    fn list(&self) -> List<'_> {
+    pub(super) fn list(&self) -> List<'_> {
         List {
             go: self.go,
             work: self.work,
@@ -118,14 +126,17 @@ impl Asking<'_> {
     /// The modules that may be meant, the likeliest first: of the longest path that is known to be released, the newest major.
     fn candidates(&self) -> Result<Vec<Candidate>, Refusal> {
         let plain = Candidate::of(self.target);
+        let guesses = nested_guesses(self.target, &plain);
         if let Some(major) = self.target.version().major() {
             let with_major = plain
                 .iter()
+                .chain(&guesses)
                 .flat_map(|c| [c.at_major(major), (major > 1).then(|| c.clone())]);
             return Ok(with_major.flatten().collect());
         }
         // No version, a branch or a commit: the newest major is meant. Which there are, the proxy is asked at once.
-        let listed = Majors::of(&self.list(), &plain)?;
+        let asked: Vec<Candidate> = plain.iter().chain(&guesses).cloned().collect();
+        let listed = Majors::of(&self.list(), &asked)?;
         let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
             let with_majors = plain
                 .iter()
@@ -138,7 +149,9 @@ impl Asking<'_> {
             let is_known = plain.contains(c) || listed.unreleased.contains(&c.module);
             is_known && !listed.released.contains(&c.module)
         });
-        Ok(released.into_iter().chain(rest).collect())
+        let candidates = released.into_iter().chain(rest).collect();
+        self.listed.get_or_init(|| listed);
+        Ok(candidates)
     }
 
     /// Downloads the candidate, follows another path that it declares once, and finds the command in it.
@@ -183,7 +196,7 @@ impl Asking<'_> {
         candidate.in_major_of(declared.split('"').next()?)
     }
 
-    fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
+    pub(super) fn download(&self, module: &str) -> Result<Downloaded, Refusal> {
         let mut unpacked = self.unpacked.borrow_mut();
         if unpacked.len() == MAX_UNPACKED && !unpacked.contains(module) {
             return Err(Refusal::new(Reason::NoSuchModule).log(format!("{module}: too many came before it")));
@@ -209,23 +222,58 @@ impl Asking<'_> {
     }
 
     fn command_in(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Resolved, Refusal> {
-        let commands = match self.choice(candidate, &downloaded.dir)? {
-            Choice::Command(dir) => return Ok(self.resolved(&candidate.module, &dir, downloaded)),
-            Choice::Several(dirs) => dirs,
-            Choice::None => Vec::new(),
-        };
-        let mut inside = self.modules_inside(candidate, downloaded)?;
-        if commands.is_empty() && inside.len() <= 1 {
-            let none = || self.no_command(candidate, downloaded);
-            return inside.pop().map_or_else(|| Err(none()), |(_, only)| only);
+        let place = downloaded.dir.join(&candidate.below);
+        if !candidate.below.is_empty() {
+            if mains::is_command(&place) {
+                return Ok(self.resolved(&candidate.module, &candidate.below, downloaded, Evidence::Named));
+            }
+            if !place.is_dir() {
+                return Err(self.no_package(candidate));
+            }
         }
-        let inside = inside.into_iter().map(|(dir, _)| dir);
-        let mut dirs: Vec<String> = commands.into_iter().chain(inside).collect();
-        // What is for others stands there, as a rule.
-        dirs.sort_by_key(|dir| !dir.starts_with("cmd/"));
-        let typed = self.target.import_path();
-        let addresses = dirs.iter().map(|dir| self.address(&join(&typed, dir)));
-        Err(Refusal::new(Reason::SeveralCommands).instead(addresses))
+        let config = ReleaseConfig::read(&downloaded.dir);
+        let clues = clues(self.target, candidate, &downloaded.dir, &config);
+        let commands = clues.commands(&downloaded.dir);
+        let own = rank(&commands, &clues);
+        let mut inside = self.commands_inside(candidate, downloaded, &own, &config)?;
+        let newer = |inside: &Inside| inside.is_years_newer_than(module_time(&downloaded.info));
+        let ranking = match own {
+            // The root of a repository whose command has moved on into a module of its own.
+            Ranking::Decided(_, Evidence::Root) => {
+                inside.retain(newer);
+                match inside.as_slice() {
+                    [] => own,
+                    [moved, ..] => Ranking::Decided(moved.directory.clone(), Evidence::Name),
+                }
+            }
+            Ranking::Decided(..) | Ranking::Several(..) | Ranking::None => {
+                let dirs = inside.iter().map(|inside| inside.directory.clone());
+                let all: Vec<String> = commands.into_iter().chain(dirs).collect();
+                rank(&all, &clues)
+            }
+        };
+        match ranking {
+            Ranking::Decided(dir, evidence) => {
+                match inside.into_iter().find(|inside| inside.directory == dir) {
+                    Some(inside) => inside.command.map(|command| Resolved { evidence, ..command }),
+                    None => Ok(self.resolved(&candidate.module, &dir, downloaded, evidence)),
+                }
+            }
+            Ranking::Several(dirs, why) => Err(self.several(candidate, &dirs, why)),
+            Ranking::None => Err(self.no_command(candidate, downloaded, &clues.installed)),
+        }
+    }
+
+    /// Several commands, and none of them is the obvious one.
+    fn several(&self, candidate: &Candidate, dirs: &[String], why: &str) -> Refusal {
+        let root = self.typed_root(candidate);
+        let root = root.unwrap_or_else(|| self.target.import_path());
+        let addresses: Vec<String> = dirs.iter().map(|dir| self.address(&join(&root, dir))).collect();
+        let refusal = Refusal::new(Reason::SeveralCommands).instead(addresses);
+        match why {
+            "" => refusal,
+            why => refusal.detail(format!("The first is likely the one you want: {why}.")),
+        }
     }
 
     /// What is typed for a package, at the version that was asked for.
@@ -246,14 +294,22 @@ impl Asking<'_> {
         Some(root.to_owned())
     }
 
-    /// There is none where it was looked for; the module may hold some elsewhere.
-    fn no_command(&self, candidate: &Candidate, downloaded: &Downloaded) -> Refusal {
-        let names = [last_name(&candidate.module)];
+    /// The directory has no command. The module may have one elsewhere; or its README installs one from a module inside the
+    /// repository, which the module proxy does not have.
+    fn no_command(&self, candidate: &Candidate, downloaded: &Downloaded, installed: &[String]) -> Refusal {
         let root = self
             .typed_root(candidate)
-            .filter(|_| mains::choose(&downloaded.dir, &names) != Choice::None);
+            .filter(|_| !mains::commands(&downloaded.dir).is_empty());
+        let elsewhere = installed.iter().filter(|dir| !downloaded.dir.join(dir).exists());
+        let elsewhere = elsewhere.map(|dir| join(candidate.root(), dir));
+        let elsewhere = elsewhere.map(|module| {
+            format!(
+                "\nIts README installs {module}, a module of its own, which the module proxy does not have."
+            )
+        });
+        let detail = join(&candidate.module, &candidate.below) + &elsewhere.collect::<String>();
         Refusal::new(Reason::NoCommand)
-            .detail(join(&candidate.module, &candidate.below))
+            .detail(detail)
             .instead(root.map(|root| self.address(&root)))
     }
 
@@ -272,60 +328,18 @@ impl Asking<'_> {
             .instead(instead)
     }
 
-    /// Which command of the candidate is meant; its directory is relative to the module's root if it is one, to what was typed
-    /// if there are several.
-    fn choice(&self, candidate: &Candidate, module: &Path) -> Result<Choice, Refusal> {
-        let names = [self.target.name(), last_name(&candidate.module)];
-        let place = module.join(&candidate.below);
-        if !candidate.below.is_empty() {
-            if mains::is_command(&place) {
-                return Ok(Choice::Command(candidate.below.clone()));
-            }
-            if !place.is_dir() {
-                return Err(self.no_package(candidate));
-            }
-        }
-        Ok(match mains::choose(&place, &names) {
-            Choice::Command(dir) => Choice::Command(join(&candidate.below, &dir)),
-            several_or_none @ (Choice::Several(_) | Choice::None) => several_or_none,
-        })
-    }
-
-    /// Directories of modules inside the repository that its text names, and the command that each is; or why that cannot be
-    /// told now, as where it needs a newer Go. Their versions are their own: only who names none may mean them.
-    fn modules_inside(&self, candidate: &Candidate, downloaded: &Downloaded) -> Result<Vec<Inside>, Refusal> {
-        if !candidate.below.is_empty() || *self.target.version() != Version::Latest {
-            return Ok(Vec::new());
-        }
-        let root = candidate.root();
-        let dirs = mentioned::directories(&downloaded.dir, root);
-        if dirs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let modules: Vec<String> = dirs.iter().map(|dir| join(root, dir)).collect();
-        let there = self.list().there(modules.iter().map(String::as_str))?;
-        let inside = |module: &String| {
-            let below = |path: &str| path[root.len() + 1..].to_owned();
-            match self.module_inside(module) {
-                Ok(command) => command.map(|command| (below(&command.package), Ok(command))),
-                Err(refusal) if furthest(refusal.reason).is_some() => None,
-                Err(refusal) => Some((below(module), Err(refusal))),
-            }
-        };
-        Ok(there.iter().filter_map(inside).collect())
-    }
-
-    /// The command that the newest version of a module is, if it is one and goes by that name.
-    fn module_inside(&self, module: &str) -> Result<Option<Resolved>, Refusal> {
-        let downloaded = self.download(module)?;
-        let is_itself = directive(&downloaded.go_mod, "module").is_some_and(|declared| declared == module);
-        Ok(match mains::choose(&downloaded.dir, &[last_name(module)]) {
-            Choice::Command(dir) if is_itself => Some(self.resolved(module, &dir, &downloaded)),
-            Choice::Command(_) | Choice::Several(_) | Choice::None => None,
-        })
-    }
-
-    fn resolved(&self, module: &str, dir: &str, downloaded: &Downloaded) -> Resolved {
+    pub(super) fn resolved(
+        &self,
+        module: &str,
+        dir: &str,
+        downloaded: &Downloaded,
+        evidence: Evidence,
+    ) -> Resolved {
+        let root = self
+            .target
+            .elements()
+            .get(2)
+            .map_or(last_name(module), String::as_str);
         Resolved {
             module: module.to_owned(),
             version: downloaded.version.clone(),
@@ -334,12 +348,12 @@ impl Asking<'_> {
             needs: directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
             states_no_needs: mains::states_no_needs(&downloaded.dir, module),
             notices: notices(self.go, self.work, module, &downloaded.version, self.deadline),
+            evidence,
+            release: ReleaseConfig::read(&downloaded.dir).builds(module, dir, root),
+            commit: commit(&downloaded.info, &downloaded.version),
         }
     }
 }
-
-/// A directory below a repository's root, and what is there.
-type Inside = (String, Result<Resolved, Refusal>);
 
 /// Where the module lies, unpacked.
 pub fn module_directory(
@@ -352,7 +366,7 @@ pub fn module_directory(
     Ok(download(go, work, &query, true, deadline)?.dir)
 }
 
-fn download(
+pub(super) fn download(
     go: Go<'_>,
     work: &Path,
     query: &str,

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::candidate::last_name;
+use super::candidate::{is_major, last_name};
+use super::ranking::Evidence;
+use super::release_config::Build;
 use crate::answer::Notices;
-use crate::asked::GoVersion;
+use crate::asked::{GoVersion, is_generic};
 
 /// One package of one exact version: what `go install` is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,14 @@ pub struct Resolved {
     /// What its author says of it, which may change; `None` where nobody could say.
     #[serde(default)]
     pub notices: Option<Notices>,
+    /// What decided that this command is meant.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// How its author releases it, or why that is not known.
+    pub release: Result<Vec<Build>, String>,
+    /// The commit of the version, where the module proxy tells it.
+    #[serde(default)]
+    pub commit: Option<String>,
 }
 
 impl Resolved {
@@ -40,8 +50,37 @@ impl Resolved {
         format!("module {}\n\ngo 1.16\n", self.module)
     }
 
-    /// What `go install` calls the program.
+    /// The name of the program's file: the author's, or else the last element of the package's path that is not too general
+    /// (`cmd/main` of OWNER/REPO is REPO).
     pub fn name(&self) -> &str {
-        last_name(&self.package)
+        // One that differs by build says more than what the program is called.
+        let builds = self.release.as_deref().unwrap_or_default();
+        let authors = builds.first().and_then(|build| build.binary.as_deref());
+        let is_the_same = builds.iter().all(|build| build.binary.as_deref() == authors);
+        let authors = authors.filter(|name| is_the_same && !is_generic(name));
+        let mut elements = self
+            .package
+            .split('/')
+            .skip(1)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev();
+        authors
+            .or_else(|| elements.find(|element| !is_major(element) && !is_generic(element)))
+            .unwrap_or_else(|| last_name(&self.package))
+    }
+
+    /// The command's directory, relative to the module's root: `.` for the root itself.
+    pub fn directory(&self) -> &str {
+        let below = self.package.strip_prefix(&self.module).unwrap_or_default();
+        match below.trim_start_matches('/') {
+            "" => ".",
+            below => below,
+        }
+    }
+
+    /// The command and the evidence for it, for a header.
+    pub fn command(&self) -> String {
+        format!("{}; by={}", self.directory(), self.evidence.name())
     }
 }

@@ -51,6 +51,8 @@ enum Check {
 pub(crate) struct Program {
     pub(crate) wanted: Wanted,
     module: &'static str,
+    /// What its file is called, where that is not as `go install` calls it.
+    name: Option<&'static str>,
     /// The content coding in which it comes.
     coding: Option<&'static str>,
     /// The algorithm of its Repr-Digest.
@@ -82,6 +84,7 @@ pub(crate) fn program(package: &'static str, version: &'static str) -> Program {
     Program {
         wanted,
         module: package,
+        name: None,
         coding: None,
         digest: Some("sha-256"),
     }
@@ -106,6 +109,11 @@ impl Program {
 
     pub(crate) fn of(mut self, module: &'static str) -> Program {
         self.module = module;
+        self
+    }
+
+    pub(crate) fn called(mut self, name: &'static str) -> Program {
+        self.name = Some(name);
         self
     }
 
@@ -512,6 +520,9 @@ impl Program {
 
     /// As Go names it: the last folder of the package, or the one before if that is a major version.
     fn file_name(&self) -> &str {
+        if let Some(name) = self.name {
+            return name;
+        }
         let mut folders = self.wanted.package.rsplit('/');
         let last = folders.next().unwrap_or_default();
         let major = last

@@ -83,6 +83,8 @@ fn prepare(archives: &BTreeMap<String, String>) -> PathBuf {
 struct Version {
     version: String,
     time: String,
+    /// The commit that the proxy tells.
+    commit: Option<String>,
     listed: bool,
     zipped: bool,
     entries: Vec<Entry>,
@@ -136,6 +138,7 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
             .or_insert_with(|| Version {
                 version: version.to_owned(),
                 time: TIME.to_owned(),
+                commit: None,
                 listed: true,
                 zipped: true,
                 entries: Vec::new(),
@@ -152,6 +155,10 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
             }
             ("time", "") => {
                 argument.clone_into(&mut found.time);
+                continue;
+            }
+            ("commit", "") => {
+                found.commit = Some(argument.to_owned());
                 continue;
             }
             ("empty-files", _) => {
@@ -204,9 +211,16 @@ impl Version {
     fn write(&self, tree: &Path, module: &str) {
         let folder = tree.join(escape(module)).join("@v");
         let file = |extension: &str| folder.join(format!("{}.{extension}", escape(&self.version)));
+        let origin = self.commit.as_ref();
+        let origin = origin.map(|hash| format!(r#","Origin":{{"VCS":"git","Hash":"{hash}"}}"#));
+        let origin = origin.unwrap_or_default();
         put(
             &file("info"),
-            format!(r#"{{"Version":"{}","Time":"{}"}}"#, self.version, self.time).as_bytes(),
+            format!(
+                r#"{{"Version":"{}","Time":"{}"{origin}}}"#,
+                self.version, self.time
+            )
+            .as_bytes(),
         );
         put(&file("mod"), &self.go_mod(module));
         let list = folder.join("list");

@@ -126,7 +126,7 @@ fn every_refusal_names_its_reason() {
         ("/o/", BadTarget::MissingRepo(shown("o"))),
         ("/o@v1", BadTarget::MissingRepo(shown("o"))),
         ("/github.com/o", BadTarget::MissingRepo(shown("o"))),
-        ("/rsc.io", BadTarget::MissingRepo(shown("rsc.io"))),
+        ("/robots.txt", BadTarget::MissingRepo(shown("robots.txt"))),
         ("/favicon.ico", BadTarget::MissingRepo(shown("favicon.ico"))),
         // R1
         ("/../../etc/passwd", BadTarget::DotElement),
