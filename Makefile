@@ -7,11 +7,17 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod
 # How long `make fuzz` looks for what breaks each law.
 FUZZ_SECONDS = 60
 
-.PHONY: run test clients corpus names bench campaign stops load fuzz image slug-size fmt lint deny test-packages
+.PHONY: run check test clients corpus names bench campaign stops load fuzz image slug-size fmt lint deny test-packages
 
 # Builds gox-server and starts its front: http://127.0.0.1:3000, or PORT.
 run:
 	cargo run --release
+
+# What to run while editing: formatting, lints, unit tests. Needs no Debian package and no network once it is built.
+check:
+	cargo fmt --check
+	$(MAKE) lint
+	cargo test --lib --bins
 
 # Formatting, lints, and every test, with the small real programs among them.
 test: test-packages

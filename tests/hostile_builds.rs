@@ -148,12 +148,13 @@ fn a_linker_script_runs_no_linker() {
         progress: in_cells.0.join("progress"),
         inputs: in_cells.0.join("inputs"),
         compiler_limits: None,
-        output: in_cells.0.clone(),
+        output: in_cells.0.join("output"),
         environment: gox_server::golang::command::TOOL_VARIABLES
             .map(str::to_owned)
             .into(),
         must_hold: true,
     };
+    fs::create_dir(in_cells.0.join("output")).unwrap();
     let surroundings = in_cells.0.join("surroundings.json");
     fs::write(&surroundings, serde_json::to_vec(&around).unwrap()).unwrap();
     let output = install(go(), &in_cells.0, package, |command| {

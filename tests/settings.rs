@@ -1,4 +1,4 @@
-//! Every setting is told three times: in the program, in the file that operators edit, in the README. The three agree, and what
+//! Every setting is told three times: in the program, in the file that operators edit, in docs/settings.md. The three agree, and what
 //! is deployed names no other.
 
 use crate::support::ask::Ask;
@@ -41,9 +41,9 @@ fn the_file_that_operators_edit_has_them_all() {
 }
 
 #[test]
-fn the_readme_has_them_all() {
+fn the_docs_have_them_all() {
     // Rows of the table of settings: | `NAME` | …, sometimes several names to a row.
-    let text = file("README.md");
+    let text = file("docs/settings.md");
     let cells = text
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))

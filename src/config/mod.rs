@@ -37,7 +37,7 @@ mod read;
 mod sumdb;
 mod vulnerable;
 
-/// One row of the table that README and `conf/gox-server.env` repeat (a test compares the three).
+/// One row of the table that docs/settings.md and `conf/gox-server.env` repeat (a test compares the three).
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,

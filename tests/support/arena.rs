@@ -198,8 +198,11 @@ impl Arena {
             .gid(self.user.id())
             .current_dir(self.path());
         let output = shell.stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let words = String::from_utf8_lossy(&output.stderr);
+        // A tool prints to a file of its package.
+        let printed = self.path().join("stage/work/output/b001");
+        let printed = fs::read_to_string(printed).unwrap_or_default();
+        let [said, words] =
+            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned() + &printed);
         if let Some((_, call)) = words.split_once("stopped for a system call that no tool makes: ") {
             return Verdict {
                 through: false,
@@ -209,10 +212,9 @@ impl Arena {
         let (word, says) = said.trim_end().split_once(' ').unwrap_or((said.trim_end(), ""));
         assert!(
             ["through", "denied"].contains(&word),
-            "{attack} as {:?}: {}: {said}{}",
+            "{attack} as {:?}: {}: {said}{words}",
             self.user,
-            output.status,
-            words
+            output.status
         );
         Verdict {
             through: word == "through",
@@ -238,12 +240,13 @@ impl Arena {
             progress: at("work/progress"),
             inputs: at("work/inputs"),
             compiler_limits: None,
-            output: at("work"),
+            output: at("work/output"),
             environment: gox_server::golang::command::TOOL_VARIABLES
                 .map(str::to_owned)
                 .into(),
             must_hold: false,
         };
+        fs::create_dir(at("work/output")).unwrap();
         fs::write(at("work/surroundings.json"), serde_json::to_vec(&around).unwrap()).unwrap();
         for path in [walk(&stage), walk(&self.path().join("outside"))].concat() {
             chown(path, Some(self.user.id()), Some(self.user.id())).unwrap();
@@ -259,6 +262,7 @@ impl Arena {
             "stage/work/progress",
             "stage/work/inputs",
             "stage/work/forbidden-calls",
+            "stage/work/output",
         ]
         .map(|name| self.path().join(name));
         let others = ["stage", "outside"]

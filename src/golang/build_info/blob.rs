@@ -156,7 +156,7 @@ fn search(program: &File, place: &Place) -> io::Result<Option<(String, String)>>
         program.read_exact_at(bytes, start)?;
         for at in finder.find_iter(bytes) {
             if at < CHUNK
-                && at as u64 % place.step == 0
+                && (at as u64).is_multiple_of(place.step)
                 && bytes.get(at + FLAGS).is_some_and(|flags| flags & INLINE != 0)
             {
                 let strings = start + (at + HEADER_BYTES) as u64;

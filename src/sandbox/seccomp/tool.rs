@@ -28,6 +28,10 @@ const ANY: &[c_long] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_eventfd2,
     libc::SYS_pipe2,
+    // gox-server gives the tool its output between the filter and exec.
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_dup2,
+    libc::SYS_dup3,
     // Memory. RLIMIT_DATA counts what `brk` adds: gox-server needs it between the filter and exec.
     libc::SYS_munmap,
     libc::SYS_brk,
