@@ -8,13 +8,13 @@
 use crate::answer::refusal::no_state;
 use crate::answer::served::{announced, coding, served};
 use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
-use crate::asked::{Guess, Platform, Sidecar, Target, Wish, executable};
+use crate::asked::{Guess, Sidecar, Target, Wish, executable};
 use crate::build::{Recipe, Wait, failed, kept};
 use crate::config::{Config, Patience};
-use crate::golang::Toolchain;
+use crate::default_go::default_go;
 use crate::golang::command::{Go, supports};
 use crate::golang::toolchain::{brought, versions};
-use crate::meaning::{known_meaning, meaning};
+use crate::meaning::meaning;
 use crate::refusals::{bad_path, bad_query, malformed, untold};
 use crate::request::Request;
 use crate::store::budget::Client;
@@ -62,15 +62,7 @@ fn story(
         .map_err(|told| untold(&told, &wish, request))?;
 
     let patience = Patience::of_request(config);
-    let here = Toolchain::find(config, store).ok();
-    // A program that is built needs no Go.
-    let gone = || {
-        Toolchain::last_default(store).filter(|gone| is_built(config, store, gone, &target, &platform, &wish))
-    };
-    let toolchain = match here.or_else(gone) {
-        Some(toolchain) => toolchain,
-        None => brought::default(config, store, &mut brought::until(patience.end()))?,
-    };
+    let toolchain = default_go(config, store, patience, &target, &platform, &wish)?;
     supports(&toolchain, &platform)?;
     let client = Client::of(request.client_address(|peer| config.trusts(peer)));
     let go = Go {
@@ -128,31 +120,6 @@ fn story(
         .with("Gox-Command", recipe.resolved.command())
         .noted(recipe.resolved.notices.as_ref())
         .with_some("Gox-Vulnerabilities", known.header()))
-}
-
-/// Whether a program that this Go made is here, as far as is known without asking.
-fn is_built(
-    config: &Config,
-    store: &Store,
-    toolchain: &Toolchain,
-    target: &Target,
-    platform: &Platform,
-    wish: &Wish,
-) -> bool {
-    let patience = Patience::of_request(config);
-    let go = Go {
-        config,
-        store,
-        toolchain,
-        patience,
-        client: None,
-    };
-    let recipe = || -> Result<Recipe, Refusal> {
-        let resolved = known_meaning(go, target)?;
-        let version = versions::choose(go, wish.go, resolved.needs)?;
-        Recipe::new(resolved, platform.clone(), version, wish.clone(), config.recipe)
-    };
-    recipe().is_ok_and(|recipe| kept(&recipe, store).is_some())
 }
 
 /// HEAD builds nothing: what is not there is announced, unless it is known that a build would fail.

@@ -7,6 +7,7 @@ pub mod request;
 pub mod asked;
 pub mod refusals;
 pub mod meaning;
+pub mod default_go;
 pub mod service;
 pub mod sidecars;
 pub mod installs;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Who may name whom. `main` may name everybody, and nobody may name `main` or the rooms that are not on their line.
-const MAY_KNOW: [(&str, &[&str]); 24] = [
+const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("asked", &[]),
     // The shape of an answer depends on what was asked and on what is known of the program.
     ("answer", &["asked", "store", "request"]),
@@ -25,8 +25,13 @@ const MAY_KNOW: [(&str, &[&str]); 24] = [
     ("refusals", &["asked", "answer", "request"]),
     ("meaning", &["asked", "answer", "config", "golang", "store"]),
     (
+        "default_go",
+        &["answer", "asked", "build", "config", "golang", "meaning", "store"],
+    ),
+    (
         "handler",
         &[
+            "default_go",
             "advisories",
             "asked",
             "answer",

@@ -201,8 +201,8 @@ impl Arena {
         // A tool prints to a file of its package.
         let printed = self.path().join("stage/work/output/b001");
         let printed = fs::read_to_string(printed).unwrap_or_default();
-        let [said, words] =
-            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned() + &printed);
+        let [said, words] = [&output.stdout, &output.stderr]
+            .map(|said| String::from_utf8_lossy(said).into_owned() + &printed);
         if let Some((_, call)) = words.split_once("stopped for a system call that no tool makes: ") {
             return Verdict {
                 through: false,
