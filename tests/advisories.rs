@@ -1,4 +1,5 @@
 //! Known vulnerabilities of what is linked into a program, by a database that comes from the module proxy; and its bill of materials.
+//! The database is tests/modules/vulndb.txtar.
 
 use crate::support::answer::Answer;
 use crate::support::ask::Ask;

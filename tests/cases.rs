@@ -292,6 +292,7 @@ fn commands() -> Vec<Case> {
             .refused("several-commands")
             .body_has("The first is likely the one you want: the README names it most often.")
             .body_has("/tester/likely-command/two' \\\n  '  /tester/likely-command/one"),
+        // tests/modules/bare-host.txtar
         case("a module that is a host alone")
             .get("/bare.example")
             .gives(program("bare.example/cmd/x", "v1.0.0").of("bare.example")),
@@ -335,7 +336,7 @@ fn commands() -> Vec<Case> {
             .gives(tester("release-config-hostile", "v1.0.7")),
         case("a directory that is a module of its own, at a commit that is not known")
             .get("/tester/replace-nested@v1.0.0")
-            .refused("replace-directives")
+            .refused("missing-replacement")
             .body_has("github.com/tester/replace-nested/sub => ./sub")
             .body_has("does not say which commit v1.0.0 is"),
         case("modules inside have versions of their own")

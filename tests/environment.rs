@@ -317,9 +317,7 @@ fn a_name_that_is_no_setting_is_told() {
     drop(front);
     let answer = store.ask(&Ask::get("/tester/hello"));
     assert!(!answer.log.contains("GOX_DENNY"), "{answer}");
-    let store = store
-        .unset("GOX_GOPROXY")
-        .set("GOX_GOPROXY", "https://proxy.example.org");
+    let store = Scratch::cold().set("GOX_DENNY", "tester/hello");
     let doctor = store.command().arg("doctor").output().unwrap();
     assert!(
         doctor.status.success(),

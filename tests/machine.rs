@@ -5,6 +5,7 @@ use crate::support::answer::Answer;
 use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::cgi::Cgi;
+use crate::support::modproxy::modproxy;
 use crate::support::scratch::Scratch;
 use crate::support::{go, gox_server, plain, sha256, walk};
 use std::fs::{self, File};
@@ -391,7 +392,8 @@ fn a_thousand_requests_leave_nothing() {
 /// S12. What makes a server unsafe is said where an operator looks.
 #[test]
 fn doctor_tells_what_is_unsafe() {
-    let store = Scratch::new().set("GOX_GOPROXY", "http://127.0.0.1:1,direct");
+    let proxies = format!("{},direct", modproxy().url());
+    let store = Scratch::new().set("GOX_GOPROXY", proxies);
     let output = store.command().arg("doctor").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("direct"), "{said}");

@@ -15,19 +15,18 @@ fn asked(store: &Scratch, path: &str) -> Answer {
 #[test]
 fn words_of_an_author_name_no_reason() {
     let store = Scratch::new();
-    for name in ["words", "words-in-imports"] {
-        let answer = asked(&store, &format!("/tester/{name}"));
+    for path in ["/tester/words", "/tester/words-in-imports"] {
+        let answer = asked(&store, path);
         answer.refused("does-not-compile");
-        assert!(
-            answer.text().contains(&format!("{name}/")) || answer.text().contains("x.go"),
-            "{answer}"
-        );
+        let said = answer.text();
+        assert!(said.contains(&path[1..]) || said.contains("x.go"), "{answer}");
     }
 }
 
 #[test]
 fn go_mod_is_read_as_go_reads_it() {
     let store = Scratch::new();
+    // All of tests/modules/go-mod-shapes.txtar.
     for path in ["go-mod-latin", "go-mod-latin-alias", "go-mod-block"] {
         let answer = asked(&store, &format!("/tester/{path}"));
         answer.program();
@@ -60,6 +59,7 @@ fn a_failure_says_what_is_missing() {
     for (name, reason, says) in [
         ("missing-embed", "missing-embed", "all:app/dist"),
         ("missing-replacement", "missing-replacement", "part"),
+        // Of tests/modules/names-behind-cgo.txtar a file is left out that declares a name.
         ("names-behind-cgo", "needs-cgo", "undefined: open"),
         (
             "zip-windows-name",

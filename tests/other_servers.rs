@@ -115,7 +115,6 @@ fn leave_out_path_info() -> Vec<LeavesOut> {
                 caddy("reverse_proxy unix/SOCKET {\nADVICE\n}"),
             )
         },
-        server("Caddy, PHP", CADDY_COMMAND, caddy("php_fastcgi unix/SOCKET")),
     ]
 }
 

@@ -246,7 +246,7 @@ fn verify_tells_an_honest_program_from_others() {
 
     // Not to be told: no Go program, no such version, no module proxy.
     says(verified(&store, "/bin/sh"), 2, "not a Go program");
-    says(verified(&store, "/nonexistent"), 2, "No such file");
+    says(verified(&store, "/proc/none"), 2, "No such file");
     let absent = replaced(
         &bytes,
         b"github.com/tester/hello\tv1.0.0",

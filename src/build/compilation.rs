@@ -103,6 +103,7 @@ impl<'a> Compilation<'a> {
         fs::write(compilation.surroundings_file(), text)
             .and_then(|()| File::create(&compilation.around.progress))
             .and_then(|_| File::create(&compilation.around.inputs))
+            .and_then(|_| remake(&compilation.around.output))
             .map_err(|e| trouble("describe the tools' cells", &e))?;
         Ok(compilation)
     }

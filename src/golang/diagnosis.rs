@@ -218,7 +218,11 @@ fn why_unpackable(message: &Message<'_>) -> String {
         Some((_, said)) => said,
         None => after("unzip *: ", message.text).unwrap_or(message.text),
     };
-    format!("{}: {}", message.subject, said.lines().next().unwrap_or_default())
+    let said = said.lines().next().unwrap_or_default();
+    match message.subject {
+        "" => said.to_owned(),
+        subject => format!("{subject}: {said}"),
+    }
 }
 
 /// `go`'s errors, without its progress, what its tools are called and what servers say.

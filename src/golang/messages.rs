@@ -45,6 +45,9 @@ const PROGRESS: &[&str] = &[
     "go: found ",
     "go: module * is deprecated: ",
     "go: warning: ",
+    // main.rs, where the kernel lacks a call.
+    "gox-server: cannot hide from other processes: ",
+    "gox-server: cannot listen to signals: ",
 ];
 
 /// Go takes the newest version of a module that no go.mod requires.
@@ -68,6 +71,7 @@ const PLACES: &[&str] = &[
     "loading deprecation for *: ",
     "loading module retractions for *: ",
     "verifying *: ",
+    "invalid version: ",
     "*\n\t",
     "*: ",
 ];
@@ -222,7 +226,6 @@ const ERRORS: &[(&str, Meaning)] = &[
     ("reading *: 410 ~", Absent),
     ("reading *: no such file or directory", Absent),
     ("unknown revision *", Absent),
-    ("invalid version: unknown revision *", Absent),
     ("no matching versions for query ~", Absent),
     ("reading *: ~", Fails(Reason::ProxyFailed)),
     // net/http, net. An address ends as a position does, so each has its row.

@@ -54,7 +54,7 @@ pub fn fetch(
     let refused = |why: &str| {
         let pair = |r: &&Replacement| format!("  {} => {}", r.module, r.directory);
         let pairs: Vec<String> = missing.iter().map(pair).collect();
-        Refusal::new(Reason::OwnDirectives).detail(format!(
+        Refusal::new(Reason::MissingReplacement).detail(format!(
             "The zip of {around} leaves out directories that its go.mod puts in place of modules:\n{}\n{why}",
             pairs.join("\n")
         ))

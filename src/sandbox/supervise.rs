@@ -161,9 +161,13 @@ impl Supervision {
             None => PollTimeout::try_from(LOOK_EVERY).unwrap_or(PollTimeout::ZERO),
         };
         match poll(&mut events, timeout) {
-            Ok(_) | Err(nix::Error::EINTR) => Ok(events[0]
-                .revents()
-                .is_some_and(|events| events.contains(PollFlags::POLLIN))),
+            Ok(_) | Err(nix::Error::EINTR) => {
+                let news = events[0].revents().unwrap_or(PollFlags::empty());
+                match news.contains(PollFlags::POLLNVAL) {
+                    true => Err(nix::Error::EBADF),
+                    false => Ok(news.contains(PollFlags::POLLIN)),
+                }
+            }
             Err(error) => Err(error),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every reason that a failure may name, with its status. The public promise, so it is written here once more on purpose:
 /// who changes a status in src/ has to change it here, and think of the clients that know it.
-pub(crate) const REASONS: [(&str, u16); 44] = [
+pub(crate) const REASONS: [(&str, u16); 45] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -35,6 +35,7 @@ pub(crate) const REASONS: [(&str, u16); 44] = [
     ("missing-embed", 422),
     ("missing-replacement", 422),
     ("missing-dependency", 422),
+    ("no-release-recipe", 422),
     ("no-such-go", 400),
     ("too-many-builds", 429),
     ("forbidden-call", 500),
