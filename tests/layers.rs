@@ -9,7 +9,7 @@ use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::scratch::Scratch;
 use crate::support::without::{LANDLOCK, SECCOMP, without};
-use crate::support::{plain, walk};
+use crate::support::{PATIENCE, eventually, plain, walk};
 use gox_server::golang::work;
 use gox_server::store::Store;
 use nix::libc;
@@ -109,7 +109,9 @@ fn what_is_missing_is_said() {
         let mut front = without(missing, || store.front());
         front.signal(nix::sys::signal::Signal::SIGTERM);
         front.ended();
-        assert!(front.log().contains("warn cell of a tool: "), "{}", front.log());
+        eventually("the log says what a tool's cell lacks", PATIENCE, || {
+            front.log().contains("warn cell of a tool: ")
+        });
     }
 }
 

@@ -49,24 +49,7 @@ fcgi-app gox
     ADVICE
 ";
 
-const CADDY: &str = "{
-	admin unix/DIR/admin.sock
-}
-http://:PORT {
-	bind HOST
-	DIRECTIVE
-}
-";
-
 const NGINX_COMMAND: &[&str] = &["/usr/sbin/nginx", "-c", "CONFIG", "-p", "DIR"];
-const CADDY_COMMAND: &[&str] = &[
-    "/usr/bin/caddy",
-    "run",
-    "--adapter",
-    "caddyfile",
-    "--config",
-    "CONFIG",
-];
 
 /// A web server whose configuration, as it is copied from everywhere, passes no PATH_INFO.
 struct LeavesOut {
@@ -74,8 +57,6 @@ struct LeavesOut {
     command: &'static [&'static str],
     /// With `ADVICE` where the advised lines belong.
     config: String,
-    /// What stands there instead.
-    instead: &'static str,
 }
 
 fn leave_out_path_info() -> Vec<LeavesOut> {
@@ -83,9 +64,7 @@ fn leave_out_path_info() -> Vec<LeavesOut> {
         name,
         command,
         config,
-        instead: "",
     };
-    let caddy = |directive: &str| CADDY.replace("DIRECTIVE", directive);
     vec![
         server(
             "nginx",
@@ -107,14 +86,6 @@ fn leave_out_path_info() -> Vec<LeavesOut> {
             &["/usr/sbin/haproxy", "-f", "CONFIG"],
             HAPROXY.to_owned(),
         ),
-        LeavesOut {
-            instead: "transport fastcgi {\nsplit \"\"\n}",
-            ..server(
-                "Caddy",
-                CADDY_COMMAND,
-                caddy("reverse_proxy unix/SOCKET {\nADVICE\n}"),
-            )
-        },
     ]
 }
 
@@ -135,12 +106,11 @@ fn a_web_server_that_leaves_out_path_info_is_told_which_lines_to_add() {
         name,
         command,
         config,
-        instead,
     } in leave_out_path_info()
     {
         let config = config.replace("SOCKET", responder.socket.to_str().unwrap());
         let start = |lines: &str| WebServer::configured(name, command, &config.replace("ADVICE", lines), "");
-        let server = start(instead);
+        let server = start("");
         let ask = |path: &str| server.mounts[0].ask(&Ask::get(path)).unwrap();
         for path in [
             "/tester/hello@v1.0.0?os=linux&arch=amd64",
