@@ -259,6 +259,10 @@ impl Entry {
             "{{.ProjectName}}" => project?,
             binary => binary.split("{{").next()?.trim_end_matches(['-', '_', '.']),
         };
+        // A path that leaves the author's own directory names no program.
+        if binary.starts_with('/') || binary.split('/').any(|element| element == "..") {
+            return None;
+        }
         let name = binary.rsplit('/').next()?;
         FileName::parse(name).map(|name| name.to_string())
     }
@@ -310,6 +314,7 @@ mod tests {
             ),
             ("{main: x, binary: '{{ .Os }}'}", Some(("x", None))),
             ("{main: x, binary: 'a\"b'}", Some(("x", None))),
+            ("{main: x, binary: ../../etc/passwd}", Some(("x", None))),
             ("main: ../x", None),
             ("main: /x", None),
             ("main: '{{ .Env.MAIN }}'", None),
