@@ -24,7 +24,7 @@ pub(super) fn proxies(name: &'static str) -> Result<Option<String>, BadSetting> 
     if can_be_used {
         return Ok(Some(value));
     }
-    let wanted = "the address of a module proxy is wanted, such as https://proxy.golang.org: direct is never used, for \
+    let wanted = "the address of a module proxy is wanted, such as https://proxy.example.org: direct is never used, for \
                   strangers would choose whom go asks";
     let shown: Vec<_> = value.split([',', '|']).map(without_userinfo).collect();
     Err(bad(name, shown.join(","), wanted))

@@ -189,13 +189,13 @@ impl Store {
         self.dir().join("locks/evicted")
     }
 
-    /// Bytes that the disk lacks for a build to have a chance, whoever fills it.
+    /// Bytes that the disk lacks for a build to have a chance, by whatever fills it.
     fn lacks_room(&self) -> io::Result<u64> {
         let disk = Room::of(self.dir())?;
         Ok(disk.wanted.saturating_sub(disk.free))
     }
 
-    /// The lock of who evicts beside a request, if it is time again.
+    /// The lock of a process that evicts beside a request, if it is time again.
     pub fn time_to_evict(&self) -> io::Result<Option<Lock>> {
         Lock::take_if_due(&self.dir().join("locks/evict"), EVICT_EVERY)
     }

@@ -1,4 +1,4 @@
-//! How full the disk is, whoever fills it.
+//! How full the disk is, by whatever fills it.
 
 use std::io;
 use std::path::Path;
