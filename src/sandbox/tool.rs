@@ -107,9 +107,9 @@ pub fn run(
         let is_cached = |path: &Path| path.starts_with(&surroundings.cache);
         cell(surroundings, tool, rest)
             .and_then(|cell| {
-                note(surroundings, &cell, is_cached)?;
-                check_archives(surroundings, tool, rest)?;
-                note(surroundings, &cell, |path| !is_cached(path))?;
+                let cached = cell.read.iter().filter(|path| is_cached(path));
+                note(surroundings, cached)?;
+                note(surroundings, &check_archives(surroundings, tool, rest)?)?;
                 keep_output(surroundings, &mut command, cell)
             })
             .map_err(|refused| refused.to_string())?
@@ -256,16 +256,17 @@ fn value<'a>(arguments: &'a [String], flag: &str) -> Option<&'a String> {
 }
 
 /// Checks the archives before the tool reads them: what is compiled against a forged one could be cached as compiled against
-/// another.
-fn check_archives(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<(), Refused> {
+/// another. Returns those of this build that no tool before has checked.
+fn check_archives(around: &Surroundings, tool: &str, arguments: &[String]) -> Result<Vec<PathBuf>, Refused> {
     // Only gox-server writes there: an archive of this build that is noted has been checked.
     let noted = fs::read_to_string(&around.inputs).unwrap_or_default();
     let noted: HashSet<_> = noted.lines().map(Path::new).collect();
+    let mut new = Vec::new();
     for Archive { package, file } in archives(tool, arguments)? {
         let checked = if file.starts_with(&around.cache) {
             check_cached(&file)
         } else if file.starts_with(&around.work) && !noted.contains(file.as_path()) {
-            check(&file)
+            check(&file).map(|()| new.push(file))
         } else {
             // In GOROOT, or where the cell does not let the tool read.
             Ok(())
@@ -276,14 +277,19 @@ fn check_archives(around: &Surroundings, tool: &str, arguments: &[String]) -> Re
             checked => checked.map_err(|bad| Refused::Archive { package, bad })?,
         }
     }
-    Ok(())
+    Ok(new)
 }
 
-/// Notes which files the tool will read: those of the compile cache, before the tool can say anything about it, so that the builder
+/// Notes files that the tool will read: those of the compile cache, before the tool can say anything about it, so that the builder
 /// hashes them; and the archives of this build, once they have been checked.
-fn note(around: &Surroundings, cell: &Cell, is_noted: impl Fn(&Path) -> bool) -> Result<(), Refused> {
-    let paths = cell.read.iter().filter(|path| is_noted(path));
-    let lines: String = paths.map(|path| format!("{}\n", path.display())).collect();
+fn note<'a>(around: &Surroundings, paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Refused> {
+    let lines: String = paths
+        .into_iter()
+        .map(|path| format!("{}\n", path.display()))
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
     append(&around.inputs, &lines)
         .map_err(|error| Refused::Unreadable(format!("cannot write {}: {error}", around.inputs.display())))
 }
