@@ -96,10 +96,6 @@ const ERRORS: &[(&str, Meaning)] = &[
         "gox-server: *: '#' must be first item on line",
         Fails(Reason::DoesNotCompile),
     ),
-    (
-        "gox-server: *: its build ID is not that of its content",
-        Fails(Reason::DoesNotCompile),
-    ),
     // work/exec.go: the tool is `-toolexec`, by a name of its own.
     ("tool: exit status *", ToolFailed),
     // The limits of memory and of processor time end in SIGKILL.
