@@ -1,15 +1,15 @@
-# gox-server and the Go that it compiles with, for every place that runs a container. `make image` builds it; the README has a
-# line for each place.
+# gox-server with the Go that compiles, for every container platform. `make image` builds it; docs/deploy.md has the commands for
+# each platform.
 #
-# It needs one writable directory, GOX_DIR, and PORT. It runs as any user, with a read-only root, without capabilities,
-# without a HOME or a line in /etc/passwd.
+# It needs PORT and one writable directory, GOX_DIR. It runs as any user, with a read-only root, without capabilities,
+# without HOME and without an entry in /etc/passwd.
 
-# Each can be another: a mirror, or one of your own.
+# Base images. Override them with --build-arg, for example with a mirror.
 ARG RUST=docker.io/library/rust:1.95-slim-trixie
 ARG GO=docker.io/library/golang:1.26.11-trixie
 ARG BASE=docker.io/library/debian:trixie-slim
 
-# The program: one static file, the one that the tests run. With musl it would be 2.8 MB, not 3.7, and answer 0.2 ms sooner.
+# The program: one static file, the same as in the tests. With musl it would be 2.8 MB, not 3.7, and respond 0.2 ms sooner.
 FROM ${RUST} AS program
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
@@ -17,7 +17,7 @@ COPY .cargo .cargo
 COPY src src
 RUN cargo build --release --locked --bin gox-server && cp target/*/release/gox-server /gox-server
 
-# Go without what no build without cgo reads: 250 MB become 150.
+# Go without the files that builds without cgo do not read: 150 MB instead of 250.
 FROM ${GO} AS go
 RUN cd /usr/local/go \
     && rm -rf api doc misc test src/cmd bin/gofmt \
@@ -25,17 +25,16 @@ RUN cd /usr/local/go \
     && find src -name '*_test.go' -delete \
     && find pkg/tool -type f ! -name compile ! -name asm ! -name link -delete
 
-# What is shipped, but for the program and what is compiled ahead. It has a shell, to look inside:
-# `docker run --rm -it gox-server sh`.
-FROM ${BASE} AS ground
-# How the module proxy is known to be the one.
+# The base of the final image. It has a shell for debugging: `docker run --rm -it gox-server sh`.
+FROM ${BASE} AS base
+# Certificate authorities for the connection to the module proxy.
 COPY --from=go /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=go /usr/local/go /usr/local/go
 
-# The standard library for the platforms that most people have: without it, the first program for each takes minutes on a small
-# machine. By go itself, with the recipe's own flags, so that another gox-server leaves this layer as it is, the largest by far.
-# Who builds has a umask of its own; all may read.
-FROM ground AS warmed
+# The precompiled standard library for the most common platforms. Without it, the first program for each platform takes minutes on a
+# small machine. `go` compiles it with the flags of a recipe, so this layer, by far the largest, does not change with gox-server.
+# The modes do not depend on the umask of the build.
+FROM base AS warmed
 ARG PLATFORMS="linux/amd64 linux/arm64 darwin/arm64 darwin/amd64 windows/amd64"
 RUN for platform in ${PLATFORMS}; do \
         GOCACHE=/warmed/compile CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} \
@@ -43,17 +42,17 @@ RUN for platform in ${PLATFORMS}; do \
     done \
     && chmod -R a=rX /warmed
 
-FROM ground
+FROM base
 COPY --from=warmed /warmed /usr/local/lib/gox-server
 COPY --from=program /gox-server /usr/local/bin/gox-server
-# PORT is what most places set anyway. 25 s to the first byte is for routers that cut after 30.
+# Most platforms set PORT. 25 s to the first byte is for routers with a timeout of 30 s.
 ENV PORT=8080 \
     GOX_DIR=/var/cache/gox-server \
     GOX_WARMED=/usr/local/lib/gox-server/compile \
     GOX_FIRST_BYTE_SECONDS=25
-# Whoever it runs as belongs to group 0 (OpenShift's rule, and Docker's where no group is named).
+# Any user of the container belongs to group 0 (a rule of OpenShift, and Docker's default).
 RUN mkdir -p "${GOX_DIR}" && chgrp -R 0 "${GOX_DIR}" && chmod -R g=u "${GOX_DIR}"
 USER 10001:0
-# What is needed and does not work here would not work there.
+# Fails the image build if gox-server cannot work in this image.
 RUN export GOX_DIR=$(mktemp -d) && gox-server doctor && rm -r "${GOX_DIR}"
 CMD ["gox-server"]

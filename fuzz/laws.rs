@@ -1,27 +1,29 @@
-//! What holds of everything that reads a stranger's bytes, whatever the bytes: a law for each, which panics where it is broken.
+//! Properties ("laws") of all parsers of untrusted bytes. A law panics if it is violated.
 //!
-//! `make fuzz` looks for such bytes with libFuzzer, which needs a nightly Rust. The test suite (tests/fuzz.rs) tries the kept
-//! corpus, and what a bounded number of mutations makes of it, with any Rust.
+//! `make fuzz` searches for violations with libFuzzer, which needs nightly Rust. tests/fuzz.rs tests the corpus and a bounded number
+//! of mutations with stable Rust.
 
-use gox_server::answer::served::{coding, served};
-use gox_server::answer::{Body, Response};
-use gox_server::asked::{Coding, Guess, Platform, Target, Wish, platform};
 use gox_server::config::Config;
-use gox_server::doors::fastcgi::pairs::Pairs;
-use gox_server::doors::fastcgi::record::{BeginRequest, HEADER_LEN, Header, RecordType, get_values_result};
-use gox_server::doors::{fastcgi, front};
+use gox_server::parse::{BuildOptions, Cacheability, ContentCoding, Platform, Target, detect_platform};
 use gox_server::request::Request;
+use gox_server::response::program::{negotiate_coding, serve};
+use gox_server::response::{Body, Response};
 use gox_server::store::{Description, Fingerprint, Representation};
+use gox_server::transport::fastcgi::pairs::Pairs;
+use gox_server::transport::fastcgi::record::{
+    BeginRequest, HEADER_LEN, RecordHeader, RecordType, get_values_result,
+};
+use gox_server::transport::{fastcgi, front};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::LazyLock;
 
-/// A law, by the name of its folder in corpus/.
+/// A law with its name, which is that of its folder in corpus/.
 pub type Law = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All laws.
 pub const LAWS: [Law; 7] = [
     ("records", records),
     ("connection", connection),
@@ -32,13 +34,13 @@ pub const LAWS: [Law; 7] = [
     ("served", served_part),
 ];
 
-/// A record's header is its eight bytes, the reserved one apart; pairs are what they were written from; an answer to
-/// FCGI_GET_VALUES is one record, however much was asked for.
+/// FastCGI records: a header encodes to its eight bytes, except for the reserved byte; name-value pairs round-trip; the response to
+/// FCGI_GET_VALUES is one record of bounded length.
 pub fn records(bytes: &[u8]) {
     if let Some((first, _)) = bytes.split_first_chunk::<HEADER_LEN>()
-        && let Ok(header) = Header::parse(*first)
+        && let Ok(header) = RecordHeader::parse(*first)
     {
-        assert_eq!(header.bytes()[..HEADER_LEN - 1], first[..HEADER_LEN - 1]);
+        assert_eq!(header.to_bytes()[..HEADER_LEN - 1], first[..HEADER_LEN - 1]);
     }
     assert_eq!(BeginRequest::parse(bytes).is_ok(), bytes.len() == 8);
     let known = [("A", "1".to_owned()), ("FCGI_MAX_CONNS", "256".to_owned())];
@@ -48,7 +50,7 @@ pub fn records(bytes: &[u8]) {
             let printed: Vec<u8> = pairs.iter().flat_map(|(name, value)| pair(name, value)).collect();
             assert!(printed.len() <= bytes.len());
             assert!(Pairs::parse(&printed).is_ok_and(|again| again.iter().eq(pairs.iter())));
-            let (header, content) = one_record(&result.unwrap_or_default());
+            let (header, content) = parse_one_record(&result.unwrap_or_default());
             assert_eq!(header.record_type, RecordType::GetValuesResult);
             assert!(content.len() < 32);
         }
@@ -56,7 +58,7 @@ pub fn records(bytes: &[u8]) {
     }
 }
 
-/// A pair with the shortest lengths.
+/// Encodes a pair with the shortest form of its lengths.
 fn pair(name: &[u8], value: &[u8]) -> Vec<u8> {
     let length = |length: usize| match u8::try_from(length) {
         Ok(short @ 0..128) => vec![short],
@@ -65,20 +67,20 @@ fn pair(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&length(name.len()), &length(value.len()), name, value].concat()
 }
 
-fn one_record(bytes: &[u8]) -> (Header, Vec<u8>) {
-    let mut records = records_of(bytes);
+fn parse_one_record(bytes: &[u8]) -> (RecordHeader, Vec<u8>) {
+    let mut records = parse_records(bytes);
     assert_eq!(records.len(), 1);
     records.remove(0)
 }
 
-/// All records in these bytes, which are nothing else.
-fn records_of(mut bytes: &[u8]) -> Vec<(Header, Vec<u8>)> {
+/// Parses bytes that consist of complete records.
+fn parse_records(mut bytes: &[u8]) -> Vec<(RecordHeader, Vec<u8>)> {
     let mut records = Vec::new();
     while let Some((first, rest)) = bytes.split_first_chunk::<HEADER_LEN>() {
-        let header = Header::parse(*first).expect("ours are of version 1");
+        let header = RecordHeader::parse(*first).expect("version 1");
         let (content, rest) = rest
             .split_at_checked(header.content_length.into())
-            .expect("ours are whole");
+            .expect("a complete record");
         records.push((header, content.to_vec()));
         bytes = &rest[header.padding_length.into()..];
     }
@@ -86,13 +88,13 @@ fn records_of(mut bytes: &[u8]) -> Vec<(Header, Vec<u8>)> {
     records
 }
 
-/// Whatever comes over a connection, records come back: of each request its FCGI_STDOUT, which is a head and a body as CGI has
-/// them, and its end; or nothing more, if the connection is cut.
+/// A FastCGI connection: for any input the output is a sequence of records. Each request has a CGI response in FCGI_STDOUT and
+/// FCGI_END_REQUEST, or the connection closes.
 pub fn connection(bytes: &[u8]) {
-    // Nothing can be kept there, so that nothing is built.
+    // An unusable state directory, so that nothing is built.
     static CONFIG: LazyLock<Config> = LazyLock::new(|| Config {
         dir: "/dev/null/nowhere".into(),
-        ..Config::from_environment().expect("no setting is bad")
+        ..Config::from_env().expect("valid settings")
     });
     let (mut ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     let back = std::thread::scope(|scope| {
@@ -101,32 +103,32 @@ pub fn connection(bytes: &[u8]) {
             let mut back = Vec::new();
             reader.read_to_end(&mut back).map(|_| back)
         });
-        let serve = scope.spawn(|| fastcgi::converse(theirs.into(), &CONFIG));
-        // A responder that cuts the connection leaves the rest unread.
+        let serve = scope.spawn(|| fastcgi::serve_connection(theirs.into(), &CONFIG));
+        // The responder may close the connection before it has read all bytes.
         ours.write_all(bytes).ok();
         ours.shutdown(Shutdown::Write).ok();
-        // How it ended is the responder's to log.
+        // The responder logs its errors itself.
         serve.join().expect("no panic").ok();
         read.join().expect("no panic")
     });
-    // Cut with bytes unread, what came before may be lost with them.
+    // If a socket is closed with unread bytes, sent data may be lost (ECONNRESET).
     if let Ok(back) = back {
-        answers(&records_of(&back));
+        check_responses(&parse_records(&back));
     }
 }
 
-fn answers(records: &[(Header, Vec<u8>)]) {
+fn check_responses(records: &[(RecordHeader, Vec<u8>)]) {
     let (mut stdout, mut ended) = (Vec::new(), false);
     for (header, content) in records {
         match header.record_type {
             RecordType::Stdout if content.is_empty() => ended = true,
             RecordType::Stdout => {
-                assert!(!ended, "something behind the end of FCGI_STDOUT");
+                assert!(!ended, "data after the end of FCGI_STDOUT");
                 stdout.extend_from_slice(content);
             }
             RecordType::EndRequest => {
                 assert!(content.len() == 8 && content[..4] == [0; 4]);
-                // A request that was refused, aborted or never taken in has no answer.
+                // A rejected, aborted or incomplete request has no response.
                 assert!(ended || stdout.is_empty());
                 if !stdout.is_empty() {
                     let (head, _) = front::head::parse(&stdout).expect("a head").expect("a whole one");
@@ -145,62 +147,62 @@ fn answers(records: &[(Header, Vec<u8>)]) {
     }
 }
 
-/// A target prints a path that means the same, of letters that need no escape; what is none is told in letters that harm
-/// nobody.
+/// Targets: a valid target prints as a path that parses to the same target and needs no escapes; an error prints without control
+/// characters.
 pub fn target(bytes: &[u8]) {
     match Target::parse(bytes) {
         Ok(target) => {
             let printed = target.to_string();
-            plain(&printed);
+            assert_needs_no_escape(&printed);
             assert_eq!(Target::parse(printed.as_bytes()).as_ref(), Ok(&target));
             let import = target.import_path();
-            plain(&import);
+            assert_needs_no_escape(&import);
             for element in import.split('/') {
                 assert!(!matches!(element, "" | "." | "..") && !element.starts_with('-'));
             }
-            assert!(!import.contains("..."), "a pattern of packages");
+            assert!(!import.contains("..."), "a package pattern");
             assert!(!target.version().query().starts_with('-'));
         }
         Err(bad) => {
-            harmless(&bad.to_string());
-            harmless(&bad.hint().unwrap_or_default());
+            assert_printable(&bad.to_string());
+            assert_printable(&bad.hint().unwrap_or_default());
         }
     }
 }
 
-/// A platform that a User-Agent tells is one that Go knows, and prints a query that means the same.
+/// User-Agents: a detected platform is one that Go supports, and prints as a query that parses to the same platform.
 pub fn user_agent(bytes: &[u8]) {
-    match platform(&String::from_utf8_lossy(bytes)) {
-        Ok(told) => {
-            assert!(Platform::new(told.os(), told.arch()).is_ok());
-            let wish = Wish::parse(&told.query()).expect("a query that is understood");
-            assert!(wish.platform("").is_ok_and(|again| again == told));
+    match detect_platform(&String::from_utf8_lossy(bytes)) {
+        Ok(detected) => {
+            assert!(Platform::new(detected.os(), detected.arch()).is_ok());
+            let options = BuildOptions::parse(&detected.query()).expect("a valid query");
+            assert!(options.platform("").is_ok_and(|again| again == detected));
         }
-        Err(untold) => {
-            harmless(&untold.to_string());
-            for completed in Wish::default().completed(&untold) {
-                plain(&completed.to_string());
+        Err(undetected) => {
+            assert_printable(&undetected.to_string());
+            for suggestion in BuildOptions::default().suggestions(&undetected) {
+                assert_needs_no_escape(&suggestion.to_string());
             }
         }
     }
 }
 
-/// A query that is understood prints one that means the same.
+/// Queries: a valid query prints as a query that parses to the same options.
 pub fn query(bytes: &[u8]) {
-    match Wish::parse(&String::from_utf8_lossy(bytes)) {
-        Ok(wish) => {
-            let printed = wish.to_string();
-            plain(&printed);
-            assert_eq!(Wish::parse(&printed), Ok(wish));
+    match BuildOptions::parse(&String::from_utf8_lossy(bytes)) {
+        Ok(options) => {
+            let printed = options.to_string();
+            assert_needs_no_escape(&printed);
+            assert_eq!(BuildOptions::parse(&printed), Ok(options));
         }
         Err(bad) => {
-            harmless(&bad.to_string());
-            harmless(&bad.hint());
+            assert_printable(&bad.to_string());
+            assert_printable(&bad.hint());
         }
     }
 }
 
-/// A head is a head whatever follows it, and printed again means the same; none of it is about a connection.
+/// Heads of CGI responses: parsing does not depend on what follows, a head round-trips, and it has no connection headers.
 pub fn head(bytes: &[u8]) {
     let Ok(Some((head, length))) = front::head::parse(bytes) else {
         return;
@@ -221,9 +223,9 @@ pub fn head(bytes: &[u8]) {
     assert_eq!(again, Ok(Some((head, printed.len()))));
 }
 
-/// Conditions, ranges, codings and digests: a size, then lines that are If-None-Match, Range, If-Range, Accept-Encoding,
-/// Want-Repr-Digest, If-Match and If-Modified-Since. What is sent lies within what stands for the program, is announced as what
-/// it is, and no header has a letter that could begin another; no coding and no long digest comes that was not named.
+/// Conditional requests, ranges, codings and digests. Input lines: size, If-None-Match, Range, If-Range, Accept-Encoding,
+/// Want-Repr-Digest, If-Match, If-Modified-Since. The sent range lies within the program, headers describe it and contain only
+/// printable characters, and the coding and digest were requested.
 pub fn served_part(bytes: &[u8]) {
     let mut lines = bytes.splitn(8, |byte| *byte == b'\n');
     let mut text = || {
@@ -243,8 +245,8 @@ pub fn served_part(bytes: &[u8]) {
         if_modified_since: text(),
         ..Request::default()
     };
-    let coding = coding(&request);
-    let response = served(program(size, coding), &request, Guess::Machine);
+    let coding = negotiate_coding(&request);
+    let response = serve(program(size, coding), &request, Cacheability::ByClient);
     let accepted = request.accept_encoding.to_ascii_lowercase();
     let named = |name: &str| accepted.contains(name) || accepted.contains('*');
     assert!(coding.is_none_or(|coding| named(coding.name())));
@@ -258,10 +260,10 @@ pub fn served_part(bytes: &[u8]) {
             "{value:?}"
         );
     }
-    within(&response, size);
+    assert_within(&response, size);
 }
 
-fn within(response: &Response, size: u64) {
+fn assert_within(response: &Response, size: u64) {
     let Body::File { start, len, .. } = response.body else {
         assert!(matches!(response.status.0, 304 | 412 | 416));
         return;
@@ -279,8 +281,8 @@ fn within(response: &Response, size: u64) {
     }
 }
 
-/// What stands for a program: so many bytes, of which nobody reads one.
-fn program(size: u64, coding: Option<Coding>) -> Representation {
+/// A representation of this size. Its content is not read.
+fn program(size: u64, coding: Option<ContentCoding>) -> Representation {
     let description = Description {
         module: "github.com/o/r".to_owned(),
         version: "v1.0.0".to_owned(),
@@ -310,14 +312,14 @@ fn program(size: u64, coding: Option<Coding>) -> Representation {
     }
 }
 
-/// What needs no escape in a path, a header or a shell.
-fn plain(text: &str) {
+/// Asserts that a text needs no escape in a path, a header or a shell.
+fn assert_needs_no_escape(text: &str) {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~+@=&,:!".contains(&byte);
     assert!(text.bytes().all(safe), "{text:?}");
 }
 
-/// What may be shown in a terminal and a log.
-fn harmless(text: &str) {
+/// Asserts that a text has no control or bidirectional formatting characters.
+fn assert_printable(text: &str) {
     let turning = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     assert!(
         !text.contains(|letter: char| letter.is_control() || turning(letter)),

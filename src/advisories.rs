@@ -1,5 +1,5 @@
-//! What is known to be wrong with a program: looked up in the index of the vulnerability database, and cached beside the program until
-//! there is a newer index. No request waits for the database.
+//! Known vulnerabilities of a program, from the index of the Go vulnerability database. The result is cached beside the program until
+//! the index changes. No request waits for the database to be downloaded.
 
 use std::fs;
 use std::io;
@@ -9,60 +9,62 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Reason, Refusal};
-use crate::config::{Config, Vulnerable};
+use crate::config::{Config, VulnerabilityPolicy};
+use crate::error::{Error, Reason};
 use crate::golang::build_info::BuildInfo;
-use crate::golang::vulnerabilities::{self, Database, Finding, Linked, STANDARD_LIBRARY, newest};
+use crate::golang::vulnerabilities::{
+    self, DatabaseVersion, Finding, STANDARD_LIBRARY, VulnerabilityQuery, newest,
+};
 use crate::golang::vulnerability_database::{FRESH_FOR, begin_refresh};
 use crate::store::file::{read_json, replace};
 use crate::store::table::age;
 use crate::store::{Artifact, Store};
 
-/// Under which licence the entries are, and where they come from.
+/// Origin and licence of the entries.
 const SOURCE: &str = "Go vulnerability database, https://go.dev/security/vuln, licence CC BY 4.0";
 
-/// What is known of the modules that are linked into a program, and of its standard library.
+/// Known vulnerabilities of the modules linked into a program, and of its standard library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advisories {
-    database: Database,
+    database: DatabaseVersion,
     known: Vec<Finding>,
 }
 
-/// What is cached beside a program.
+/// The result that is cached beside a program.
 #[derive(Serialize, Deserialize)]
-struct Cached {
-    /// The index that it was looked up in.
-    index: Stamp,
+struct CachedAdvisories {
+    /// The index that was used.
+    index: IndexStamp,
     /// `None` for a program that has no build information.
     advisories: Option<Advisories>,
 }
 
-/// Distinguishes an index from the one before.
+/// Identifies one version of the index file.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+struct IndexStamp {
     inode: u64,
     size: u64,
     seconds: i64,
     nanoseconds: i64,
 }
 
-/// What is known of a program.
+/// Whether a program has known vulnerabilities.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
-    /// The operator does not want it looked up.
-    NotAsked,
-    /// There is no database yet, or none that can be read.
-    Nothing,
-    /// This.
-    Of(Advisories),
+pub enum VulnerabilityStatus {
+    /// The operator turned the lookup off.
+    NotChecked,
+    /// The database is missing or unreadable.
+    Unknown,
+    /// The program was looked up in the database.
+    Checked(Advisories),
 }
 
-/// What is known of this program now. An old database is used, and a newer one fetched by another process.
-pub fn known(artifact: &Artifact, config: &Config, store: &Store) -> Known {
-    if config.vulnerable == Vulnerable::Off {
-        return Known::NotAsked;
+/// Looks up a program in the current index. If the index is old, another process is started to fetch a newer one.
+pub fn check_vulnerabilities(artifact: &Artifact, config: &Config, store: &Store) -> VulnerabilityStatus {
+    if config.vulnerable == VulnerabilityPolicy::Off {
+        return VulnerabilityStatus::NotChecked;
     }
-    let index = vulnerabilities::index(store);
+    let index = vulnerabilities::index_path(store);
     let metadata = fs::metadata(&index);
     let changed = metadata
         .as_ref()
@@ -72,50 +74,56 @@ pub fn known(artifact: &Artifact, config: &Config, store: &Store) -> Known {
         begin_refresh(store);
     }
     let Ok(metadata) = metadata else {
-        return Known::Nothing;
+        return VulnerabilityStatus::Unknown;
     };
-    let stamp = Stamp {
+    let stamp = IndexStamp {
         inode: metadata.ino(),
         size: metadata.size(),
         seconds: metadata.mtime(),
         nanoseconds: metadata.mtime_nsec(),
     };
-    let advisories = cached(artifact, &index, stamp);
+    let advisories = look_up_cached(artifact, &index, stamp);
     advisories
         .inspect_err(|error| log::warn!("cannot look up known vulnerabilities: {error}"))
         .ok()
         .flatten()
-        .map_or(Known::Nothing, Known::Of)
+        .map_or(VulnerabilityStatus::Unknown, VulnerabilityStatus::Checked)
 }
 
-fn cached(artifact: &Artifact, index: &Path, stamp: Stamp) -> io::Result<Option<Advisories>> {
-    let place = artifact.path.with_file_name("vulnerabilities.json");
-    let cached: Option<Cached> = read_json(&place);
+/// `None` if the program has no build information.
+fn look_up_cached(artifact: &Artifact, index: &Path, stamp: IndexStamp) -> io::Result<Option<Advisories>> {
+    let path = artifact.path.with_file_name("vulnerabilities.json");
+    let cached: Option<CachedAdvisories> = read_json(&path);
     if let Some(cached) = cached.filter(|cached| cached.index == stamp) {
         return Ok(cached.advisories);
     }
     let info = BuildInfo::read(&artifact.file)?;
     let advisories = info
-        .map(|info| vulnerabilities::look(index, &Linked::of(&artifact.meta, &info)))
+        .map(|info| {
+            vulnerabilities::find_vulnerabilities(
+                index,
+                &VulnerabilityQuery::for_program(&artifact.meta, &info),
+            )
+        })
         .transpose()?
         .map(|(database, known)| Advisories { database, known });
-    let cached = Cached {
+    let cached = CachedAdvisories {
         index: stamp,
         advisories,
     };
-    // Where it cannot be kept it is looked up again.
-    replace(&place, &serde_json::to_vec(&cached)?)
-        .unwrap_or_else(|error| log::warn!("cannot write {}: {error}", place.display()));
+    // A result that cannot be cached is looked up again for the next request.
+    replace(&path, &serde_json::to_vec(&cached)?)
+        .unwrap_or_else(|error| log::warn!("cannot write {}: {error}", path.display()));
     Ok(cached.advisories)
 }
 
-impl Known {
-    /// `Gox-Vulnerabilities`: how many, and the date of the database.
+impl VulnerabilityStatus {
+    /// The value of `Gox-Vulnerabilities`: the number, and the date of the database.
     pub fn header(&self) -> Option<String> {
         match self {
-            Known::NotAsked => None,
-            Known::Nothing => Some("unknown".to_owned()),
-            Known::Of(advisories) => Some(format!(
+            VulnerabilityStatus::NotChecked => None,
+            VulnerabilityStatus::Unknown => Some("unknown".to_owned()),
+            VulnerabilityStatus::Checked(advisories) => Some(format!(
                 "{}; db={}",
                 advisories.known.len(),
                 advisories.database.date
@@ -123,74 +131,75 @@ impl Known {
         }
     }
 
-    /// All of it, for the `.json` beside a program.
+    /// All findings, for the `.json` sidecar.
     pub fn json(&self) -> Value {
         match self {
-            Known::NotAsked | Known::Nothing => Value::Null,
-            Known::Of(advisories) => json!({
+            VulnerabilityStatus::NotChecked | VulnerabilityStatus::Unknown => Value::Null,
+            VulnerabilityStatus::Checked(advisories) => json!({
                 "source": SOURCE,
                 "database": advisories.database,
                 "known": advisories.known,
-                "repaired_by": advisories.repairs().into_iter().collect::<serde_json::Map<_, _>>(),
+                "repaired_by": advisories.fixed_versions().into_iter().collect::<serde_json::Map<_, _>>(),
             }),
         }
     }
 
-    /// For a person; `None` where there is nothing to say.
+    /// A summary for a person at a terminal.
     pub fn sentence(&self) -> Option<String> {
-        let Known::Of(advisories) = self else { return None };
-        let Database { date, .. } = &advisories.database;
+        let VulnerabilityStatus::Checked(advisories) = self else {
+            return None;
+        };
+        let DatabaseVersion { date, .. } = &advisories.database;
         Some(match advisories.known.len() {
             0 => {
-                format!("No vulnerability is known of what is linked (Go vulnerability database of {date}).")
+                format!("No known vulnerabilities in the linked code (Go vulnerability database of {date}).")
             }
             number => format!(
-                "{number} known vulnerabilities in what is linked (Go vulnerability database of {date}):\n  {}",
+                "{number} known vulnerabilities in the linked code (Go vulnerability database of {date}):\n  {}",
                 advisories.lines().join("\n  ")
             ),
         })
     }
 
-    /// Refuses a program of which any is known, where the operator wants that. An unknown state is no reason.
-    pub fn permit(&self, config: &Config) -> Result<(), Refusal> {
+    /// Fails for a program with known vulnerabilities if the operator refuses those. An unknown status is accepted.
+    pub fn check_policy(&self, config: &Config) -> Result<(), Error> {
         match self {
-            Known::Of(advisories)
-                if config.vulnerable == Vulnerable::Refuse && !advisories.known.is_empty() =>
+            VulnerabilityStatus::Checked(advisories)
+                if config.vulnerable == VulnerabilityPolicy::Refuse && !advisories.known.is_empty() =>
             {
-                Err(Refusal::new(Reason::KnownVulnerabilities).detail(advisories.lines().join("\n")))
+                Err(Error::new(Reason::KnownVulnerabilities).detail(advisories.lines().join("\n")))
             }
-            Known::NotAsked | Known::Nothing | Known::Of(_) => Ok(()),
+            VulnerabilityStatus::NotChecked
+            | VulnerabilityStatus::Unknown
+            | VulnerabilityStatus::Checked(_) => Ok(()),
         }
     }
 }
 
 impl Advisories {
-    /// The newest of the versions that repair something, by module. The version of Go is that of the `stdlib`.
-    fn repairs(&self) -> Vec<(String, Value)> {
+    /// For each module, the version that fixes all findings that have a fix. That of `stdlib` is a version of Go.
+    fn fixed_versions(&self) -> Vec<(String, Value)> {
         let mut modules: Vec<&str> = self.known.iter().map(|finding| finding.module.as_str()).collect();
         modules.sort_unstable();
         modules.dedup();
-        let repair = |module: &str| {
+        let fix = |module: &str| {
             let of = self.known.iter().filter(|finding| finding.module == module);
             newest(of.filter_map(|finding| finding.fixed.as_deref()))
         };
-        let repairs = modules.into_iter().map(|module| (module, repair(module)));
-        repairs
+        let fixes = modules.into_iter().map(|module| (module, fix(module)));
+        fixes
             .filter_map(|(module, version)| Some((module.to_owned(), json!(version?))))
             .collect()
     }
 
-    /// A finding a line.
+    /// One line for each finding.
     fn lines(&self) -> Vec<String> {
         let line = |finding: &Finding| {
             let module = match finding.module.as_str() {
                 STANDARD_LIBRARY => finding.version.clone(),
                 module => format!("{module} {}", finding.version),
             };
-            let fixed = finding
-                .fixed
-                .as_ref()
-                .map(|fixed| format!(", repaired by {fixed}"));
+            let fixed = finding.fixed.as_ref().map(|fixed| format!(", fixed in {fixed}"));
             let unreviewed = if finding.reviewed { "" } else { ", unreviewed" };
             let fixed = fixed.unwrap_or_default();
             format!("{} {module}{fixed}{unreviewed}: {}", finding.id, finding.summary)

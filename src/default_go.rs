@@ -1,44 +1,46 @@
-//! The Go that serves a request: the installed one, or the one that gox-server downloads. A program that is built needs neither.
+//! Finds the Go for a request: the installed one, or one that gox-server downloads. Programs in the store are served without either.
 
-use crate::answer::Refusal;
-use crate::asked::{Platform, Target, Wish};
-use crate::build::{Recipe, kept};
-use crate::config::{Config, Patience};
+use crate::builder::{Recipe, find_artifact};
+use crate::config::{Config, Deadlines};
+use crate::error::Error;
 use crate::golang::Toolchain;
-use crate::golang::command::Go;
-use crate::golang::toolchain::{brought, versions};
-use crate::meaning::known_meaning;
+use crate::golang::run::command::Go;
+use crate::golang::toolchain::{managed, versions};
+use crate::parse::{BuildOptions, Platform, Target};
+use crate::policy::resolve_cached;
 use crate::store::Store;
+use crate::store::budget::Client;
 
-/// Finds the default Go. Where it is gone, the last one is returned if it built this program; otherwise one is downloaded.
-pub fn default_go(
+/// Finds the default Go. If it is missing, returns the previous default if that built this program, and downloads one otherwise.
+pub fn find_default_go(
     config: &Config,
     store: &Store,
-    patience: Patience,
+    deadlines: Deadlines,
+    client: &Client,
     target: &Target,
     platform: &Platform,
-    wish: &Wish,
-) -> Result<Toolchain, Refusal> {
+    options: &BuildOptions,
+) -> Result<Toolchain, Error> {
     if let Ok(toolchain) = Toolchain::find(config, store) {
         return Ok(toolchain);
     }
     let is_built = |toolchain: &Toolchain| {
-        let go = Go {
-            config,
-            store,
-            toolchain,
-            patience,
-            client: None,
+        let go = Go::for_client(config, store, toolchain, deadlines, client);
+        let recipe = || -> Result<Recipe, Error> {
+            let resolved = resolve_cached(go, target)?;
+            let version = versions::choose(go, options.go, resolved.min_go)?;
+            Recipe::new(
+                resolved,
+                platform.clone(),
+                version,
+                options.clone(),
+                config.recipe,
+            )
         };
-        let recipe = || -> Result<Recipe, Refusal> {
-            let resolved = known_meaning(go, target)?;
-            let version = versions::choose(go, wish.go, resolved.needs)?;
-            Recipe::new(resolved, platform.clone(), version, wish.clone(), config.recipe)
-        };
-        recipe().is_ok_and(|recipe| kept(&recipe, store).is_some())
+        recipe().is_ok_and(|recipe| find_artifact(&recipe, store).is_some())
     };
-    match Toolchain::last_default(store).filter(is_built) {
+    match Toolchain::load_last_default(store).filter(is_built) {
         Some(toolchain) => Ok(toolchain),
-        None => brought::default(config, store, &mut brought::until(patience.end())),
+        None => managed::ensure_default(config, store, &mut managed::wait_until(deadlines.wait_deadline())),
     }
 }

@@ -1,46 +1,51 @@
-//! gox-server started once more, as a process that outlives this one: it holds a lock as its standard input, another as its
-//! standard output, and gets the operator's settings and nothing of the request.
+//! Starts gox-server as a process that outlives this one. It holds one lock as its stdin, optionally another as its stdout, and gets
+//! the operator's settings, but nothing of the request.
 
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
-use crate::config::inherited;
+use crate::config::inheritable_environment;
+use crate::hidden_command::HiddenCommand;
 use crate::store::Store;
+use crate::store::layout;
 use crate::store::lock::Lock;
 
-/// Starts `gox-server ARGUMENTS`. The locks are its own from then on, and free when it ends, however it ends.
-pub fn start(arguments: &[&str], lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
+/// Starts a command as a process of its own and gives it the locks. The kernel releases them when that process ends, however it ends.
+pub fn start(command: &HiddenCommand, lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
     let log = OpenOptions::new().create(true).append(true).open(log)?;
-    let mut child = Command::new("/proc/self/exe")
-        .args(arguments)
-        // With the request's variables it would take itself for a CGI program.
+    let mut child = command
+        .command(Path::new("/proc/self/exe"))
+        // With the variables of a CGI request it would choose the CGI mode.
         .env_clear()
-        .envs(inherited())
+        .envs(inheritable_environment())
         .stdin(Stdio::from(lock.into_file()))
         .stdout(other.map_or(Stdio::null(), |lock| Stdio::from(lock.into_file())))
         .stderr(Stdio::from(log))
         .spawn()?;
-    // Whoever started a process has to take note of its end, if it lives so long.
-    // Without a thread for that its number stays taken until this process ends: the build is no worse for it.
+    // A thread waits for the child, or it would stay a zombie while this process lives. Without a thread only that is lost.
     thread::Builder::new().spawn(move || child.wait()).ok();
     Ok(())
 }
 
-/// Starts one that nobody waits for, unless the lock is another's. That it cannot be started is for the log alone.
-pub fn begin(arguments: &[&str], lock: io::Result<Option<Lock>>, log: &Path) {
-    let begun = lock.and_then(|lock| match lock {
-        Some(lock) => start(arguments, lock, None, log),
+/// Starts a command that no request waits for, unless another process holds the lock. Failures are logged.
+pub fn start_if_locked(command: &HiddenCommand, lock: io::Result<Option<Lock>>, log: &Path) {
+    let started = lock.and_then(|lock| match lock {
+        Some(lock) => start(command, lock, None, log),
         None => Ok(()),
     });
-    if let Err(error) = begun {
-        log::warn!("cannot begin to {}: {error}", arguments.join(" "));
+    if let Err(error) = started {
+        log::warn!("cannot start {}: {error}", command.name());
     }
 }
 
-/// Has a process of its own keep the state below its cap, if it is time again.
-pub fn begin_eviction(store: &Store) {
-    begin(&["evict"], store.time_to_evict(), &store.log());
+/// Starts an eviction in the background, if one is due.
+pub fn start_eviction(store: &Store) {
+    start_if_locked(
+        &HiddenCommand::Evict,
+        store.try_acquire_eviction(),
+        &store.path(layout::LOG),
+    );
 }

@@ -1,306 +1,296 @@
-//! `gox-server doctor`: what works here, what does not, and what that costs. A table for a person at 2 a.m.
+//! `gox-server doctor`: checks the installation and prints a table of what works and what does not. Servers log the same checks.
 
 use std::io;
 use std::time::Duration;
 
-use crate::config::{Config, Misspelt, SandboxPolicy, Vulnerable, WhichGo, hide_userinfo};
-use crate::golang::toolchain::{brought, fetch, pins};
-use crate::golang::work::Work;
-use crate::golang::{Toolchain, vulnerabilities};
-use crate::sandbox::enter::{LAST, STEPS};
-use crate::sandbox::layer::Holds;
+use crate::config::{Config, GoChoice, SandboxPolicy, UnknownSetting, VulnerabilityPolicy, hide_userinfo};
+use crate::golang::Toolchain;
+use crate::golang::toolchain::{fetch, managed, pins};
+use crate::golang::vulnerabilities;
+use crate::sandbox::enter::{LAST_STEP, STEPS};
+use crate::sandbox::layer::Enforcement;
 use crate::sandbox::layers::Layers;
 use crate::store::Store;
+use crate::store::work_dir::WorkDir;
 
-/// One thing that was looked at.
-struct Finding {
+/// The result of one check: a row of the table.
+struct CheckResult {
     works: bool,
     what: &'static str,
     found: String,
 }
 
-/// Who goes into a cell.
-const CELLS: [&str; 2] = ["driver", "tool"];
+impl CheckResult {
+    fn new(works: bool, what: &'static str, found: impl Into<String>) -> CheckResult {
+        let found = found.into();
+        CheckResult { works, what, found }
+    }
+}
 
-/// Only what was asked for before can be served then.
-const NO_PROXY: &str = "none: set GOX_GOPROXY or GOPROXY (direct is left out)";
+/// The roles of processes in cells, and their rows.
+const ROLES: [&str; 2] = ["driver", "tool"];
 
-/// How long a module proxy may take to answer `doctor`, which a person waits for.
-const PROXY_WITHIN: Duration = Duration::from_secs(5);
-/// What became known overnight is worth a line, and stops no server.
+/// Without a module proxy, only what is in the store can be served.
+const NO_PROXY: &str = "none: set GOX_GOPROXY or GOPROXY (direct is not used)";
+
+/// The timeout for a module proxy, while a person waits.
+const PROXY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The row for vulnerabilities of Go itself. One that was published overnight does not stop a server.
 const ADVISORIES: &str = "advisories";
 
-/// What was set and is no setting: worth a line, and no reason not to serve.
+/// The row for variables that look like settings but are not. They do not stop a server.
 const UNKNOWN: &str = "unknown";
 
-/// Prints the table; says whether everything works that is needed to serve. A layer of a cell that is missing is needed where
-/// the operator says so (GOX_SANDBOX).
-pub fn doctor(config: &Config) -> bool {
-    let findings = findings(config);
-    for finding in &findings {
+/// Prints the table. Returns whether all requirements for serving are met. Layers of cells are required only with
+/// GOX_SANDBOX=require.
+pub fn run(config: &Config) -> bool {
+    let results = check_all(config);
+    for result in &results {
         println!(
             "{} {:<12} {}",
-            if finding.works { "✓" } else { "✗" },
-            finding.what,
-            finding.found
+            if result.works { "✓" } else { "✗" },
+            result.what,
+            result.found
         );
     }
-    println!("\nA cell is entered in this order:");
-    let steps = STEPS.iter().map(|(step, _)| *step).chain([LAST]);
+    println!("\nA process enters its cell in these steps:");
+    let steps = STEPS.iter().map(|(step, _)| *step).chain([LAST_STEP]);
     for (number, step) in steps.enumerate() {
         println!("{:>3}. {step}", number + 1);
     }
-    let layers_needed = config.sandbox == SandboxPolicy::Require;
-    let is_needed = |finding: &Finding| {
-        ![UNKNOWN, ADVISORIES].contains(&finding.what) && (layers_needed || !CELLS.contains(&finding.what))
+    let layers_required = config.sandbox == SandboxPolicy::Require;
+    let is_required = |result: &CheckResult| {
+        ![UNKNOWN, ADVISORIES].contains(&result.what) && (layers_required || !ROLES.contains(&result.what))
     };
-    findings.iter().filter(|f| is_needed(f)).all(|f| f.works)
+    results
+        .iter()
+        .filter(|result| is_required(result))
+        .all(|result| result.works)
 }
 
-fn findings(config: &Config) -> Vec<Finding> {
+fn check_all(config: &Config) -> Vec<CheckResult> {
     let store = match Store::open(&config.dir) {
         Ok(store) => store,
         Err(error) => {
             let found = format!(
-                "{}: {error}; name a directory in GOX_DIR that can be written",
+                "{}: {error}; set GOX_DIR to a writable directory",
                 config.dir.display()
             );
-            return vec![Finding {
-                works: false,
-                what: "state",
-                found,
-            }];
+            return vec![CheckResult::new(false, "state", found)];
         }
     };
-    let mut findings = vec![Finding {
-        works: true,
-        what: "state",
-        found: config.dir.display().to_string(),
-    }];
-    findings.extend(go(config, &store));
-    findings.extend(cells(&store));
+    let mut results = vec![CheckResult::new(true, "state", config.dir.display().to_string())];
+    results.extend(check_go(config, &store));
+    results.extend(check_cells(&store));
     let (limits, memory) = (&config.limits, config.memory());
     let found = format!(
-        "{} builds at once; {} s, {} MiB a process, {} compilers of {} MiB each, programs up to {} MiB",
+        "{} concurrent builds; {} s, {} MiB per process, {} compilers with {} MiB each, programs up to {} MiB",
         config.builds(),
         limits.wall.as_secs(),
-        memory.most >> 20,
+        memory.process_bytes >> 20,
         memory.compilers,
-        memory.compiler >> 20,
+        memory.compiler_bytes >> 20,
         limits.artifact_bytes >> 20
     );
-    findings.push(Finding {
-        works: true,
-        what: "limits",
-        found,
-    });
-    findings.extend(Misspelt::in_environment().iter().map(|misspelt| Finding {
-        works: false,
-        what: UNKNOWN,
-        found: misspelt.to_string(),
-    }));
-    findings
+    results.push(CheckResult::new(true, "limits", found));
+    results.extend(
+        UnknownSetting::find_in_env()
+            .iter()
+            .map(|unknown| CheckResult::new(false, UNKNOWN, unknown.to_string())),
+    );
+    results
 }
 
-/// The Go that serves who asks for none, where modules come from, and the other versions that are here.
-fn go(config: &Config, store: &Store) -> Vec<Finding> {
+/// Checks the default Go, the module proxy, the checksum database and the downloaded versions of Go.
+fn check_go(config: &Config, store: &Store) -> Vec<CheckResult> {
     let toolchain = match Toolchain::find(config, store) {
         Ok(toolchain) => toolchain,
-        Err(refusal) => return vec![no_go(config, store, refusal.log)],
+        Err(error) => return vec![check_missing_go(config, store, error.log)],
     };
     let proxies = toolchain.proxies(config);
-    let silent: Vec<String> = proxies.split(',').filter_map(silence).collect();
-    let works = silent.is_empty();
+    let errors: Vec<String> = proxies.split(',').filter_map(proxy_error).collect();
+    let works = errors.is_empty();
     let shown = hide_userinfo(&proxies);
-    let sums = toolchain.checksums(config);
-    let mut findings = vec![
-        Finding {
-            works: true,
-            what: "go",
-            found: format!("{} at {}", toolchain.version, toolchain.go.display()),
-        },
-        Finding {
+    let sums = toolchain.sumdb(config);
+    let mut results = vec![
+        CheckResult::new(
+            true,
+            "go",
+            format!("{} at {}", toolchain.version, toolchain.go.display()),
+        ),
+        CheckResult::new(
             works,
-            what: "proxy",
-            found: match (works, toolchain.names_direct(config)) {
+            "proxy",
+            match (works, toolchain.has_direct(config)) {
                 (true, false) => shown,
                 (true, true) => {
-                    format!("{shown} (direct is left out: strangers would choose whom go asks)")
+                    format!(
+                        "{shown} (direct is not used: module authors would choose the servers that go contacts)"
+                    )
                 }
-                (false, _) => silent.join("; "),
+                (false, _) => errors.join("; "),
             },
-        },
-        Finding {
-            works: true,
-            what: "checksums",
-            found: match sums {
-                "off" => "off: what the module proxy serves is believed".to_owned(),
+        ),
+        CheckResult::new(
+            true,
+            "checksums",
+            match sums {
+                "off" => "off: content of the module proxy is not verified".to_owned(),
                 sums => hide_userinfo(sums),
             },
-        },
+        ),
     ];
-    // Where none can be looked for, none can be used: who is to write there says so.
-    let brought = brought::all(store).unwrap_or_default().into_iter();
-    let brought = brought.filter_map(|version| brought::look(config, store, version)?.ok());
-    let others = brought.filter(|other| other.version != toolchain.version);
+    // A directory that cannot be read is reported by the first download that fails.
+    let downloaded = managed::list(store).unwrap_or_default().into_iter();
+    let downloaded = downloaded.filter_map(|version| managed::find(config, store, version)?.ok());
+    let others = downloaded.filter(|other| other.version != toolchain.version);
     let all: Vec<_> = [toolchain.clone()].into_iter().chain(others).collect();
-    findings.extend(all.iter().skip(1).map(|other| Finding {
-        works: true,
-        what: "brought",
-        found: format!("{} at {}", other.version, other.goroot.display()),
+    results.extend(all.iter().skip(1).map(|other| {
+        CheckResult::new(
+            true,
+            "downloaded",
+            format!("{} at {}", other.version, other.goroot.display()),
+        )
     }));
-    findings.push(Finding {
-        works: true,
-        what: ADVISORIES,
-        found: advisories(config, store),
-    });
-    findings.extend(all.iter().filter_map(|go| go.hole(store)).map(|found| Finding {
-        works: false,
-        what: ADVISORIES,
-        found,
-    }));
-    findings
+    results.push(CheckResult::new(
+        true,
+        ADVISORIES,
+        describe_database(config, store),
+    ));
+    results.extend(
+        all.iter()
+            .filter_map(|go| go.known_vulnerability(store))
+            .map(|found| CheckResult::new(false, ADVISORIES, found)),
+    );
+    results
 }
 
-/// Why a module proxy does not answer, if it does not.
-fn silence(proxy: &str) -> Option<String> {
+/// The error of a module proxy that does not answer.
+fn proxy_error(proxy: &str) -> Option<String> {
     if proxy == "off" {
         return Some(NO_PROXY.to_owned());
     }
-    let why = fetch::answers(proxy, PROXY_WITHIN).err()?;
-    // The words may repeat the address.
-    Some(hide_userinfo(&format!("{proxy} does not answer: {why}")))
+    let error = fetch::check_proxy(proxy, PROXY_TIMEOUT).err()?;
+    // The error may contain the URL.
+    Some(hide_userinfo(&format!("{proxy} does not answer: {error}")))
 }
 
-/// Which vulnerability database there is.
-fn advisories(config: &Config, store: &Store) -> String {
-    match (config.vulnerable, vulnerabilities::database(store)) {
-        (Vulnerable::Off, _) => "not looked up (GOX_VULNERABLE=off)".to_owned(),
-        (Vulnerable::Tell | Vulnerable::Refuse, Some(database)) => {
+/// The date of the vulnerability database.
+fn describe_database(config: &Config, store: &Store) -> String {
+    match (config.vulnerable, vulnerabilities::read_database_version(store)) {
+        (VulnerabilityPolicy::Off, _) => "not checked (GOX_VULNERABLE=off)".to_owned(),
+        (VulnerabilityPolicy::Report | VulnerabilityPolicy::Refuse, Some(database)) => {
             format!("Go vulnerability database of {}", database.date)
         }
-        (Vulnerable::Tell | Vulnerable::Refuse, None) => {
-            "no Go vulnerability database yet: it is fetched beside the first program that is served"
-                .to_owned()
+        (VulnerabilityPolicy::Report | VulnerabilityPolicy::Refuse, None) => {
+            "no Go vulnerability database yet: the first request starts its download".to_owned()
         }
     }
 }
 
-/// Without a Go, one is brought: that needs a module proxy.
-fn no_go(config: &Config, store: &Store, log: String) -> Finding {
-    if let (WhichGo::Installed | WhichGo::Own, Err(refusal)) = (&config.go, brought::can_start_one(store)) {
-        return Finding {
-            works: false,
-            what: "go",
-            found: refusal.log,
-        };
+/// Checks whether a missing Go can be downloaded, which needs a module proxy. `error` is why none was found.
+fn check_missing_go(config: &Config, store: &Store, error: String) -> CheckResult {
+    if let (GoChoice::Installed | GoChoice::Own, Err(error)) = (&config.go, managed::check_executable(store))
+    {
+        return CheckResult::new(false, "go", error.log);
     }
     match (&config.go, config.proxy.as_ref().filter(|proxy| *proxy != "off")) {
-        (WhichGo::Installed | WhichGo::Own, Some(proxy)) => Finding {
-            works: true,
-            what: "go",
-            found: format!(
-                "none yet: the first request brings go{} from {}",
+        (GoChoice::Installed | GoChoice::Own, Some(proxy)) => CheckResult::new(
+            true,
+            "go",
+            format!(
+                "none yet: the first request downloads go{} from {}",
                 pins::DEFAULT,
                 hide_userinfo(proxy)
             ),
-        },
-        (WhichGo::Installed | WhichGo::Own, None) => Finding {
-            works: false,
-            what: "go",
-            found: "none, and no module proxy to bring one from: set GOX_GOPROXY, or install Go".to_owned(),
-        },
-        (WhichGo::Named(_), _) => Finding {
-            works: false,
-            what: "go",
-            found: log,
-        },
+        ),
+        (GoChoice::Installed | GoChoice::Own, None) => CheckResult::new(
+            false,
+            "go",
+            "none, and no module proxy to download one from: set GOX_GOPROXY, or install Go",
+        ),
+        (GoChoice::Named(_), _) => CheckResult::new(false, "go", error),
     }
 }
 
-/// The layers of both kinds of cell, and what they mean for the compile cache.
-fn cells(store: &Store) -> Vec<Finding> {
-    let layers = match layers(store) {
+/// Checks the layers of both kinds of cell, and whether builds can share the compile cache.
+fn check_cells(store: &Store) -> Vec<CheckResult> {
+    let layers = match probe_layers(store) {
         Ok(layers) => layers,
         Err(error) => {
-            return vec![Finding {
-                works: false,
-                what: "cells",
-                found: format!("cannot be entered: {error}"),
-            }];
+            return vec![CheckResult::new(
+                false,
+                "cells",
+                format!("cannot be entered: {error}"),
+            )];
         }
     };
-    let mut findings: Vec<_> = layers
+    let mut results: Vec<_> = layers
         .iter()
-        .flat_map(|(who, layers)| layers.0.iter().map(move |layer| (*who, layer)))
-        .map(|(what, layer)| Finding {
-            works: layer.holds == Holds::Fully,
-            what,
-            found: layer.to_string(),
+        .flat_map(|(role, layers)| layers.0.iter().map(move |layer| (*role, layer)))
+        .map(|(role, layer)| {
+            CheckResult::new(layer.enforcement == Enforcement::Full, role, layer.to_string())
         })
         .collect();
-    findings.push(Finding {
-        works: true,
-        what: "cache",
-        found: cache(&layers).to_owned(),
-    });
-    findings
+    results.push(CheckResult::new(true, "cache", describe_cache(&layers)));
+    results
 }
 
-/// Both kinds of cell, by who goes in.
+/// The layers of both kinds of cell, by role.
 type BothLayers = [(&'static str, Layers); 2];
 
-fn layers(store: &Store) -> io::Result<BothLayers> {
-    let work = Work::begin(store, "probe-")?;
-    let [driver, tool] = CELLS;
+fn probe_layers(store: &Store) -> io::Result<BothLayers> {
+    let work = WorkDir::create(store, "probe-")?;
+    let [driver, tool] = ROLES;
     Ok([
-        (driver, Layers::of_driver(work.path())?),
-        (tool, Layers::of_tool(work.path())?),
+        (driver, Layers::probe_driver(work.path())?),
+        (tool, Layers::probe_tool(work.path())?),
     ])
 }
 
-fn cache([_, (_, tool)]: &BothLayers) -> &'static str {
-    if tool.guard_caches() {
-        "builds share one compile cache; of a copy of a module, each has its own"
+fn describe_cache([_, (_, tool)]: &BothLayers) -> &'static str {
+    if tool.can_share_caches() {
+        "builds share one compile cache; builds of module copies have their own"
     } else {
-        "each build has a compile cache of its own, and compiles everything anew"
+        "each build has its own compile cache and compiles everything"
     }
 }
 
-/// What is wrong with the Go that serves, for the log, when a service starts.
+/// Logs problems with the default Go, at the start of a server.
 pub fn log_go(config: &Config) {
-    // Of a state that cannot be opened the cells tell.
+    // [`log_cells`] reports a state directory that cannot be opened.
     let Ok(store) = Store::open(&config.dir) else {
         return;
     };
     let toolchain = match Toolchain::find(config, &store) {
         Ok(toolchain) => toolchain,
-        Err(refusal) => {
-            let finding = no_go(config, &store, refusal.log);
-            if !finding.works {
-                log::error!("{}: {}", finding.what, finding.found);
+        Err(error) => {
+            let result = check_missing_go(config, &store, error.log);
+            if !result.works {
+                log::error!("{}: {}", result.what, result.found);
             }
             return;
         }
     };
-    if let Some(hole) = toolchain.hole(&store) {
-        log::warn!("{hole}");
+    if let Some(warning) = toolchain.known_vulnerability(&store) {
+        log::warn!("{warning}");
     }
     if toolchain.proxies(config) == "off" {
         log::warn!("module proxy: {NO_PROXY}");
     }
 }
 
-/// The same for the log, when a service starts: one line if all is well, else one more for each layer with a hole.
+/// Logs each layer of a cell that is missing, and whether builds share a compile cache, at the start of a server.
 pub fn log_cells(config: &Config) {
-    let layers = match Store::open(&config.dir).and_then(|store| layers(&store)) {
+    let layers = match Store::open(&config.dir).and_then(|store| probe_layers(&store)) {
         Ok(layers) => layers,
         Err(error) => return log::error!("cells cannot be entered: {error}"),
     };
-    for (who, layers) in &layers {
+    for (role, layers) in &layers {
         for layer in layers.missing() {
-            log::warn!("cell of a {who}: {layer}");
+            log::warn!("cell of a {role}: {layer}");
         }
     }
-    log::info!("cells: {}", cache(&layers));
+    log::info!("cells: {}", describe_cache(&layers));
 }

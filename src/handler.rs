@@ -1,139 +1,143 @@
-//! The story of a request:
+//! The path of a request:
 //!
 //! ```text
 //! Request ─► Target + Platform ─► Resolved ─► Recipe ─► BuildKey ─► store ── hit ─────────────► Artifact ─► Response
 //!                                                                     └─ miss ─► queue ─► build ─┘
 //! ```
 
-use crate::answer::refusal::no_state;
-use crate::answer::served::{announced, coding, served};
-use crate::answer::{Audience, Beginning, Reason, Refusal, Response};
-use crate::asked::{Guess, Sidecar, Target, Wish, executable};
-use crate::build::{Recipe, Wait, failed, kept};
-use crate::config::{Config, Patience};
-use crate::default_go::default_go;
-use crate::golang::command::{Go, supports};
-use crate::golang::toolchain::{brought, versions};
-use crate::meaning::meaning;
-use crate::refusals::{bad_path, bad_query, malformed, untold};
+use crate::advisories::check_vulnerabilities;
+use crate::builder::{Recipe, Waiter, find_artifact, find_failure};
+use crate::config::{Config, Deadlines};
+use crate::default_go::find_default_go;
+use crate::error::state_dir_error;
+use crate::error::{Error, Reason};
+use crate::golang::run::command::Go;
+use crate::golang::run::platform::check_platform;
+use crate::golang::toolchain::{managed, versions};
+use crate::parse::{BuildOptions, Cacheability, Sidecar, Target, executable};
+use crate::policy::resolve;
 use crate::request::Request;
+use crate::request_errors::{bad_path_error, bad_query_error, check_request, platform_error};
+use crate::response::program::{negotiate_coding, respond_to_head, serve};
+use crate::response::{EarlyResponse, Response, ResponseSink};
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
-use crate::{advisories, detached, service, sidecars};
+use crate::{detached, service, sidecars};
 
-/// Answers one request, whatever door it came through. While a program is made, the door is told now and then; the build goes
-/// on even if nobody waits any more.
-pub fn answer(request: &Request, config: &Config, door: &mut dyn Audience) -> Response {
-    respond(request, config, door).unwrap_or_else(|refusal| {
-        if let Some(told) = refusal.told_operator() {
-            log::warn!("{}: {told}", refusal.reason.name());
+/// Answers one request. During a build, `sink` is called at intervals; the build continues if the client disconnects.
+pub fn answer(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -> Response {
+    respond(request, config, sink).unwrap_or_else(|error| {
+        if let Some(text) = error.log_text() {
+            log::warn!("{}: {text}", error.reason.name());
         }
-        Response::refusal(&refusal, request)
+        Response::from_error(&error, request)
     })
 }
 
-fn respond(request: &Request, config: &Config, door: &mut dyn Audience) -> Result<Response, Refusal> {
-    if let Some(refusal) = malformed(request) {
-        return Err(refusal);
-    }
-    if let Some(page) = service::page(request, config) {
+fn respond(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -> Result<Response, Error> {
+    check_request(request)?;
+    if let Some(page) = service::answer(request, config) {
         return page;
     }
-    let store = Store::open(&config.dir).map_err(|e| no_state(&config.dir, &e))?;
-    story(request, config, &store, door).inspect_err(|refusal| {
-        store.count(Counter::Refusals);
-        if refusal.reason == Reason::DiskFull {
-            detached::begin_eviction(&store);
+    let store = Store::open(&config.dir).map_err(|e| state_dir_error(&config.dir, &e))?;
+    serve_program(request, config, &store, sink).inspect_err(|error| {
+        store.increment(Counter::Refusals);
+        if error.reason == Reason::DiskFull {
+            detached::start_eviction(&store);
         }
     })
 }
 
-fn story(
+fn serve_program(
     request: &Request,
     config: &Config,
     store: &Store,
-    door: &mut dyn Audience,
-) -> Result<Response, Refusal> {
+    sink: &mut dyn ResponseSink,
+) -> Result<Response, Error> {
     let (path, sidecar) = Sidecar::split(&request.path);
-    let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
-    let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
-    let platform = wish
+    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad))?;
+    let options = BuildOptions::parse(&request.query).map_err(|bad| bad_query_error(&bad))?;
+    let platform = options
         .platform(&request.user_agent)
-        .map_err(|told| untold(&told, &wish, request))?;
+        .map_err(|unknown| platform_error(&unknown, &options, request))?;
 
-    let patience = Patience::of_request(config);
-    let toolchain = default_go(config, store, patience, &target, &platform, &wish)?;
-    supports(&toolchain, &platform)?;
-    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    let go = Go {
-        config,
-        store,
-        toolchain: &toolchain,
-        patience,
-        client: Some(&client),
-    };
-    let resolved = meaning(go, &target)?;
-    let guess = Guess::of(&target, &wish, &resolved.version, config.recipe);
-    let asked = wish.go;
-    let version = versions::choose(go, asked, resolved.needs)?;
-    let mut recipe = Recipe::new(resolved, platform, version, wish, config.recipe)?;
-    let guess = guess.max(recipe.guess());
+    let client = Client::from_address(request.client_address(|peer| config.trusts(peer)));
+    let deadlines = Deadlines::for_request(config);
+    let toolchain = find_default_go(config, store, deadlines, &client, &target, &platform, &options)?;
+    check_platform(&toolchain, &platform)?;
+    let go = Go::for_client(config, store, &toolchain, deadlines, &client);
+    let resolved = resolve(go, &target)?;
+    let cacheability = Cacheability::of_url(&target, &options, &resolved.version, config.recipe);
+    let requested = options.go;
+    let version = versions::choose(go, requested, resolved.min_go)?;
+    let mut recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;
+    let cacheability = cacheability.max(recipe.cacheability());
     if let Some(sidecar) = sidecar {
-        return sidecars::answer(sidecar, &recipe, guess, request, config, store);
+        return sidecars::answer(sidecar, &recipe, cacheability, request, go);
     }
-    let there = kept(&recipe, store);
-    if there.is_none() && request.method == "GET" {
-        let mut wanted = brought::until(patience.end());
-        recipe.go = versions::choose_for_build(go, recipe.go, asked, &mut wanted);
-    }
-    let artifact = match there {
-        Some(artifact) => hit(store, artifact),
-        None if request.method == "HEAD" => return head(&recipe, request, config, store),
-        None => Wait {
-            config,
-            store,
-            client: Some(&client),
-            until: patience.answer_by().filter(|_| !door.begins_in_time()),
-            tell: &mut |_| {
-                door.waits(&Beginning::new(
-                    &recipe.description(),
-                    recipe.resolved.command(),
-                    recipe.resolved.notices.as_ref(),
-                    request,
-                    executable::head(&recipe.platform),
-                ))
-            },
+
+    let artifact = match find_artifact(&recipe, store) {
+        Some(artifact) => {
+            store.increment(Counter::Hits);
+            store.mark_used(&artifact);
+            artifact
         }
-        .artifact(&recipe)
-        .inspect(|_| store.count(Counter::Misses))?,
+        None if request.method == "HEAD" => return announce(&recipe, request, go),
+        None => {
+            let mut is_wanted = managed::wait_until(deadlines.wait_deadline());
+            recipe.go = versions::choose_for_build(go, recipe.go, requested, &mut is_wanted);
+            build(&recipe, request, go, sink)?
+        }
     };
-    let known = advisories::known(&artifact, config, store);
-    known.permit(config)?;
-    let guess = guess.max(artifact.meta.guess());
-    // What has begun is the program as it is.
-    let coding = coding(request).filter(|_| !door.has_begun());
-    let representation = artifact.represented(coding);
+    let vulnerabilities = check_vulnerabilities(&artifact, config, store);
+    vulnerabilities.check_policy(config)?;
+    let cacheability = cacheability.max(artifact.meta.cacheability());
+    // A response that has already started is sent without a content coding.
+    let coding = negotiate_coding(request).filter(|_| !sink.has_started());
+    let representation = artifact.into_representation(coding);
     if representation.is_new {
-        detached::begin_eviction(store);
+        detached::start_eviction(store);
     }
-    Ok(served(representation, request, guess)
+    Ok(serve(representation, request, cacheability)
         .with("Gox-Command", recipe.resolved.command())
-        .noted(recipe.resolved.notices.as_ref())
-        .with_some("Gox-Vulnerabilities", known.header()))
+        .with_notices(recipe.resolved.notices.as_ref())
+        .with_some("Gox-Vulnerabilities", vulnerabilities.header()))
 }
 
-/// HEAD builds nothing: what is not there is announced, unless it is known that a build would fail.
-fn head(recipe: &Recipe, request: &Request, config: &Config, store: &Store) -> Result<Response, Refusal> {
-    match failed(recipe, config, store).filter(|refusal| refusal.reason.is_kept()) {
-        Some(refusal) => Err(refusal),
-        None => Ok(announced(&recipe.description(), request)
+/// Waits for the program, and starts a build if none is under way.
+fn build(
+    recipe: &Recipe,
+    request: &Request,
+    go: Go<'_>,
+    sink: &mut dyn ResponseSink,
+) -> Result<Artifact, Error> {
+    let mut waiter = Waiter {
+        go,
+        deadline: go
+            .deadlines
+            .response_deadline()
+            .filter(|_| !sink.sends_early_response()),
+        on_stage: &mut |_| {
+            sink.keep_alive(&EarlyResponse::new(
+                &recipe.description(),
+                recipe.resolved.command(),
+                recipe.resolved.notices.as_ref(),
+                request,
+                executable::expected_header(&recipe.platform),
+            ))
+        },
+    };
+    let artifact = waiter.obtain(recipe)?;
+    go.store.increment(Counter::Misses);
+    Ok(artifact)
+}
+
+/// Answers HEAD for a program that is not built. It never starts a build, but reports a cached failure.
+fn announce(recipe: &Recipe, request: &Request, go: Go<'_>) -> Result<Response, Error> {
+    match find_failure(recipe, go.config, go.store).filter(|error| error.reason.is_cacheable()) {
+        Some(error) => Err(error),
+        None => Ok(respond_to_head(&recipe.description(), request)
             .with("Gox-Command", recipe.resolved.command())
-            .noted(recipe.resolved.notices.as_ref())),
+            .with_notices(recipe.resolved.notices.as_ref())),
     }
-}
-
-fn hit(store: &Store, artifact: Artifact) -> Artifact {
-    store.count(Counter::Hits);
-    store.mark_used(&artifact);
-    artifact
 }

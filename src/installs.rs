@@ -1,49 +1,54 @@
-//! `/-/install/OWNER/REPO` and `/-/install.ps1/OWNER/REPO`: what the target means is looked up, and nothing is built.
+//! Answers `/-/install/OWNER/REPO` and `/-/install.ps1/OWNER/REPO`. The target is resolved, but not built.
 
-use crate::answer::install::{Installed, Shell};
-use crate::answer::refusal::no_state;
-use crate::answer::{Notices, Refusal, Response};
-use crate::asked::{Platform, Target, Wish};
-use crate::config::{Config, Patience};
+use crate::config::{Config, Deadlines};
+use crate::error::Error;
+use crate::error::state_dir_error;
 use crate::golang::Resolved;
-use crate::golang::command::Go;
-use crate::golang::toolchain::brought;
-use crate::meaning::meaning;
-use crate::refusals::{bad_path, bad_query};
+use crate::golang::run::command::Go;
+use crate::golang::toolchain::managed;
+use crate::notices::Notices;
+use crate::parse::{BuildOptions, Platform, Target};
+use crate::policy::resolve;
 use crate::request::Request;
+use crate::request_errors::{bad_path_error, bad_query_error};
+use crate::response::Response;
+use crate::response::install::{InstallScript, Shell};
 use crate::store::Store;
 use crate::store::budget::Client;
 
-/// The script of this path, if the path is one's.
-pub fn script(request: &Request, config: &Config) -> Option<Result<Response, Refusal>> {
-    let (shell, path) = Shell::of(&request.path)?;
-    // What to type instead is to be installed too.
-    Some(install(shell, path, request, config).map_err(|refusal| refusal.below(shell.place())))
+/// Answers if this is the path of an install script.
+pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Error>> {
+    let (shell, path) = Shell::parse_path(&request.path)?;
+    // Links in an error lead to install scripts too.
+    Some(
+        render_script(shell, path, request, config)
+            .map_err(|error| error.with_links_under(shell.path_prefix())),
+    )
 }
 
-fn install(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Result<Response, Refusal> {
-    let target = Target::parse(path).map_err(|bad| bad_path(&bad))?;
-    let wish = Wish::parse(&request.query).map_err(|bad| bad_query(&bad))?;
-    if let (Some(os), Some(arch)) = (&wish.os, &wish.arch) {
-        Platform::new(os, arch).map_err(|bad| bad_query(&bad.into()))?;
+fn render_script(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Result<Response, Error> {
+    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad))?;
+    let options = BuildOptions::parse(&request.query).map_err(|bad| bad_query_error(&bad))?;
+    if let (Some(os), Some(arch)) = (&options.os, &options.arch) {
+        Platform::new(os, arch).map_err(|bad| bad_query_error(&bad.into()))?;
     }
-    let resolved = resolved(&target, request, config)?;
-    let query = wish.to_string();
-    let typed = match query.as_str() {
+    let resolved = resolve_for_client(&target, request, config)?;
+    let query = options.to_string();
+    let target = match query.as_str() {
         "" => target.to_string(),
         query => format!("{target}?{query}"),
     };
-    let name = wish.name.as_ref().map(ToString::to_string);
+    let name = options.name.as_ref().map(ToString::to_string);
     let name = name.as_deref().unwrap_or_else(|| resolved.name());
-    let file = wish.os.map(|os| Platform::executable_on(&os, name));
+    let file = options.os.map(|os| Platform::executable_name_on(&os, name));
     let notices = resolved.notices.as_ref().map(Notices::sentences);
     let mut notices = notices.unwrap_or_default();
-    if wish.recipe.is_none() && resolved.release.as_ref().is_ok_and(|builds| !builds.is_empty()) {
-        notices.push("For its author's release build add ?recipe=release.".to_owned());
+    if options.recipe.is_none() && resolved.release.as_ref().is_ok_and(|builds| !builds.is_empty()) {
+        notices.push("To get the author's release build, add ?recipe=release.".to_owned());
     }
-    let text = shell.script(&Installed {
-        server: &request.address(),
-        target: &typed,
+    let text = shell.render(&InstallScript {
+        server: &request.base_url(),
+        target: &target,
         exact: &resolved.path(),
         query: &query,
         file: file.as_deref().unwrap_or_default(),
@@ -55,17 +60,17 @@ fn install(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Res
     Ok(response.with("Cache-Control", "no-store"))
 }
 
-fn resolved(target: &Target, request: &Request, config: &Config) -> Result<Resolved, Refusal> {
-    let store = Store::open(&config.dir).map_err(|e| no_state(&config.dir, &e))?;
-    let patience = Patience::of_request(config);
-    let toolchain = brought::default(config, &store, &mut brought::until(patience.end()))?;
-    let client = Client::of(request.client_address(|peer| config.trusts(peer)));
-    let go = Go {
+fn resolve_for_client(target: &Target, request: &Request, config: &Config) -> Result<Resolved, Error> {
+    let store = Store::open(&config.dir).map_err(|e| state_dir_error(&config.dir, &e))?;
+    let deadlines = Deadlines::for_request(config);
+    let toolchain = managed::ensure_default(
         config,
-        store: &store,
-        toolchain: &toolchain,
-        patience,
-        client: Some(&client),
-    };
-    meaning(go, target)
+        &store,
+        &mut managed::wait_until(deadlines.wait_deadline()),
+    )?;
+    let client = Client::from_address(request.client_address(|peer| config.trusts(peer)));
+    resolve(
+        Go::for_client(config, &store, &toolchain, deadlines, &client),
+        target,
+    )
 }

@@ -1,4 +1,4 @@
-//! The log, on stderr: one line per request and per build, as text or as JSON, which no stranger's text can split.
+//! The log on stderr, as text or JSON. Each record is one line, even if it quotes untrusted text.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -6,25 +6,32 @@ use std::time::SystemTime;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
 
-use crate::answer::Response;
-use crate::answer::refusal::turns;
-use crate::config::LogFormat;
+use crate::config::{Config, LogFormat};
 use crate::request::Request;
+use crate::response::Response;
+use crate::text::is_bidi_control;
 
-/// Starts it for this process.
+/// Reads the settings and starts the log in the format that they name.
+pub fn configure() -> Result<Config, String> {
+    let config = Config::from_env().map_err(|bad| bad.to_string())?;
+    start(config.log);
+    Ok(config)
+}
+
+/// Starts the log of this process.
 pub fn start(format: LogFormat) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env();
     builder.format(move |out, record| match format {
-        LogFormat::Text => writeln!(out, "{}", text(record)),
-        LogFormat::Json => writeln!(out, "{}", json(record)),
+        LogFormat::Text => writeln!(out, "{}", format_text(record)),
+        LogFormat::Json => writeln!(out, "{}", format_json(record)),
     });
-    // A second start would be a second mode in one process, which there is not.
+    // Fails only if it was started before, and a process starts it once.
     builder.try_init().ok();
 }
 
-/// The line of a request that has its answer. `client` is who asked, as far as proxies are trusted.
-pub fn answered(request: &Request, client: &str, response: &Response, seconds: f64) {
+/// Logs a request and its response. `client` is the address from [`Request::client_address`].
+pub fn log_request(request: &Request, client: &str, response: &Response, seconds: f64) {
     let path = String::from_utf8_lossy(&request.path);
     let reason = response.header("Gox-Reason").unwrap_or("-");
     let query = if request.query.is_empty() { "" } else { "?" };
@@ -39,15 +46,15 @@ pub fn answered(request: &Request, client: &str, response: &Response, seconds: f
     );
 }
 
-fn text(record: &Record<'_>) -> String {
-    let fields = Fields::of(record);
+fn format_text(record: &Record<'_>) -> String {
+    let fields = RecordFields::read(record);
     let level = record.level().as_str().to_lowercase();
     let pairs = fields.0.iter().map(|(name, value)| format!(" {name}={value}"));
     let pairs = pairs.collect::<String>();
-    one_line(&format!("{} {level} {}{pairs}", now(), record.args()))
+    escape_controls(&format!("{} {level} {}{pairs}", now(), record.args()))
 }
 
-fn json(record: &Record<'_>) -> String {
+fn format_json(record: &Record<'_>) -> String {
     let mut object = serde_json::Map::new();
     let known = [
         ("time", now()),
@@ -58,42 +65,42 @@ fn json(record: &Record<'_>) -> String {
     object.extend(
         pairs
             .into_iter()
-            .chain(Fields::of(record).0)
-            .map(|(name, value)| (name, one_line(&value).into())),
+            .chain(RecordFields::read(record).0)
+            .map(|(name, value)| (name, escape_controls(&value).into())),
     );
     serde_json::Value::Object(object).to_string()
 }
 
-/// Seconds are enough to find a line by; in UTC (RFC 3339).
+/// The time in UTC (RFC 3339), in seconds.
 fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
-/// No control character, so no second line and no moved cursor; and nothing that turns the direction of writing around.
-fn one_line(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() || turns(c) {
+/// Escapes control characters, which could start a line or move the cursor, and bidirectional controls.
+fn escape_controls(text: &str) -> String {
+    let escaped = |c: char| {
+        if c.is_control() || is_bidi_control(c) {
             c.escape_default().collect()
         } else {
             vec![c]
         }
     };
-    text.chars().flat_map(shown).collect()
+    text.chars().flat_map(escaped).collect()
 }
 
 #[derive(Default)]
-struct Fields(Vec<(String, String)>);
+struct RecordFields(Vec<(String, String)>);
 
-impl Fields {
-    fn of(record: &Record<'_>) -> Fields {
-        let mut fields = Fields::default();
-        // The visitor below has no failure to report.
+impl RecordFields {
+    fn read(record: &Record<'_>) -> RecordFields {
+        let mut fields = RecordFields::default();
+        // The visitor below never fails.
         record.key_values().visit(&mut fields).ok();
         fields
     }
 }
 
-impl<'kvs> VisitSource<'kvs> for Fields {
+impl<'kvs> VisitSource<'kvs> for RecordFields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         self.0.push((key.to_string(), value.to_string()));
         Ok(())
@@ -102,11 +109,11 @@ impl<'kvs> VisitSource<'kvs> for Fields {
 
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::escape_controls;
 
     #[test]
-    fn a_line_stays_one_line() {
-        assert_eq!(one_line("a\nb\x1b[31m\u{9b}"), "a\\nb\\u{1b}[31m\\u{9b}");
-        assert_eq!(one_line("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
+    fn control_characters_are_escaped() {
+        assert_eq!(escape_controls("a\nb\x1b[31m\u{9b}"), "a\\nb\\u{1b}[31m\\u{9b}");
+        assert_eq!(escape_controls("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
     }
 }

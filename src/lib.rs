@@ -1,28 +1,34 @@
 //! gox-server: type OWNER/REPO, get the Go program, compiled for your machine.
 //!
-//! The rooms, in reading order. `handler` tells the story of a request on one screen; ARCHITECTURE.md is the map.
+//! Modules in reading order. `handler` shows the path of a request on one screen; ARCHITECTURE.md is the overview.
 
 pub mod handler;
 pub mod request;
-pub mod asked;
-pub mod refusals;
-pub mod meaning;
+pub mod parse;
+pub mod request_errors;
+pub mod policy;
 pub mod default_go;
 pub mod service;
 pub mod sidecars;
 pub mod installs;
 pub mod sbom;
 pub mod advisories;
-pub mod answer;
+pub mod error;
+pub mod response;
+pub mod notices;
 pub mod golang;
-pub mod build;
+pub mod builder;
 pub mod store;
 pub mod sandbox;
-pub mod doors;
+pub mod transport;
 pub mod terminal;
+pub mod server;
+pub mod worker;
+pub mod hidden_command;
 pub mod verify;
 pub mod detached;
-pub mod first_process;
+pub mod init;
 pub mod config;
 pub mod journal;
+pub mod text;
 pub mod doctor;

@@ -1,26 +1,26 @@
-//! A request, whatever door it came through: RFC 3875's variables, read from whoever has them.
+//! A request, independent of the transport: the variables of RFC 3875, from any source.
 
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-/// What the handler may know of a request.
+/// The parts of a request that the handler uses.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// REQUEST_METHOD (RFC 3875 section 4.1.12).
     pub method: String,
-    /// The path below the mount point, bytes as received: PATH_INFO (section 4.1.5), or what REQUEST_URI says if that
-    /// shows what a server decodes or folds, which nothing legal needs.
+    /// The path below the mount point as received, in bytes: PATH_INFO (section 4.1.5), or the path of REQUEST_URI if that contains
+    /// anything that web servers decode or normalize. No valid target does.
     pub path: Vec<u8>,
-    /// SCRIPT_NAME (section 4.1.13): where the service is mounted, without a slash at its end. Empty if it is no plain path:
-    /// it is printed into headers and commands.
+    /// SCRIPT_NAME (section 4.1.13): the mount point, without a slash at its end. It is printed into headers and commands, so it is
+    /// empty if it holds anything but plain path characters.
     pub mount: String,
     /// QUERY_STRING (section 4.1.7).
     pub query: String,
     /// REMOTE_ADDR (section 4.1.8).
     pub client: String,
-    /// HTTP_X_FORWARDED_FOR: believed only of proxies that the operator trusts.
+    /// HTTP_X_FORWARDED_FOR: used only if the peer is a trusted proxy.
     pub forwarded_for: String,
     /// HTTP_HOST: printed, never trusted.
     pub host: String,
@@ -48,9 +48,9 @@ pub struct Request {
     pub protocol: String,
     /// SERVER_SOFTWARE (section 4.1.17).
     pub server: String,
-    /// Whether HTTPS, as web servers set it, HTTP_X_FORWARDED_PROTO or HTTP_FORWARDED (RFC 7239) says so.
+    /// Whether HTTPS (set by web servers), HTTP_X_FORWARDED_PROTO or HTTP_FORWARDED (RFC 7239) names https.
     pub is_https: bool,
-    /// Whether the web server leaves out the path: then every program would be the first page.
+    /// Whether the web server does not pass the path. Every program would be answered with the landing page.
     pub lacks_path_info: bool,
 }
 
@@ -58,11 +58,11 @@ impl Request {
     /// Reads the variables of RFC 3875 section 4.1 through `variable`.
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Request {
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-        let mount = text("SCRIPT_NAME").filter(|path| is_plain(path));
+        let mount = text("SCRIPT_NAME").filter(|path| is_printable_path(path));
         let mount = mount.unwrap_or_default().trim_end_matches('/').to_owned();
         Request {
             method: text("REQUEST_METHOD").unwrap_or_default(),
-            path: path(&variable, &mount),
+            path: path_below_mount(&variable, &mount),
             mount,
             query: text("QUERY_STRING").unwrap_or_default(),
             client: text("REMOTE_ADDR").unwrap_or_default(),
@@ -81,18 +81,16 @@ impl Request {
             protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
             server: text("SERVER_SOFTWARE").unwrap_or_default(),
             is_https: text("HTTPS").is_some_and(|on| on.eq_ignore_ascii_case("on") || on == "1")
-                || text("HTTP_X_FORWARDED_PROTO").is_some_and(|schemes| is_https(first(&schemes)))
+                || text("HTTP_X_FORWARDED_PROTO").is_some_and(|schemes| is_https(first_value(&schemes)))
                 || text("HTTP_FORWARDED").is_some_and(|hops| is_https(forwarded_proto(&hops))),
             lacks_path_info: lacks_path_info(&variable),
         }
     }
-}
 
-impl Request {
-    /// Whether an answer may begin before its end is known: our own front passes each byte on at once, and cuts the
-    /// connection when the program fails; and HTTP/1.1 tells a cut from an end. Who may be answered with a part, or with nothing,
-    /// gets no beginning.
-    pub fn may_begin_early(&self) -> bool {
+    /// Whether a response may start before the program is built. Only gox-server's own front forwards each byte at once and
+    /// closes the connection when the CGI program fails, and only HTTP/1.1 lets the client detect that. Conditional and range
+    /// requests are excluded: their status is not known yet.
+    pub fn allows_early_response(&self) -> bool {
         let conditions = [
             &self.range,
             &self.if_match,
@@ -105,19 +103,19 @@ impl Request {
             && conditions.into_iter().all(Option::is_none)
     }
 
-    /// The address of the client, past proxies that are trusted.
+    /// The client's address, as reported by trusted proxies.
     pub fn client_address(&self, trusts: impl Fn(IpAddr) -> bool) -> &str {
         client_address(&self.client, &self.forwarded_for, trusts)
     }
 
-    /// Where the client sees the service: scheme, host and mount. It is printed into what that client alone gets, so that
-    /// X-Forwarded-Proto may say `https`, whoever sent it.
-    pub fn address(&self) -> String {
+    /// The service's URL as the client sees it: scheme, host and mount point. It is printed only into responses that no cache
+    /// stores, so the scheme may come from an untrusted X-Forwarded-Proto.
+    pub fn base_url(&self) -> String {
         let scheme = if self.is_https { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.plain_host(), self.mount)
+        format!("{scheme}://{}{}", self.printable_host(), self.mount)
     }
 
-    /// Whether the Host header is one by RFC 9110 section 7.2: a name or an address, which may be missing, and a port.
+    /// Whether the Host header is valid (RFC 9110 section 7.2): an optional name or address, and an optional port.
     pub fn has_valid_host(&self) -> bool {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
         let end = if self.host.starts_with('[') {
@@ -135,14 +133,14 @@ impl Request {
         is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
     }
 
-    /// Whether the web server passes Range on to CGI programs.
+    /// Whether the web server passes Range to CGI programs.
     pub fn passes_ranges(&self) -> bool {
         let is = |name: &&str| self.server.starts_with(name);
         !["busybox httpd", "mini_httpd"].iter().any(is)
     }
 
-    /// The Host header, where it is a name and a port: it is a stranger's, and is printed.
-    pub fn plain_host(&self) -> &str {
+    /// The Host header if it is safe to print, or else the placeholder `HOST`.
+    pub fn printable_host(&self) -> &str {
         let plain = self
             .host
             .bytes()
@@ -155,8 +153,8 @@ impl Request {
     }
 }
 
-/// The address of the client: the peer's, or, past proxies that are trusted, the one that the nearest of them saw. Each adds to the
-/// right of the list; what is left of the first stranger is the stranger's own word.
+/// The client's address: the peer's, or, if the peer is a trusted proxy, the rightmost untrusted address in X-Forwarded-For. Each
+/// proxy appends the address that it saw; addresses to the left of an untrusted one may be forged.
 pub fn client_address<'a>(peer: &'a str, forwarded_for: &'a str, trusts: impl Fn(IpAddr) -> bool) -> &'a str {
     let is_trusted = |address: &str| address.parse().is_ok_and(&trusts);
     let hops = forwarded_for.rsplit(',').map(address_of_hop);
@@ -170,8 +168,8 @@ pub fn client_address<'a>(peer: &'a str, forwarded_for: &'a str, trusts: impl Fn
     seen
 }
 
-/// The address of a hop, in any of the forms that proxies write: with a port, brackets, a zone or quotes, and as a `for=` of RFC 7239
-/// section 6. What holds no address (`unknown`, `_hidden`) stays as it is.
+/// The address of a hop in any form that proxies write: with a port, brackets, a zone or quotes, or as `for=` (RFC 7239 section 6).
+/// A hop without an address (`unknown`, `_hidden`) is returned unchanged.
 fn address_of_hop(hop: &str) -> &str {
     let mut pairs = hop.split(';').map(str::trim);
     let node = pairs.find_map(|pair| {
@@ -183,7 +181,7 @@ fn address_of_hop(hop: &str) -> &str {
     let hop = node.unwrap_or(hop).trim().trim_matches('"').trim();
     let host = match hop.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').map_or(hop, |(host, _)| host),
-        // More colons than one are those of an IPv6 address.
+        // Two or more colons belong to an IPv6 address.
         None => match hop.split_once(':') {
             Some((host, port)) if !port.contains(':') => host,
             Some(_) | None => hop,
@@ -196,7 +194,7 @@ fn address_of_hop(hop: &str) -> &str {
     }
 }
 
-fn is_plain(mount: &str) -> bool {
+fn is_printable_path(mount: &str) -> bool {
     mount
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
@@ -206,15 +204,17 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What the proxy next to the client said: each adds to the right of the list, or replaces it.
-fn first(list: &str) -> &str {
+/// The value of the proxy next to the client: later proxies append to the list or replace it.
+fn first_value(list: &str) -> &str {
     let mut values = list.split(',').map(str::trim);
     values.find(|value| !value.is_empty()).unwrap_or_default()
 }
 
-/// RFC 7239 section 5.4.
+/// The `proto` parameter of the first hop (RFC 7239 section 5.4).
 fn forwarded_proto(hops: &str) -> &str {
-    let mut pairs = first(hops).split(';').filter_map(|pair| pair.split_once('='));
+    let mut pairs = first_value(hops)
+        .split(';')
+        .filter_map(|pair| pair.split_once('='));
     let proto = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("proto"));
     proto.map_or("", |(_, scheme)| scheme.trim().trim_matches('"'))
 }
@@ -223,8 +223,8 @@ fn is_https(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("https")
 }
 
-/// Whether PATH_INFO is empty though a program, whose path has two elements at least, was asked for. The path of a CGI
-/// program's own file may be as long; a web server that takes our paths for those of files names one that is not there.
+/// Whether PATH_INFO is empty although REQUEST_URI has two elements or more, as the path of a program has. The URL of the CGI program
+/// itself may be as long, but then SCRIPT_FILENAME exists; misconfigured servers name a file that does not exist.
 fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
     let has = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let uri = variable("REQUEST_URI").unwrap_or_default();
@@ -233,16 +233,16 @@ fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
         .split(|b| *b == b'/')
         .filter(|element| !element.is_empty());
     let is_file = || variable("SCRIPT_FILENAME").is_some_and(|script| Path::new(&script).is_file());
-    !has("PATH_INFO") && !is_changed_by_servers(uri_path) && elements.count() >= 2 && !is_file()
+    !has("PATH_INFO") && !is_changed_by_web_servers(uri_path) && elements.count() >= 2 && !is_file()
 }
 
-/// A server decodes PATH_INFO, and may fold `//`, `.` and `..` in it. Where REQUEST_URI shows any of that, it is the path
-/// that counts, so that every door refuses the same requests.
-fn path(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -> Vec<u8> {
+/// The path below the mount point. Web servers decode PATH_INFO and may normalize `//`, `.` and `..` in it. If REQUEST_URI has any of
+/// these, its path is used instead, so that all transports refuse the same requests.
+fn path_below_mount(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -> Vec<u8> {
     let info = variable("PATH_INFO").unwrap_or_default().into_vec();
     let uri = variable("REQUEST_URI").unwrap_or_default();
     let uri_path = uri_path(&uri);
-    let path = if is_changed_by_servers(uri_path) {
+    let path = if is_changed_by_web_servers(uri_path) {
         let below = uri_path.strip_prefix(mount.as_bytes());
         below.unwrap_or(uri_path).to_vec()
     } else {
@@ -256,7 +256,7 @@ fn uri_path(uri: &OsStr) -> &[u8] {
     parts.next().unwrap_or_default()
 }
 
-/// What stands behind SCHEME://HOST where a client speaks to us as to a proxy (RFC 9112 section 3.2.2).
+/// The part after SCHEME://HOST of a request target in absolute-form (RFC 9112 section 3.2.2).
 fn without_host(uri: &[u8]) -> &[u8] {
     if uri.starts_with(b"/") {
         return uri;
@@ -265,11 +265,11 @@ fn without_host(uri: &[u8]) -> &[u8] {
     slashes.nth(2).map_or(b"", |(at, _)| &uri[at..])
 }
 
-fn is_changed_by_servers(path: &[u8]) -> bool {
-    let folded = |element: &[u8]| matches!(element, b"." | b"..");
+fn is_changed_by_web_servers(path: &[u8]) -> bool {
+    let is_dot_segment = |element: &[u8]| matches!(element, b"." | b"..");
     path.contains(&b'%')
         || path.windows(2).any(|pair| pair == b"//")
-        || path.split(|b| *b == b'/').any(folded)
+        || path.split(|b| *b == b'/').any(is_dot_segment)
 }
 
 #[cfg(test)]
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn forwarded_addresses_count_only_from_trusted_proxies() {
         let trusted: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
         for (client, forwarded_for, expected) in [
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_folds_is_seen_as_it_was_typed() {
+    fn path_is_not_decoded_or_normalized() {
         for (uri, info, path) in [
             ("/o/r?x=%2f//..", "/o/r", "/o/r"),
             ("/go/o/r", "/o/r", "/o/r"),
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_is_a_plain_path_or_none() {
+    fn unprintable_mount_point_is_empty() {
         for (name, mount) in [
             ("", ""),
             ("/", ""),
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_that_of_the_client() {
+    fn scheme_is_that_of_the_client() {
         for (variable, value, is_https) in [
             ("HTTPS", "on", true),
             ("HTTPS", "ON", true),
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_a_name_or_an_address_and_a_port() {
+    fn valid_host_is_a_name_or_address_with_optional_port() {
         for (host, is_valid) in [
             ("", true),
             ("example.org", true),
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_the_web_server_leaves_out_is_missed() {
+    fn missing_path_info_is_detected() {
         let own = std::env::current_exe().unwrap();
         let own = own.to_str().unwrap();
         for (uri, info, script, lacks) in [

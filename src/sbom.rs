@@ -1,5 +1,5 @@
-//! The bill of materials of a program as CycloneDX 1.6 has it (ECMA-424, second edition): made from the build information that
-//! the linker wrote, and from nothing else, so that it says what is in the program.
+//! Renders the software bill of materials of a program as CycloneDX 1.6 (ECMA-424, second edition). The source is the build
+//! information that the linker wrote, so the SBOM lists what the program contains.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -9,22 +9,22 @@ use base64::engine::general_purpose::STANDARD;
 use humantime::format_rfc3339_seconds;
 use serde_json::{Value, json};
 
-use crate::golang::build_info::{BuildInfo, Module};
+use crate::golang::build_info::{BuildInfo, LinkedModule};
 use crate::store::Meta;
 use crate::store::key::hex;
 
-/// Its media type (IANA).
+/// The media type of CycloneDX JSON (registered with IANA).
 pub const MEDIA_TYPE: &str = "application/vnd.cyclonedx+json; version=1.6";
 
-/// The document. The same program has the same document: its number and its date are the program's.
-pub fn document(meta: &Meta, info: &BuildInfo) -> String {
-    let program = program(meta, info);
+/// Renders the document. It is reproducible: serial number and timestamp derive from the program.
+pub fn render(meta: &Meta, info: &BuildInfo) -> String {
+    let program = program_component(meta, info);
     let reference = program["bom-ref"].clone();
     let libraries: Vec<Value> = info
         .dependencies
         .iter()
-        .map(library)
-        .chain([standard_library(&meta.description.go)])
+        .map(library_component)
+        .chain([standard_library_component(&meta.description.go)])
         .collect();
     let linked: Vec<&Value> = libraries.iter().map(|library| &library["bom-ref"]).collect();
     let mut metadata = json!({
@@ -52,24 +52,24 @@ pub fn document(meta: &Meta, info: &BuildInfo) -> String {
     format!("{document:#}\n")
 }
 
-/// The program itself. Its version is the served one: that of a copy's main module is `(devel)`.
-fn program(meta: &Meta, info: &BuildInfo) -> Value {
+/// The program itself. The version is the requested one, because the main module of a copy has version `(devel)`.
+fn program_component(meta: &Meta, info: &BuildInfo) -> Value {
     let description = &meta.description;
     let url = package_url(&description.module, &description.version);
     let below = description.package.strip_prefix(&description.module);
     let url = match below.map(|below| below.trim_start_matches('/')) {
         None | Some("") => url,
-        Some(below) => format!("{url}#{}", percent_encoded(below)),
+        Some(below) => format!("{url}#{}", percent_encode(below)),
     };
     let settings = info.settings.iter().map(|(key, value)| {
-        // The names of the registered taxonomy (CycloneDX property taxonomy, `cdx:gomod`).
+        // Names from the CycloneDX property taxonomy, `cdx:gomod`.
         let name = match key.starts_with('-') {
             true => format!("cdx:gomod:build:flag:{}", key.trim_start_matches('-')),
             false => format!("cdx:gomod:build:env:{key}"),
         };
         json!({ "name": name, "value": value })
     });
-    let main = info.main.iter().flat_map(module_hash);
+    let main = info.main.iter().flat_map(hash_properties);
     let mut hashes = vec![json!({ "alg": "SHA-256", "content": meta.fingerprint.sha256 })];
     hashes.extend(
         meta.fingerprint
@@ -88,9 +88,9 @@ fn program(meta: &Meta, info: &BuildInfo) -> Value {
     })
 }
 
-/// A module that is linked. What a replace directive put in its place is what is in the program.
-fn library(module: &Module) -> Value {
-    let linked = module.linked();
+/// A linked module. If a replace directive applies, this is the replacement.
+fn library_component(module: &LinkedModule) -> Value {
+    let linked = module.effective();
     let url = package_url(&linked.path, &linked.version);
     let mut library = json!({
         "type": "library",
@@ -99,7 +99,7 @@ fn library(module: &Module) -> Value {
         "version": linked.version,
         "purl": url,
     });
-    let mut properties = module_hash(linked);
+    let mut properties = hash_properties(linked);
     if module.replacement.is_some() {
         let replaced = format!("{}@{}", module.path, module.version);
         properties.push(json!({ "name": "gox-server:replaces", "value": replaced }));
@@ -110,7 +110,7 @@ fn library(module: &Module) -> Value {
         .and_then(|sum| STANDARD.decode(sum).ok())
         && bytes.len() == 32
     {
-        // As cyclonedx-gomod has it: Go's hash is a SHA-256, of the list of the files' hashes.
+        // As in cyclonedx-gomod: Go's h1 hash is the SHA-256 of a list of file hashes.
         library["hashes"] = json!([{ "alg": "SHA-256", "content": hex(&bytes) }]);
     }
     if !properties.is_empty() {
@@ -119,14 +119,14 @@ fn library(module: &Module) -> Value {
     library
 }
 
-fn standard_library(go: &str) -> Value {
+fn standard_library_component(go: &str) -> Value {
     let version = go.trim_start_matches("go").split(' ').next().unwrap_or_default();
     let url = package_url("std", version);
     json!({ "type": "library", "bom-ref": url, "name": "std", "version": version, "purl": url })
 }
 
-/// The hash as go.sum has it, where Go knew one.
-fn module_hash(module: &Module) -> Vec<Value> {
+/// The hash in the form of go.sum, if the build information has one.
+fn hash_properties(module: &LinkedModule) -> Vec<Value> {
     match module.sum.as_str() {
         "" => Vec::new(),
         sum => vec![json!({ "name": "gox-server:h1", "value": sum })],
@@ -135,14 +135,10 @@ fn module_hash(module: &Module) -> Vec<Value> {
 
 /// `pkg:golang/PATH@VERSION` (package-url/purl-spec).
 fn package_url(path: &str, version: &str) -> String {
-    format!(
-        "pkg:golang/{}@{}",
-        percent_encoded(path),
-        percent_encoded(version)
-    )
+    format!("pkg:golang/{}@{}", percent_encode(path), percent_encode(version))
 }
 
-fn percent_encoded(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
@@ -155,7 +151,7 @@ fn percent_encoded(text: &str) -> String {
     })
 }
 
-/// A UUID of the program's own hash (RFC 9562, version 8: what is in it is the maker's affair).
+/// A UUID from the program's hash (RFC 9562, version 8, whose content is implementation-specific).
 fn serial_number(sha256: &str) -> String {
     let digits = |from: usize, to: usize| sha256.get(from..to).unwrap_or_default();
     format!(

@@ -1,77 +1,82 @@
-//! What is told of a program beside it. Sidecars look, and never build.
+//! Answers requests for sidecars: checksum, metadata, SBOM and log of a program. None starts a build.
 
 use serde_json::{Value, json};
 
-use crate::advisories::{Known, known};
-use crate::answer::refusal::trouble;
-use crate::answer::{Reason, Refusal, Response};
-use crate::asked::{Guess, Sidecar};
-use crate::build::{Recipe, failed, kept, progress};
+use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
+use crate::builder::{Recipe, find_artifact, find_failure, progress};
 use crate::config::Config;
+use crate::error::internal_error;
+use crate::error::{Error, Reason};
 use crate::golang::build_info::BuildInfo;
+use crate::golang::run::command::Go;
+use crate::parse::{Cacheability, Sidecar};
 use crate::request::Request;
+use crate::response::Response;
 use crate::sbom;
 use crate::store::{Artifact, Meta, Store};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// The answer, if the program was built, or was tried to be.
+/// Answers for a program that was built, is being built, or failed to build.
 pub fn answer(
     sidecar: Sidecar,
     recipe: &Recipe,
-    guess: Guess,
+    cacheability: Cacheability,
     request: &Request,
-    config: &Config,
-    store: &Store,
-) -> Result<Response, Refusal> {
-    let vary = match guess {
-        Guess::Nothing | Guess::Version => "Accept",
-        Guess::Machine => "User-Agent, Accept",
+    go: Go<'_>,
+) -> Result<Response, Error> {
+    let Go { config, store, .. } = go;
+    let vary = match cacheability {
+        Cacheability::Immutable | Cacheability::ByVersion => "Accept",
+        Cacheability::ByClient => "User-Agent, Accept",
     };
     let text = |content_type: &str, text| {
-        // What `latest` means, and what is kept, may change within minutes.
+        // The newest version, and the programs in the store, may change within minutes.
         Response::text(200, content_type, text)
             .with("Cache-Control", "max-age=60")
             .with("Vary", vary)
     };
-    match (sidecar, kept(recipe, store)) {
-        // The install scripts read the header here: the program's own answer may have begun before it was built.
-        (Sidecar::Sha256, Some(artifact)) => Ok(text(PLAIN, sums(&artifact.meta))
-            .with_some("Gox-Vulnerabilities", known(&artifact, config, store).header())),
+    match (sidecar, find_artifact(recipe, store)) {
+        // Install scripts read the header here: the program's own response may have started before the build ended.
+        (Sidecar::Sha256, Some(artifact)) => Ok(text(PLAIN, checksum_line(&artifact.meta)).with_some(
+            "Gox-Vulnerabilities",
+            check_vulnerabilities(&artifact, config, store).header(),
+        )),
         (Sidecar::Json, Some(artifact)) => {
-            let known = known(&artifact, config, store);
-            let all = all(&artifact.meta, recipe, &known, &request.mount);
-            Ok(text("application/json; charset=utf-8", format!("{all:#}\n")))
+            let vulnerabilities = check_vulnerabilities(&artifact, config, store);
+            let metadata = metadata(&artifact.meta, recipe, &vulnerabilities, &request.mount);
+            Ok(text("application/json; charset=utf-8", format!("{metadata:#}\n")))
         }
-        (Sidecar::Sbom, Some(artifact)) => bill(&artifact).map(|bill| text(sbom::MEDIA_TYPE, bill)),
-        (Sidecar::Log, Some(artifact)) => Ok(text(PLAIN, silence(&artifact.meta))),
-        (Sidecar::Log, None) => match progress::told(recipe, store) {
-            Some(told) => Ok(Response::text(200, PLAIN, told)
+        (Sidecar::Sbom, Some(artifact)) => read_sbom(&artifact).map(|sbom| text(sbom::MEDIA_TYPE, sbom)),
+        (Sidecar::Log, Some(artifact)) => Ok(text(PLAIN, success_log(&artifact.meta))),
+        (Sidecar::Log, None) => match progress::describe(recipe, store) {
+            Some(progress) => Ok(Response::text(200, PLAIN, progress)
                 .with("Cache-Control", "no-store")
                 .with("Vary", vary)),
-            None => words(recipe, config, store).map(|words| text(PLAIN, words)),
+            None => failure_log(recipe, config, store).map(|log| text(PLAIN, log)),
         },
         (Sidecar::Sha256 | Sidecar::Json | Sidecar::Sbom, None) => {
-            Err(failed(recipe, config, store).unwrap_or(Refusal::new(Reason::NotBuilt)))
+            Err(find_failure(recipe, config, store).unwrap_or(Error::new(Reason::NotBuilt)))
         }
     }
 }
 
-/// As sha256sum prints it, so that `sha256sum --check` reads it.
-fn sums(meta: &Meta) -> String {
+/// One line in the format of `sha256sum --check`.
+fn checksum_line(meta: &Meta) -> String {
     format!("{}  {}\n", meta.fingerprint.sha256, meta.description.file_name)
 }
 
-fn all(meta: &Meta, recipe: &Recipe, known: &Known, mount: &str) -> Value {
-    let mut all = json!(meta);
-    if let Value::Object(all) = &mut all {
+/// Metadata of a program, with absolute paths.
+fn metadata(meta: &Meta, recipe: &Recipe, vulnerabilities: &VulnerabilityStatus, mount: &str) -> Value {
+    let mut metadata = json!(meta);
+    if let Value::Object(fields) = &mut metadata {
         if let Value::Object(notices) = json!(recipe.resolved.notices) {
-            all.extend(notices);
+            fields.extend(notices);
         }
-        if *known != Known::NotAsked {
-            all.insert("vulnerabilities".to_owned(), known.json());
+        if *vulnerabilities != VulnerabilityStatus::NotChecked {
+            fields.insert("vulnerabilities".to_owned(), vulnerabilities.json());
         }
-        all.insert(
+        fields.insert(
             "command".to_owned(),
             json!({
                 "directory": recipe.resolved.directory(),
@@ -79,37 +84,38 @@ fn all(meta: &Meta, recipe: &Recipe, known: &Known, mount: &str) -> Value {
             }),
         );
         if let Some(release) = &recipe.release {
-            all.insert("release".to_owned(), json!(release));
+            fields.insert("release".to_owned(), json!(release));
         }
-        all.remove("exact");
-        all.insert(
+        fields.remove("exact");
+        fields.insert(
             "url".to_owned(),
             json!(format!("{mount}{}", meta.description.exact)),
         );
     }
-    all
+    metadata
 }
 
-/// Which modules are in it.
-fn bill(artifact: &Artifact) -> Result<String, Refusal> {
-    let info = BuildInfo::read(&artifact.file).map_err(|e| trouble("read the program", &e))?;
-    let info = info.ok_or_else(|| Refusal::new(Reason::Internal).log("no build information in a program"))?;
-    Ok(sbom::document(&artifact.meta, &info))
+/// The SBOM of a program, from its build information.
+fn read_sbom(artifact: &Artifact) -> Result<String, Error> {
+    let info = BuildInfo::read(&artifact.file).map_err(|e| internal_error("read the program", &e))?;
+    let info = info.ok_or_else(|| Error::new(Reason::Internal).log("no build information in a program"))?;
+    Ok(sbom::render(&artifact.meta, &info))
 }
 
-fn silence(meta: &Meta) -> String {
+/// The log of a program that compiled. The compiler prints nothing then.
+fn success_log(meta: &Meta) -> String {
     format!(
-        "{} {} was compiled by {} in {:.1} s, without a word.\n",
+        "{} {} was compiled by {} in {:.1} s, without output.\n",
         meta.description.package, meta.description.version, meta.description.go, meta.build_seconds
     )
 }
 
-/// What the compiler said of a program that it does not compile, for as long as that is remembered.
-fn words(recipe: &Recipe, config: &Config, store: &Store) -> Result<String, Refusal> {
-    let refusal = failed(recipe, config, store).ok_or_else(|| Refusal::new(Reason::NotBuilt))?;
+/// The compiler's output for a program that does not compile, while the failure is cached.
+fn failure_log(recipe: &Recipe, config: &Config, store: &Store) -> Result<String, Error> {
+    let error = find_failure(recipe, config, store).ok_or_else(|| Error::new(Reason::NotBuilt))?;
     Ok(format!(
         "{}\n{}\n",
-        refusal.reason.sentence(),
-        refusal.detail.trim_end()
+        error.reason.sentence(),
+        error.detail.trim_end()
     ))
 }

@@ -1,5 +1,4 @@
-//! `gox-server build` and `gox-server warm` for a person at a terminal: the same path as a request, with a progress bar and
-//! without HTTP.
+//! The commands `build` and `warm`: the path of a request without HTTP, with a progress bar.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal, Write};
@@ -9,35 +8,41 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::advisories::{Known, known};
-use crate::answer::refusal::trouble;
-use crate::answer::{Notices, Reason, Refusal};
-use crate::asked::{GoVersion, Platform, Target, Wish};
-use crate::build::{Recipe, Stage, Wait, progress, warm};
-use crate::config::{Config, Patience};
-use crate::golang::command::{Go, supports};
-use crate::golang::toolchain::{brought, versions};
-use crate::meaning::meaning;
-use crate::refusals::{bad_path, bad_query};
-use crate::store::evict::bytes_below;
+use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
+use crate::builder::{Recipe, Stage, Waiter, progress, warm};
+use crate::config::Config;
+use crate::error::internal_error;
+use crate::error::{Error, Reason};
+use crate::golang::run::command::Go;
+use crate::golang::run::platform::check_platform;
+use crate::golang::toolchain::{managed, versions};
+use crate::notices::Notices;
+use crate::parse::{BuildOptions, GoVersion, Platform, Target};
+use crate::policy::resolve;
+use crate::request_errors::{bad_path_error, bad_query_error};
+use crate::store::file::disk_usage;
+use crate::store::layout;
 use crate::store::{Artifact, Store};
 
-/// What is advised to the operator, where others are told to ask one, or to type an address.
+/// Advice for the operator, where the advice for clients is to ask the operator or to request a URL.
 const ADVICE: [(Reason, &str); 11] = [
     (Reason::BadPath, "Type OWNER/REPO, such as junegunn/fzf."),
     (
         Reason::UnknownPlatform,
-        "Name one as in ?os=windows&arch=arm64; go tool dist list has them all.",
+        "Add one, such as ?os=windows&arch=arm64. `go tool dist list` lists them all.",
     ),
-    (Reason::Denied, "GOX_DENY and GOX_ALLOW decide that."),
+    (Reason::Denied, "Change GOX_ALLOW or GOX_DENY."),
     (Reason::TooLarge, "Try ?strip=1, or a larger GOX_ARTIFACT_BYTES."),
     (
         Reason::MissingDependency,
         "Try an earlier version, as in OWNER/REPO@v1.2.3.",
     ),
-    (Reason::Internal, "gox-server doctor says what works here."),
-    (Reason::NoGo, "gox-server doctor says what is missing."),
-    (Reason::NoSandbox, "gox-server doctor says what is missing."),
+    (
+        Reason::Internal,
+        "Run gox-server doctor to check the installation.",
+    ),
+    (Reason::NoGo, "Run gox-server doctor to see what is missing."),
+    (Reason::NoSandbox, "Run gox-server doctor to see what is missing."),
     (
         Reason::OutOfTime,
         "Try a larger GOX_BUILD_SECONDS or GOX_CPU_SECONDS.",
@@ -49,10 +54,10 @@ const ADVICE: [(Reason, &str); 11] = [
     ),
 ];
 
-/// Builds `typed` and puts the program at `output`, as `cp` does: under its own name if that is a directory, by default this
-/// one. `-` is stdout.
-pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<(), Refusal> {
-    let (mut artifact, notices, known) = artifact(config, typed)?;
+/// Builds `target`, a path and query as in a URL, and writes the program to `output`: a file, a directory (by default this one), or `-`
+/// for stdout.
+pub fn build(config: &Config, target: &str, output: Option<PathBuf>) -> Result<(), Error> {
+    let (mut artifact, notices, vulnerabilities) = build_artifact(config, target)?;
     let meta = artifact.meta.description;
     let output = output.unwrap_or_else(|| PathBuf::from("."));
     let written = if output == Path::new("-") {
@@ -62,132 +67,118 @@ pub fn build(config: &Config, typed: &str, output: Option<PathBuf>) -> Result<()
     } else {
         install(&mut artifact.file, &output)
     };
-    written.map_err(|e| trouble(format!("write {}", output.display()), &e))?;
+    written.map_err(|e| internal_error(format!("write {}", output.display()), &e))?;
     eprintln!("{} {} for {}", meta.package, meta.version, meta.platform);
     eprintln!("sha256 {}", artifact.meta.fingerprint.sha256);
     eprintln!("verify with: {}", meta.verify);
     for sentence in notices
         .iter()
         .flat_map(Notices::sentences)
-        .chain(known.sentence())
+        .chain(vulnerabilities.sentence())
     {
         eprintln!("{sentence}");
     }
     Ok(())
 }
 
-/// Compiles the standard library ahead for these platforms (OS/ARCH), or for those that most people have.
-pub fn warm(config: &Config, typed: &[String], version: Option<GoVersion>) -> Result<(), Refusal> {
-    let platforms = platforms(typed)?;
+/// Compiles the standard library for these platforms (OS/ARCH), by default the most common ones.
+pub fn warm(config: &Config, platforms: &[String], version: Option<GoVersion>) -> Result<(), Error> {
+    let platforms = parse_platforms(platforms)?;
     let store =
-        Store::open(&config.dir).map_err(|e| trouble(format!("open {}", config.dir.display()), &e))?;
-    let bar = bar();
-    let mut coming = |tree: &Path| show_bringing(&bar, tree);
-    let default = brought::default(config, &store, &mut coming)?;
-    let go = Go {
-        config,
-        store: &store,
-        toolchain: &default,
-        patience: Patience::of_operator(config),
-        client: None,
-    };
+        Store::open(&config.dir).map_err(|e| internal_error(format!("open {}", config.dir.display()), &e))?;
+    let bar = new_progress_bar();
+    let mut on_download = |tree: &Path| show_download(&bar, tree);
+    let default = managed::ensure_default(config, &store, &mut on_download)?;
+    let go = Go::for_operator(config, &store, &default);
     let chosen = versions::choose(go, version, None)?;
-    let version = versions::choose_for_build(go, chosen, version, &mut coming);
-    let toolchain = brought::of_version(&default, config, &store, &version, &mut coming)?;
-    let go = Go {
-        toolchain: &toolchain,
-        ..go
-    };
+    let version = versions::choose_for_build(go, chosen, version, &mut on_download);
+    let toolchain = managed::ensure_version(&default, config, &store, &version, &mut on_download)?;
+    let go = go.with_toolchain(&toolchain);
     for (number, platform) in (1..).zip(&platforms) {
         let name = format!("{version} for {platform} ({number} of {})", platforms.len());
-        let begun = Instant::now();
-        warm::warm(go, platform, &mut |work| show_compiling(&bar, work, &name))?;
-        bar.suspend(|| eprintln!("{name}: {:.1} s", begun.elapsed().as_secs_f64()));
+        let started = Instant::now();
+        warm::warm(go, platform, &mut |work| show_progress(&bar, work, &name))?;
+        bar.suspend(|| eprintln!("{name}: {:.1} s", started.elapsed().as_secs_f64()));
     }
     bar.finish_and_clear();
     Ok(())
 }
 
-fn platforms(typed: &[String]) -> Result<Vec<Platform>, Refusal> {
-    let pairs: Vec<(&str, &str)> = match typed {
-        [] => warm::MOST_USED.to_vec(),
-        typed => typed
+fn parse_platforms(pairs: &[String]) -> Result<Vec<Platform>, Error> {
+    let pairs: Vec<(&str, &str)> = match pairs {
+        [] => warm::COMMON_PLATFORMS.to_vec(),
+        pairs => pairs
             .iter()
             .map(|pair| pair.split_once('/').unwrap_or((pair, "")))
             .collect(),
     };
-    let known = |(os, arch): (&str, &str)| {
+    let parse = |(os, arch): (&str, &str)| {
         Platform::new(os, arch).map_err(|unknown| {
-            Refusal::new(Reason::UnknownPlatform).detail(format!("{unknown}; {}", unknown.hint()))
+            Error::new(Reason::UnknownPlatform).detail(format!("{unknown}; {}", unknown.hint()))
         })
     };
-    pairs.into_iter().map(known).collect()
+    pairs.into_iter().map(parse).collect()
 }
 
-/// Tells a person what went wrong. The operator sits here: what only the log gets elsewhere is told too.
-pub fn complain(refusal: &Refusal) {
-    eprintln!("{}", refusal.reason.sentence());
-    let operators = refusal.log.lines().filter(|_| refusal.detail.is_empty());
-    let known = ADVICE.iter().find(|(reason, _)| *reason == refusal.reason);
-    let advice = known.map_or(refusal.reason.advice(), |(_, advice)| advice);
-    for line in refusal.detail.lines().chain(operators).chain([advice]) {
+/// Prints an error for the operator, with the details that a server would only log.
+pub fn print_error(error: &Error) {
+    eprintln!("{}", error.reason.sentence());
+    let log = error.log.lines().filter(|_| error.detail.is_empty());
+    let advice = ADVICE.iter().find(|(reason, _)| *reason == error.reason);
+    let advice = advice.map_or(error.reason.advice(), |(_, advice)| advice);
+    for line in error.detail.lines().chain(log).chain([advice]) {
         eprintln!("{line}");
     }
-    for line in &refusal.instead {
-        // Of an address, what is typed here.
+    for line in &error.suggestions {
+        // A link without its slash is a target for this command.
         eprintln!("  {}", line.trim_start_matches('/'));
     }
 }
 
-fn artifact(config: &Config, typed: &str) -> Result<(Artifact, Option<Notices>, Known), Refusal> {
-    let (path, query) = typed.split_once('?').unwrap_or((typed, ""));
+fn build_artifact(
+    config: &Config,
+    target: &str,
+) -> Result<(Artifact, Option<Notices>, VulnerabilityStatus), Error> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let path = format!("/{}", path.trim_start_matches('/'));
-    let target = Target::parse(path.as_bytes()).map_err(|bad| bad_path(&bad))?;
-    let wish = Wish::parse(query).map_err(|bad| bad_query(&bad))?;
-    let here = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-    let platform = wish
-        .platform(&here)
-        .map_err(|untold| Refusal::new(Reason::PlatformUntold).detail(untold.to_string()))?;
+    let target = Target::parse(path.as_bytes()).map_err(|bad| bad_path_error(&bad))?;
+    let options = BuildOptions::parse(query).map_err(|bad| bad_query_error(&bad))?;
+    let this_machine = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    let platform = options
+        .platform(&this_machine)
+        .map_err(|undetected| Error::new(Reason::UndetectedPlatform).detail(undetected.to_string()))?;
     let store =
-        Store::open(&config.dir).map_err(|e| trouble(format!("open {}", config.dir.display()), &e))?;
-    let bar = bar();
-    let toolchain = brought::default(config, &store, &mut |tree| show_bringing(&bar, tree))?;
-    supports(&toolchain, &platform)?;
-    let go = Go {
-        config,
-        store: &store,
-        toolchain: &toolchain,
-        patience: Patience::of_operator(config),
-        client: None,
-    };
-    bar.set_message(format!("asking for {target}"));
-    let resolved = meaning(go, &target)?;
-    let chosen = versions::choose(go, wish.go, resolved.needs)?;
-    let version = versions::choose_for_build(go, chosen, wish.go, &mut |tree| show_bringing(&bar, tree));
-    let recipe = Recipe::new(resolved, platform, version, wish, config.recipe)?;
+        Store::open(&config.dir).map_err(|e| internal_error(format!("open {}", config.dir.display()), &e))?;
+    let bar = new_progress_bar();
+    let toolchain = managed::ensure_default(config, &store, &mut |tree| show_download(&bar, tree))?;
+    check_platform(&toolchain, &platform)?;
+    let go = Go::for_operator(config, &store, &toolchain);
+    bar.set_message(format!("resolving {target}"));
+    let resolved = resolve(go, &target)?;
+    let chosen = versions::choose(go, options.go, resolved.min_go)?;
+    let version = versions::choose_for_build(go, chosen, options.go, &mut |tree| show_download(&bar, tree));
+    let recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;
     bar.set_message(recipe.package_at_version());
-    let work = store.work().join(recipe.key().as_str());
-    let mut tell = |stage| {
-        show(&bar, &work, stage);
+    let work = store.path(layout::WORK).join(recipe.key().as_str());
+    let mut on_stage = |stage| {
+        show_stage(&bar, &work, stage);
         true
     };
-    let artifact = Wait {
-        config,
-        store: &store,
-        client: None,
-        until: None,
-        tell: &mut tell,
+    let artifact = Waiter {
+        go,
+        deadline: None,
+        on_stage: &mut on_stage,
     }
-    .artifact(&recipe);
+    .obtain(&recipe);
     bar.finish_and_clear();
     let artifact = artifact?;
-    let known = known(&artifact, config, &store);
-    Ok((artifact, recipe.resolved.notices, known))
+    let vulnerabilities = check_vulnerabilities(&artifact, config, &store);
+    Ok((artifact, recipe.resolved.notices, vulnerabilities))
 }
 
-/// Nothing is drawn where stderr is no terminal: indicatif sees to that.
-fn bar() -> ProgressBar {
-    // Of 0 steps all would be done.
+/// A progress bar on stderr. It is hidden if that is not a terminal.
+fn new_progress_bar() -> ProgressBar {
+    // With a length of 0 the bar would be full.
     let bar = ProgressBar::no_length();
     if let Ok(style) = ProgressStyle::with_template("{bar:30.green} {pos}/{len} {elapsed} {wide_msg}") {
         bar.set_style(style);
@@ -198,16 +189,16 @@ fn bar() -> ProgressBar {
     bar
 }
 
-fn show(bar: &ProgressBar, work: &Path, stage: Stage) {
+fn show_stage(bar: &ProgressBar, work: &Path, stage: Stage) {
     if let Stage::Queued { ahead } = stage {
-        bar.set_message(format!("waiting for a turn, {ahead} come first"));
+        bar.set_message(format!("waiting for a build slot, {ahead} builds ahead"));
     }
-    show_compiling(bar, work, "");
+    show_progress(bar, work, "");
 }
 
-fn show_compiling(bar: &ProgressBar, work: &Path, what: &str) {
+fn show_progress(bar: &ProgressBar, work: &Path, what: &str) {
     if !bar.is_hidden()
-        && let Some(progress) = progress::read(work)
+        && let Some(progress) = progress::read_progress(work)
     {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
@@ -215,25 +206,29 @@ fn show_compiling(bar: &ProgressBar, work: &Path, what: &str) {
     }
 }
 
-/// Bytes are all there is to see of a toolchain that comes, packed and then unpacked.
-fn show_bringing(bar: &ProgressBar, tree: &Path) -> bool {
+/// Shows the download of a toolchain by the disk usage of its directory.
+fn show_download(bar: &ProgressBar, tree: &Path) -> bool {
     const MIB: u64 = 1 << 20;
-    // 70 MB packed, and 230 MB unpacked beside it.
+    // The zip has 70 MB, and the unpacked files beside it 230 MB.
     bar.set_length(300);
-    bar.set_position(bytes_below(tree).unwrap_or(0) / MIB);
-    bar.set_message("MiB of Go itself");
+    bar.set_position(disk_usage(tree).unwrap_or(0) / MIB);
+    bar.set_message("MiB of the Go toolchain");
     true
 }
 
-/// A copy, executable, put in place in one step.
+/// Copies the program to `to`. A regular file is replaced atomically; a device or pipe is written to.
 fn install(from: &mut File, to: &Path) -> io::Result<()> {
+    if fs::metadata(to).is_ok_and(|found| !found.is_file()) {
+        let mut to = File::options().write(true).open(to)?;
+        return io::copy(from, &mut to).map(drop);
+    }
     let dir = to
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let mut aside = tempfile::NamedTempFile::new_in(dir)?;
-    io::copy(from, &mut aside)?;
-    fs::set_permissions(aside.path(), Permissions::from_mode(0o755))?;
-    aside.persist(to)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(dir)?;
+    io::copy(from, &mut temporary)?;
+    fs::set_permissions(temporary.path(), Permissions::from_mode(0o755))?;
+    temporary.persist(to)?;
     Ok(())
 }

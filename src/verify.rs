@@ -1,6 +1,6 @@
-//! `gox-server verify FILE|URL`: whether a program is what its build information says. It is built again from the modules that the
-//! checksum database vouches for, in this machine's own cells, and the bytes are compared. It does not matter which server the
-//! program came from, and no key is needed.
+//! `gox-server verify FILE|URL`: checks whether a program matches its build information. It rebuilds the program in cells of this
+//! machine, from modules whose hashes are in the checksum database, and compares the bytes. The server that built the program need
+//! not be trusted, and there is no key.
 
 use std::fmt;
 use std::fs::File;
@@ -10,30 +10,32 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::answer::refusal::clean;
-use crate::answer::{Reason, Refusal};
-use crate::build::check::{check, holds};
-use crate::build::compilation::{Cache, Compilation};
-use crate::config::{Config, Patience};
-use crate::golang::build_info::{BuildInfo, Module};
-use crate::golang::command::{Go, supports};
-use crate::golang::downloaded::Downloaded;
+use crate::builder::check::{check_program, contains_path};
+use crate::builder::compilation::{Compilation, CompileCache};
+use crate::config::Config;
+use crate::error::{Error, Reason};
+use crate::golang::build_info::{BuildInfo, LinkedModule};
 use crate::golang::rebuild::Rebuild;
-use crate::golang::toolchain::{brought, fetch};
-use crate::golang::work::Work;
-use crate::sandbox::process::Bounds;
+use crate::golang::resolve::downloaded::DownloadedModule;
+use crate::golang::run::command::{Go, build_bounds};
+use crate::golang::run::platform::check_platform;
+use crate::golang::toolchain::{fetch, managed};
+use crate::store::layout;
+use crate::store::work_dir::WorkDir;
 use crate::store::{Fingerprint, Store};
+use crate::text::sanitize;
 
-/// What came of it.
+/// The result of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The same bytes came of the build information.
+    /// The rebuilt program has the same bytes.
     Agrees,
-    /// Other bytes came of it, or it claims what the checksum database denies.
+    /// The rebuilt program has other bytes, or the checksum database has another hash for the module.
     Differs,
-    /// The build information does not say how to build the program again, or something needed for that is unavailable.
-    CannotTell,
+    /// The build information is not sufficient to rebuild the program, or something needed for that is unavailable.
+    #[serde(rename = "cannot-tell")]
+    Undetermined,
 }
 
 impl Verdict {
@@ -44,46 +46,46 @@ impl Verdict {
 
     fn sentence(self) -> &'static str {
         match self {
-            Verdict::Agrees => "The program is what its build information says.",
+            Verdict::Agrees => "The program matches its build information.",
             Verdict::Differs => "The program is not what its build information says.",
-            Verdict::CannotTell => "Cannot tell whether the program is what its build information says.",
+            Verdict::Undetermined => "Cannot determine whether the program matches its build information.",
         }
     }
 }
 
-/// A row of the table.
+/// One row of the table.
 #[derive(Debug, Serialize)]
 struct Row {
     what: &'static str,
-    /// Whether it agrees; `None` where that is unknown, or where there is nothing to compare.
+    /// `None` if unknown, or if there is nothing to compare.
     agrees: Option<bool>,
     found: String,
 }
 
-/// All that was found.
+/// The verdict with all steps that led to it.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What came of it.
+    /// The result.
     pub verdict: Verdict,
     program: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rebuilt_sha256: Option<String>,
-    /// The line that builds it again.
+    /// The command that rebuilds the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     verify: Option<String>,
     rows: Vec<Row>,
 }
 
 impl Report {
-    fn row(&mut self, what: &'static str, agrees: Option<bool>, found: impl Into<String>) {
+    fn push(&mut self, what: &'static str, agrees: Option<bool>, found: impl Into<String>) {
         let found = found.into();
         self.rows.push(Row { what, agrees, found });
     }
 }
 
-/// For a person.
+/// The table for a terminal.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in &self.rows {
@@ -99,100 +101,103 @@ impl fmt::Display for Report {
             }
         }
         if let Some(line) = self.verify.as_ref().filter(|_| self.verdict == Verdict::Agrees) {
-            writeln!(f, "The same by hand: {line}")?;
+            writeln!(f, "To rebuild it by hand: {line}")?;
         }
         f.write_str(self.verdict.sentence())
     }
 }
 
-/// Why nothing can be said, for the last row.
-struct Unknown {
+/// The step at which a verification stopped, and why. It becomes the last row.
+struct FailedStep {
     what: &'static str,
     why: String,
 }
 
-impl Unknown {
-    fn new(what: &'static str, why: impl Into<String>) -> Unknown {
-        Unknown {
+impl FailedStep {
+    fn new(what: &'static str, why: impl Into<String>) -> FailedStep {
+        FailedStep {
             what,
             why: why.into(),
         }
     }
 
-    /// What kept a step from its end. The operator sits here, and is told what elsewhere only the log is.
-    fn refused(what: &'static str, refusal: &Refusal) -> Unknown {
-        let words = match refusal.detail.is_empty() {
-            true => refusal.log.trim(),
-            false => refusal.detail.trim(),
+    /// The user of this command is the operator: without details for the client, the text is that for the log.
+    fn from_error(what: &'static str, error: &Error) -> FailedStep {
+        let text = match error.detail.is_empty() {
+            true => error.log.trim(),
+            false => error.detail.trim(),
         };
-        Unknown::new(
+        FailedStep::new(
             what,
-            format!("{}\n{}", refusal.reason.sentence(), clean(words)).trim_end(),
+            format!("{}\n{}", error.reason.sentence(), sanitize(text)).trim_end(),
         )
     }
 }
 
-/// Looks at the program at a path, or at an address of http or https.
-pub fn verify(config: &Config, program: &str) -> Report {
+/// Prints the report about a program as a table or as JSON. Returns the exit status.
+pub fn print(config: &Config, program: &str, json: bool) -> Result<u8, String> {
+    let report = verify(config, program);
+    let text = match json {
+        true => serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?,
+        false => report.to_string(),
+    };
+    println!("{text}");
+    Ok(report.verdict.status())
+}
+
+/// Verifies the program at a path or an http or https URL.
+fn verify(config: &Config, program: &str) -> Report {
     let mut report = Report {
-        verdict: Verdict::CannotTell,
+        verdict: Verdict::Undetermined,
         program: program.to_owned(),
         sha256: None,
         rebuilt_sha256: None,
         verify: None,
         rows: Vec::new(),
     };
-    match examine(config, program, &mut report) {
+    match run_steps(config, program, &mut report) {
         Ok(verdict) => report.verdict = verdict,
-        Err(Unknown { what, why }) => report.row(what, None, why),
+        Err(FailedStep { what, why }) => report.push(what, None, why),
     }
     report
 }
 
-fn examine(config: &Config, program: &str, report: &mut Report) -> Result<Verdict, Unknown> {
-    let state = |error: io::Error| Unknown::new("state", format!("{}: {error}", config.dir.display()));
-    let store = Store::open(&config.dir).map_err(state)?;
-    store.complete().map_err(state)?;
-    let work = Work::begin(&store, "verify-").map_err(state)?;
+fn run_steps(config: &Config, program: &str, report: &mut Report) -> Result<Verdict, FailedStep> {
+    let state_error =
+        |error: io::Error| FailedStep::new("state", format!("{}: {error}", config.dir.display()));
+    let store = Store::open(&config.dir).map_err(state_error)?;
+    store.create_directories().map_err(state_error)?;
+    let work = WorkDir::create(&store, "verify-").map_err(state_error)?;
 
-    let unread = |error: io::Error| Unknown::new("file", format!("{program}: {error}"));
-    let file = open(config, program, work.path())?;
-    let sha256 = Fingerprint::of(&file).map_err(unread)?.sha256;
-    report.row("file", Some(true), format!("{program}, SHA-256 {sha256}"));
+    let read_error = |error: io::Error| FailedStep::new("file", format!("{program}: {error}"));
+    let file = open_program(config, program, work.path())?;
+    let sha256 = Fingerprint::read(&file).map_err(read_error)?.sha256;
+    report.push("file", Some(true), format!("{program}, SHA-256 {sha256}"));
     report.sha256 = Some(sha256.clone());
 
-    let info = BuildInfo::read(&file).map_err(unread)?;
+    let info = BuildInfo::read(&file).map_err(read_error)?;
     let info = info.ok_or_else(|| {
-        Unknown::new(
+        FailedStep::new(
             "program",
-            "This is not a Go program, or one compiled by a Go older than 1.18.",
+            "This is not a Go program, or it was compiled by a Go older than 1.18.",
         )
     })?;
-    let rebuild = Rebuild::of(&info).map_err(|why| Unknown::new("program", why))?;
-    report.row("program", Some(true), rebuild.to_string());
+    let rebuild = Rebuild::from_build_info(&info).map_err(|why| FailedStep::new("program", why))?;
+    report.push("program", Some(true), rebuild.to_string());
 
-    let default = brought::default(config, &store, &mut |_| true);
-    let default = default.map_err(|refusal| Unknown::refused("go", &refusal))?;
-    let go = Go {
-        config,
-        store: &store,
-        toolchain: &default,
-        patience: Patience::of_operator(config),
-        client: None,
-    };
-    let _modules = store.use_modules().map_err(state)?;
-    if !module_is_known(go, work.path(), rebuild.module(), report)? {
+    let default = managed::ensure_default(config, &store, &mut |_| true);
+    let default = default.map_err(|error| FailedStep::from_error("go", &error))?;
+    let go = Go::for_operator(config, &store, &default);
+    let _modules = store.use_modules().map_err(state_error)?;
+    if !check_module_hash(go, work.path(), rebuild.module(), report)? {
         return Ok(Verdict::Differs);
     }
 
-    let toolchain = brought::of_version(&default, config, &store, rebuild.go(), &mut |_| true)
-        .and_then(|toolchain| supports(&toolchain, rebuild.platform()).map(|()| toolchain))
-        .map_err(|refusal| Unknown::refused("go", &refusal))?;
-    let go = Go {
-        toolchain: &toolchain,
-        ..go
-    };
-    report.row(
+    let toolchain = managed::ensure_version(&default, config, &store, rebuild.go(), &mut |_| true)
+        .and_then(|toolchain| check_platform(&toolchain, rebuild.platform()).map(|()| toolchain))
+        .map_err(|error| FailedStep::from_error("go", &error))?;
+    let go = go.with_toolchain(&toolchain);
+    report.push(
         "go",
         Some(true),
         format!("{} at {}", toolchain.version, toolchain.goroot.display()),
@@ -200,36 +205,41 @@ fn examine(config: &Config, program: &str, report: &mut Report) -> Result<Verdic
     compare(go, work.path(), &rebuild, &info, &sha256, report)
 }
 
-/// The program, downloaded if it is elsewhere.
-fn open(config: &Config, program: &str, work: &Path) -> Result<File, Unknown> {
-    let is_elsewhere = ["http://", "https://"]
+/// Opens the program, after a download if it is a URL.
+fn open_program(config: &Config, program: &str, work: &Path) -> Result<File, FailedStep> {
+    let is_url = ["http://", "https://"]
         .iter()
         .any(|scheme| program.starts_with(scheme));
-    let path = if is_elsewhere {
+    let path = if is_url {
         let path = work.join("program");
-        fetch::download(program, &path, config.limits.artifact_bytes)
-            .map_err(|why| Unknown::new("file", format!("{program}: {why}")))?;
+        fetch::download_file(program, &path, config.limits.artifact_bytes)
+            .map_err(|why| FailedStep::new("file", format!("{program}: {why}")))?;
         path
     } else {
         program.into()
     };
-    File::open(&path).map_err(|error| Unknown::new("file", format!("{program}: {error}")))
+    File::open(&path).map_err(|error| FailedStep::new("file", format!("{program}: {error}")))
 }
 
-/// Whether the checksum database has the hash that the program claims for its own module.
-fn module_is_known(go: Go<'_>, work: &Path, module: &Module, report: &mut Report) -> Result<bool, Unknown> {
+/// Whether the program's hash of its main module is that in the checksum database.
+fn check_module_hash(
+    go: Go<'_>,
+    work: &Path,
+    module: &LinkedModule,
+    report: &mut Report,
+) -> Result<bool, FailedStep> {
     let query = format!("{}@{}", module.path, module.version);
-    let deadline = go.patience.lookup_end();
+    let deadline = go.deadlines.lookup_deadline();
     let downloaded = go
         .run(work, &["mod", "download", "-json", "--", &query], deadline)
-        .and_then(|outcome| Downloaded::read(go, work, &query, true, &outcome))
-        .map_err(|refusal| Unknown::refused("module", &refusal))?;
-    let known_by = match go.toolchain.checksums(go.config) {
+        .and_then(|outcome| DownloadedModule::parse(go, work, &query, true, &outcome))
+        .map_err(|error| FailedStep::from_error("module", &error))?;
+    let known_by = match go.toolchain.sumdb(go.config) {
         "off" => "the module proxy (GOX_GOSUMDB is off)",
         _ => "the checksum database",
     };
     let agrees = downloaded.sum == module.sum;
-    report.row(
+    report.push(
         "module",
         Some(agrees),
         match agrees {
@@ -243,7 +253,7 @@ fn module_is_known(go: Go<'_>, work: &Path, module: &Module, report: &mut Report
     Ok(agrees)
 }
 
-/// Builds it with each set of linker flags that may have been used, until the bytes are the same.
+/// Rebuilds the program with each set of linker flags that may have been used, until the bytes are the same.
 fn compare(
     go: Go<'_>,
     work: &Path,
@@ -251,70 +261,63 @@ fn compare(
     info: &BuildInfo,
     sha256: &str,
     report: &mut Report,
-) -> Result<Verdict, Unknown> {
+) -> Result<Verdict, FailedStep> {
     let mut last = None;
-    for linker in rebuild.linker_flags() {
+    for linker in rebuild.linker_flag_candidates() {
         let built =
-            build(go, work, rebuild, linker).map_err(|refusal| Unknown::refused("build", &refusal))?;
+            build_with(go, work, rebuild, linker).map_err(|error| FailedStep::from_error("build", &error))?;
         report.rebuilt_sha256 = Some(built.fingerprint.sha256.clone());
         if built.fingerprint.sha256 == sha256 {
-            let line = rebuild.line(linker);
-            report.row("bytes", Some(true), "built again, they are the same");
+            let line = rebuild.verify_command(linker);
+            report.push("bytes", Some(true), "the rebuilt program is identical");
             report.verify = Some(line);
             return Ok(Verdict::Agrees);
         }
         last = Some(built.path);
     }
-    let unread = |error: io::Error| Unknown::new("bytes", error.to_string());
+    let read_error = |error: io::Error| FailedStep::new("bytes", error.to_string());
     let Some(built) = last else {
-        return Err(Unknown::new("build", "nothing was built"));
+        return Err(FailedStep::new("build", "nothing was built"));
     };
-    if holds(&built, &go.store.module_cache()).map_err(unread)? {
-        let why =
-            "The program holds the path of the module cache in which it was built, which is not recorded.";
-        return Err(Unknown::new("bytes", why));
+    if contains_path(&built, &go.store.path(layout::MODULE_CACHE)).map_err(read_error)? {
+        let why = "The program contains the path of the module cache of its build, which is not recorded.";
+        return Err(FailedStep::new("bytes", why));
     }
-    let other = BuildInfo::read(&File::open(built).map_err(unread)?).map_err(unread)?;
+    let other = BuildInfo::read(&File::open(built).map_err(read_error)?).map_err(read_error)?;
     let found = other.map_or_else(Vec::new, |other| differences(info, &other));
     let found = match found.is_empty() {
-        false => format!("built again, they differ, and so does the build information:\n{}", found.join("\n")),
-        true => "built again with the same modules, Go and settings, they differ: the program was changed, or linked with \
+        false => format!("the rebuilt program differs, and so does its build information:\n{}", found.join("\n")),
+        true => "the rebuilt program differs, with the same modules, Go and settings: the program was changed, or linked with \
                  -ldflags that -trimpath does not record"
             .to_owned(),
     };
-    report.row("bytes", Some(false), found);
+    report.push("bytes", Some(false), found);
     Ok(Verdict::Differs)
 }
 
-fn build(
+fn build_with(
     go: Go<'_>,
     work: &Path,
     rebuild: &Rebuild,
     linker: &str,
-) -> Result<crate::build::check::Checked, Refusal> {
-    let compilation = Compilation::prepare(go, work, Cache::OfAll)?;
+) -> Result<crate::builder::check::CheckedProgram, Error> {
+    let compilation = Compilation::prepare(go, work, CompileCache::Shared)?;
     let arguments = rebuild.arguments(linker, &compilation.flags());
     let mut command = compilation.command(rebuild.platform(), &arguments)?;
-    let bounds = Bounds {
-        deadline: Instant::now() + go.config.limits.wall,
-        stdout_bytes: go.config.limits.log_bytes,
-        stderr_bytes: go.config.limits.log_bytes,
-    };
+    let bounds = build_bounds(&go.config.limits, Instant::now());
     let compiled = compilation.run(&mut command, bounds)?;
-    if compiled.of_today {
-        return Err(
-            Refusal::new(Reason::OwnDirectives).log("go.mod does not name all that the program needs")
-        );
+    if compiled.expires_daily {
+        return Err(Error::new(Reason::ReplaceDirectives).log("go.mod does not name all dependencies"));
     }
-    check(&compilation.programs(), rebuild.platform(), u64::MAX)
+    check_program(&compilation.bin_dir(), rebuild.platform(), u64::MAX)
 }
 
-/// Lines of the one build information that the other does not have, and the other way round.
+/// Lines that only one of the two has.
 fn differences(given: &BuildInfo, built: &BuildInfo) -> Vec<String> {
     let (given, built) = (given.lines(), built.lines());
-    let only = |these: &[String], those: &[String], whose: &str| -> Vec<String> {
+    let only = |these: &[String], those: &[String], side: &str| -> Vec<String> {
         let missing = these.iter().filter(|line| !those.contains(line));
-        missing.map(|line| format!("{whose}: {line}")).collect()
+        missing.map(|line| format!("{side}: {line}")).collect()
     };
     [only(&given, &built, "program"), only(&built, &given, "rebuilt")].concat()
 }

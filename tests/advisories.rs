@@ -1,10 +1,10 @@
-//! Known vulnerabilities of what is linked into a program, by a database that comes from the module proxy; and its bill of materials.
+//! Known vulnerabilities of linked modules, from a database that the module proxy serves, and bills of materials.
 //! The database is tests/modules/vulndb.txtar.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
 use crate::support::modproxy::modproxy;
-use crate::support::scratch::Scratch;
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
 use crate::support::{go, tmp};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ const HELLO: &str = "/tester/hello@v1.0.0?os=linux&arch=amd64";
 const REPAIRED: &str = "/tester/hello@v1.1.0?os=linux&arch=amd64";
 const ON_WINDOWS: &str = "/tester/hello@v1.1.0?os=windows&arch=amd64";
 
-/// A store that tells what is known, and has no database yet.
-fn telling() -> Scratch {
-    Scratch::new().set("GOX_VULNERABLE", "tell")
+/// A store that reports vulnerabilities and has no database yet.
+fn reporting_store() -> TestStore {
+    TestStore::new().set("GOX_VULNERABLE", "tell")
 }
 
-/// Fetches the database as the server does, but not beside an answer.
-fn fetch(store: &Scratch) -> bool {
+/// Fetches the database in the foreground.
+fn fetch(store: &TestStore) -> bool {
     store
         .command()
         .arg("vulnerabilities")
@@ -31,12 +31,12 @@ fn fetch(store: &Scratch) -> bool {
         .success()
 }
 
-fn index(store: &Scratch) -> PathBuf {
+fn index(store: &TestStore) -> PathBuf {
     store.dir.join("go/vulnerabilities.index")
 }
 
-/// As if it had been written days ago, and nothing asked for since.
-fn days_later(store: &Scratch) {
+/// Sets the age of the database and of its last fetch to three days.
+fn age_database(store: &TestStore) {
     let then = SystemTime::now() - Duration::from_secs(3 * 86_400);
     for path in [index(store), index(store).with_extension("lock")] {
         let file = fs::File::options().create(true).append(true).open(path).unwrap();
@@ -44,39 +44,39 @@ fn days_later(store: &Scratch) {
     }
 }
 
-fn ask(store: &Scratch, url: &str) -> Answer {
-    store.ask(&Ask::get(url))
+fn ask(store: &TestStore, url: &str) -> Response {
+    store.ask(&Request::get(url))
 }
 
 #[track_caller]
-fn is_known(store: &Scratch, url: &str, header: &str) {
-    let answer = ask(store, url);
-    answer.program();
-    assert_eq!(answer.header("Gox-Vulnerabilities"), Some(header), "{answer}");
+fn assert_reported(store: &TestStore, url: &str, header: &str) {
+    let response = ask(store, url);
+    response.program();
+    assert_eq!(response.header("Gox-Vulnerabilities"), Some(header), "{response}");
 }
 
-fn json(store: &Scratch, url: &str) -> serde_json::Value {
+fn json(store: &TestStore, url: &str) -> serde_json::Value {
     let (path, query) = url.split_once('?').unwrap();
-    let answer = ask(store, &format!("{path}.json?{query}"));
-    serde_json::from_slice(&answer.body).unwrap()
+    let response = ask(store, &format!("{path}.json?{query}"));
+    serde_json::from_slice(&response.body).unwrap()
 }
 
 #[test]
-fn known_vulnerabilities_are_told_beside_a_program() {
-    let store = telling();
-    // The first request has the database fetched, and does not wait for it.
-    is_known(&store, HELLO, "unknown");
-    store.quiet();
-    is_known(&store, HELLO, "2; db=2026-11-05");
-    is_known(&store, REPAIRED, "0; db=2026-11-05");
-    is_known(&store, ON_WINDOWS, "1; db=2026-11-05");
+fn response_reports_known_vulnerabilities_of_program() {
+    let store = reporting_store();
+    // The first request starts a fetch in the background.
+    assert_reported(&store, HELLO, "unknown");
+    store.wait_until_idle();
+    assert_reported(&store, HELLO, "2; db=2026-11-05");
+    assert_reported(&store, REPAIRED, "0; db=2026-11-05");
+    assert_reported(&store, ON_WINDOWS, "1; db=2026-11-05");
 
-    let told = &json(&store, HELLO)["vulnerabilities"];
+    let report = &json(&store, HELLO)["vulnerabilities"];
     assert_eq!(
-        told["database"]["version"], "v0.0.0-20261105234957-e22db6528018",
-        "{told:#}"
+        report["database"]["version"], "v0.0.0-20261105234957-e22db6528018",
+        "{report:#}"
     );
-    let known = told["known"].as_array().unwrap();
+    let known = report["known"].as_array().unwrap();
     let known: Vec<_> = known
         .iter()
         .map(|one| {
@@ -96,7 +96,7 @@ fn known_vulnerabilities_are_told_beside_a_program() {
         ]
     );
     assert_eq!(
-        told["repaired_by"],
+        report["repaired_by"],
         serde_json::json!({ "github.com/tester/hello": "v1.1.0" })
     );
     assert_eq!(
@@ -104,109 +104,105 @@ fn known_vulnerabilities_are_told_beside_a_program() {
         "go1.99.0"
     );
 
-    // The script reads it where the program's own answer may have begun too early.
+    // Install scripts read the header from the checksum, since the program's response may have started before it was known.
     let sums = ask(&store, "/tester/hello@v1.0.0.sha256?os=linux&arch=amd64");
     assert_eq!(sums.header("Gox-Vulnerabilities"), Some("2; db=2026-11-05"));
     let output = store
         .command()
-        .args([
-            "build",
-            "tester/hello@v1.0.0?os=linux&arch=amd64",
-            "-o",
-            "/dev/null",
-        ])
+        .args(["build", "tester/hello@v1.0.0?os=linux&arch=amd64", "-o", "-"])
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let output_text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("2 known vulnerabilities in what is linked (Go vulnerability database of 2026-11-05)"),
-        "{said}"
+        output_text
+            .contains("2 known vulnerabilities in the linked code (Go vulnerability database of 2026-11-05)"),
+        "{output_text}"
     );
     assert!(
-        said.contains(
-            "GO-2026-0001 github.com/tester/hello v1.0.0, repaired by v1.0.9: Greets\u{FFFD}[31m strangers"
+        output_text.contains(
+            "GO-2026-0001 github.com/tester/hello v1.0.0, fixed in v1.0.9: Greets\u{FFFD}[31m strangers"
         ),
-        "{said}"
+        "{output_text}"
     );
     assert!(
-        said.contains("repaired by v1.1.0, unreviewed: Not reviewed yet"),
-        "{said}"
+        output_text.contains("fixed in v1.1.0, unreviewed: Not reviewed yet"),
+        "{output_text}"
     );
     let output = store.command().arg("doctor").output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let output_text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.contains("1 known vulnerabilities in its go command")
-            || said.contains("and 1 in its go command"),
-        "{said}"
+        output_text.contains("1 known vulnerabilities in its go command")
+            || output_text.contains("and 1 in its go command"),
+        "{output_text}"
     );
     assert!(
         output.status.success(),
-        "what became known overnight stops no server: {said}"
+        "known vulnerabilities must not fail doctor: {output_text}"
     );
 }
 
 #[test]
-fn a_program_is_refused_where_the_operator_wants_that() {
-    let store = telling().set("GOX_VULNERABLE", "refuse");
+fn vulnerable_program_is_refused_if_operator_requires_it() {
+    let store = reporting_store().set("GOX_VULNERABLE", "refuse");
     assert!(fetch(&store));
     let refused = ask(&store, HELLO);
     refused.refused("known-vulnerabilities");
     assert!(
         refused
             .text()
-            .contains("GO-2026-0001 github.com/tester/hello v1.0.0, repaired by v1.0.9"),
+            .contains("GO-2026-0001 github.com/tester/hello v1.0.0, fixed in v1.0.9"),
         "{refused}"
     );
-    // It is there, and stays refused.
+    // Refused although it is built.
     ask(&store, HELLO).refused("known-vulnerabilities");
     assert!(json(&store, HELLO)["vulnerabilities"]["known"].is_array());
-    is_known(&store, REPAIRED, "0; db=2026-11-05");
-    // What is not known is no reason.
+    assert_reported(&store, REPAIRED, "0; db=2026-11-05");
+    // An unknown state is no reason to refuse.
     fs::remove_file(index(&store)).unwrap();
-    is_known(&store, HELLO, "unknown");
+    assert_reported(&store, HELLO, "unknown");
 }
 
-/// Nothing fails for a database that is away, damaged or old, and what is newer is found while it serves.
+/// Without a usable database programs are served, and a newer database is fetched in the background.
 #[test]
-fn the_database_may_be_away_damaged_or_old() {
+fn missing_damaged_or_old_database_does_not_fail_requests() {
     let empty = tempfile::tempdir_in(tmp()).unwrap();
     let proxies = format!("file://{}", empty.path().display());
-    let store = Scratch::new();
+    let store = TestStore::new();
     ask(&store, HELLO).program();
 
-    // Away, and never there.
+    // Never fetched.
     let store = store.set("GOX_VULNERABLE", "tell").set("GOX_GOPROXY", &proxies);
-    is_known(&store, HELLO, "unknown");
+    assert_reported(&store, HELLO, "unknown");
     assert_eq!(json(&store, HELLO)["vulnerabilities"], serde_json::Value::Null);
-    store.quiet();
+    store.wait_until_idle();
 
-    // Away: what was there is used, and says its date.
+    // Unreachable: the previous database is used, with its date.
     let store = store.set("GOX_GOPROXY", modproxy().url());
     assert!(fetch(&store));
     let store = store.set("GOX_GOPROXY", proxies);
-    days_later(&store);
-    is_known(&store, HELLO, "2; db=2026-11-05");
-    store.quiet();
-    is_known(&store, HELLO, "2; db=2026-11-05");
+    age_database(&store);
+    assert_reported(&store, HELLO, "2; db=2026-11-05");
+    store.wait_until_idle();
+    assert_reported(&store, HELLO, "2; db=2026-11-05");
     assert!(!fetch(&store));
 
-    // Damaged: nothing is known, and the program is served.
+    // Damaged: unknown, and the program is served.
     let store = store.set("GOX_GOPROXY", modproxy().url());
     fs::write(index(&store), "{\"version\": \"v0").unwrap();
-    is_known(&store, HELLO, "unknown");
+    assert_reported(&store, HELLO, "unknown");
 
-    // A year old: it says so, and is replaced.
+    // A year old: used with its date, then replaced.
     let whole = "{\"version\":\"v0\",\"date\":\"2025-11-05\"}\n";
     fs::write(index(&store), whole).unwrap();
-    days_later(&store);
-    is_known(&store, HELLO, "0; db=2025-11-05");
-    store.quiet();
-    is_known(&store, HELLO, "2; db=2026-11-05");
+    age_database(&store);
+    assert_reported(&store, HELLO, "0; db=2025-11-05");
+    store.wait_until_idle();
+    assert_reported(&store, HELLO, "2; db=2026-11-05");
 }
 
-/// Without the checksum database's word on it, the database before stays.
+/// If the checksum database does not confirm the download, the previous database stays.
 #[test]
-fn an_unverified_database_is_not_used() {
+fn unverified_database_is_not_used() {
     let proxy = tempfile::tempdir_in(tmp()).unwrap();
     let copied = Command::new("cp")
         .arg("-r")
@@ -215,9 +211,9 @@ fn an_unverified_database_is_not_used() {
         .status()
         .unwrap();
     assert!(copied.success());
-    let store = telling();
+    let store = reporting_store();
     assert!(fetch(&store));
-    // The key of tests/modules/sumdb-lies.txtar, whose tree has nothing but hello.
+    // The key of tests/modules/sumdb-lies.txtar, which knows only hello.
     let lying = "lying.example+17940331+AW+0svAuIZ9tns9QQHeom1KkZwKQj93AlDU+ZKqN9TqX";
     let store = store
         .set("GOX_GOPROXY", format!("file://{}", proxy.path().display()))
@@ -227,7 +223,7 @@ fn an_unverified_database_is_not_used() {
     assert_eq!(fs::read(index(&store)).unwrap(), before);
 }
 
-/// `PATH VERSION` of each module in a bill of materials, and its hash.
+/// Path, version and hash of each module in a bill of materials.
 fn components(bill: &serde_json::Value) -> Vec<String> {
     let components = bill["components"].as_array().unwrap().iter();
     let text = |component: &serde_json::Value| {
@@ -241,7 +237,7 @@ fn components(bill: &serde_json::Value) -> Vec<String> {
     components.map(text).collect()
 }
 
-/// Which modules Go's own tool finds in a program.
+/// The modules that `go version -m` finds in a program.
 fn modules(program: &Path) -> Vec<String> {
     let output = Command::new(go())
         .args(["version", "-m"])
@@ -255,14 +251,14 @@ fn modules(program: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bill_of_materials_lists_what_is_linked() {
-    let store = Scratch::new();
+fn bill_of_materials_lists_linked_modules() {
+    let store = TestStore::new();
     let url = "/tester/planted-files?os=linux&arch=amd64";
     let sbom = |path: &str| ask(&store, path);
     sbom("/tester/planted-files.cdx.json?os=linux&arch=amd64").refused("not-built");
     let program = tmp().join(format!("linked-{}", std::process::id()));
-    let answer = ask(&store, url);
-    fs::write(&program, &answer.body).unwrap();
+    let response = ask(&store, url);
+    fs::write(&program, &response.body).unwrap();
     let bill = sbom("/tester/planted-files.cdx.json?os=linux&arch=amd64");
     assert_eq!(
         bill.header("Content-Type"),
@@ -281,9 +277,9 @@ fn a_bill_of_materials_lists_what_is_linked() {
     assert_eq!(listed, linked);
     assert_eq!(
         bill["metadata"]["component"]["hashes"][0]["content"],
-        answer.sha256()
+        response.sha256()
     );
-    // WebAssembly has no build information that Go reads, and a copy's main module no version.
+    // `go version -m` reads no build information from WebAssembly, and the main module of a copied build has no version there.
     for path in ["/tester/hello", "/tester/exclude-directive"] {
         ask(&store, &format!("{path}?os=wasip1&arch=wasm")).program();
         let bill = sbom(&format!("{path}.cdx.json?os=wasip1&arch=wasm"));

@@ -1,8 +1,8 @@
-//! A person with a browser, real Chromium, who follows links from a repository's name to the program.
+//! Pages in Chromium: following links from a repository to its program.
 
 use crate::support::case::tester;
-use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, plain, processes, sha256};
+use crate::support::test_store::TestStore;
+use crate::support::{TIMEOUT, eventually, plain_go, processes, sha256};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use ureq::Agent;
 use ureq::http::Request;
 
-/// No sandbox, for root has none; and no conversation with its maker.
+/// Chromium has no sandbox under root; the rest disables its own network traffic.
 const ARGUMENTS: [&str; 8] = [
     "--headless",
     "--no-sandbox",
@@ -25,11 +25,10 @@ const ARGUMENTS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// Every Chromium on Linux says the same of its machine: who is asked for a list and a platform clicks twice, and has the program
-/// of that platform.
+/// Chromium on Linux does not reveal its architecture, so the user chooses a platform, then a command.
 #[test]
-fn links_lead_from_a_name_to_the_program() {
-    let store = Scratch::new();
+fn browser_follows_links_from_name_to_program() {
+    let store = TestStore::new();
     let front = store.front();
     let browser = Browser::start();
     browser.open(&format!(
@@ -38,23 +37,23 @@ fn links_lead_from_a_name_to_the_program() {
     ));
     browser.click("arch=arm64");
     browser.click("cmd/two");
-    let wanted = tester("several-commands/cmd/two", "v1.0.0").of("github.com/tester/several-commands");
-    let wanted = wanted.on("linux", "arm64").wanted;
+    let wanted = tester("several-commands/cmd/two", "v1.0.0").in_module("github.com/tester/several-commands");
+    let wanted = wanted.on_platform("linux", "arm64").wanted;
     let program = browser.below("two");
-    // Until then it has another name, and an empty file keeps its place.
-    eventually("the program is downloaded", PATIENCE, || {
+    // During the download this name is an empty file.
+    eventually("the program is downloaded", TIMEOUT, || {
         program.metadata().is_ok_and(|metadata| metadata.len() > 0)
     });
     assert_eq!(
         sha256(&fs::read(program).unwrap()),
-        plain::install(&wanted).sha256
+        plain_go::install(&wanted).sha256
     );
 }
 
-/// Its console is empty: all that a page wants is there, and allowed.
+/// The console has no errors: all resources of the pages exist and the Content-Security-Policy allows them.
 #[test]
-fn a_page_has_all_that_it_asks_for() {
-    let store = Scratch::new();
+fn pages_cause_no_browser_errors() {
+    let store = TestStore::new();
     let front = store.front();
     let browser = Browser::start();
     for (page, words) in [
@@ -65,16 +64,16 @@ fn a_page_has_all_that_it_asks_for() {
         browser.open(&format!("http://{}{page}", front.address));
         assert!(browser.text().contains(words), "{page}: {}", browser.text());
     }
-    assert_eq!(browser.complaints(), json!([]));
+    assert_eq!(browser.console(), json!([]));
 }
 
-/// A Chromium, spoken to through its driver (W3C WebDriver).
+/// A Chromium, controlled by W3C WebDriver.
 struct Browser {
     driver: Child,
     client: Agent,
     address: SocketAddr,
     session: String,
-    /// Where it keeps its own things, and what it downloads.
+    /// Profile and downloads.
     folder: TempDir,
 }
 
@@ -112,7 +111,7 @@ impl Browser {
             "prefs": {"download.default_directory": browser.folder.path()},
         });
         let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
-        let session = browser.tell("POST", "", &json!({"capabilities": {"alwaysMatch": wanted}}));
+        let session = browser.command("POST", "", &json!({"capabilities": {"alwaysMatch": wanted}}));
         browser.session = format!("/{}", session["sessionId"].as_str().unwrap());
         browser
     }
@@ -122,33 +121,33 @@ impl Browser {
     }
 
     fn open(&self, url: &str) {
-        self.tell("POST", "/url", &json!({"url": url}));
+        self.command("POST", "/url", &json!({"url": url}));
     }
 
-    /// Follows the link whose text holds this.
+    /// Follows the link with this text.
     fn click(&self, words: &str) {
         let link = self.element("partial link text", words);
-        self.tell("POST", &format!("/element/{link}/click"), &json!({}));
+        self.command("POST", &format!("/element/{link}/click"), &json!({}));
     }
 
     fn text(&self) -> String {
         let body = self.element("css selector", "body");
-        let text = self.tell("GET", &format!("/element/{body}/text"), &Value::Null);
+        let text = self.command("GET", &format!("/element/{body}/text"), &Value::Null);
         text.as_str().unwrap().to_owned()
     }
 
-    /// What stands in its console since it was asked last.
-    fn complaints(&self) -> Value {
-        self.tell("POST", "/se/log", &json!({"type": "browser"}))
+    /// Messages in the console since the last call.
+    fn console(&self) -> Value {
+        self.command("POST", "/se/log", &json!({"type": "browser"}))
     }
 
     fn element(&self, using: &str, value: &str) -> String {
-        let found = self.tell("POST", "/element", &json!({"using": using, "value": value}));
+        let found = self.command("POST", "/element", &json!({"using": using, "value": value}));
         let mut references = found.as_object().unwrap().values();
         references.next().unwrap().as_str().unwrap().to_owned()
     }
 
-    fn tell(&self, method: &str, command: &str, what: &Value) -> Value {
+    fn command(&self, method: &str, command: &str, what: &Value) -> Value {
         let request = Request::builder()
             .method(method)
             .uri(format!(
@@ -161,11 +160,11 @@ impl Browser {
                 what.to_string()
             })
             .unwrap();
-        let mut answer = self.client.run(request).unwrap();
-        let said = answer.body_mut().read_to_string().unwrap();
-        assert!(answer.status().is_success(), "{command} {what}: {said}");
-        let mut said: Value = serde_json::from_str(&said).unwrap();
-        said["value"].take()
+        let mut response = self.client.run(request).unwrap();
+        let output_text = response.body_mut().read_to_string().unwrap();
+        assert!(response.status().is_success(), "{command} {what}: {output_text}");
+        let mut output_text: Value = serde_json::from_str(&output_text).unwrap();
+        output_text["value"].take()
     }
 }
 
@@ -173,9 +172,9 @@ impl Drop for Browser {
     fn drop(&mut self) {
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();
-        // Each is told where the browser keeps its things.
-        eventually("the browser is dead", PATIENCE, || {
-            let left = processes::about(self.folder.path());
+        // All its processes have the folder in their arguments.
+        eventually("the browser exits", TIMEOUT, || {
+            let left = processes::find(self.folder.path());
             left.iter().for_each(processes::Process::kill);
             left.is_empty()
         });

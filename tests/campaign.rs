@@ -1,16 +1,17 @@
-//! A campaign of faults: clients ask, disks fill up, clocks jump, programs and what was compiled vanish or are damaged, and
-//! whoever runs is killed, at moments that a seed decides. Every 200 was right to the byte; at the end nothing is left, and everything is served.
+//! Random faults: disks fill up, clocks jump, programs and compiled packages vanish or are damaged, and processes are killed
+//! while clients send requests. Every 200 has the right bytes; afterwards no process is left and every program is served.
 //!
-//! `make campaign` asks for 300 builds; CAMPAIGN=N for N (40 by default); CAMPAIGN_SEED repeats one, as far as a machine can.
+//! CAMPAIGN is the number of builds (default 40, `make campaign` 300). CAMPAIGN_SEED repeats the random choices of a run, but
+//! not the scheduling.
 
-use crate::machine::{DATED, READ_ONLY, machine, outputs, small_disk};
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
+use crate::host::{DATED, READ_ONLY, command_on_host, compiled_outputs, mount_small_disk};
 use crate::support::case::tester;
-use crate::support::dice::{Dice, number, seed};
 use crate::support::front::Front;
-use crate::support::scratch::Scratch;
-use crate::support::{http, plain, processes, walk};
+use crate::support::random::{Random, number, seed};
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
+use crate::support::{http, plain_go, processes, walk};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -22,16 +23,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 const CLIENTS: usize = 8;
 
-/// What is counted where all is as it should be.
+/// The name under which correct responses are counted.
 const RIGHT: &str = "200, right";
 
-/// Nobody is killed so soon after the last unless somebody was served since: with the compile cache damaged, the standard
-/// library is compiled anew, and has to come to an end some time.
+/// Minimum time between two kills without a correct response between them: a damaged compile cache means compiling the
+/// standard library again, which must be able to finish.
 const RESPITE: Duration = Duration::from_secs(4);
 
-/// What came back, or nothing where whoever should have answered was killed. `words` of sh prepare its machine.
-fn through_environment(store: &Scratch, words: &str, ask: &Ask) -> Option<Answer> {
-    let mut command = machine(store, words, ask);
+/// Sends a request by CGI after the shell script `words`. `None` if the process was killed.
+fn request_by_cgi(store: &TestStore, words: &str, request: &Request) -> Option<Response> {
+    let mut command = command_on_host(store, words, request);
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -40,10 +41,10 @@ fn through_environment(store: &Scratch, words: &str, ask: &Ask) -> Option<Answer
     output
         .status
         .success()
-        .then(|| Answer::from_cgi(&output.stdout).unwrap())
+        .then(|| Response::from_cgi(&output.stdout).unwrap())
 }
 
-fn through_front(store: &Scratch, front: &Mutex<Front>, ask: &Ask) -> Option<Answer> {
+fn request_by_front(store: &TestStore, front: &Mutex<Front>, request: &Request) -> Option<Response> {
     let address = {
         let mut front = front.lock().unwrap();
         if front.child.try_wait().unwrap().is_some() {
@@ -53,76 +54,76 @@ fn through_front(store: &Scratch, front: &Mutex<Front>, ask: &Ask) -> Option<Ans
     };
     let _sending = SENDING.read().unwrap();
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(&http::request(ask)).ok()?;
+    stream.write_all(&http::encode_request(request)).ok()?;
     let mut wire = Vec::new();
     stream.read_to_end(&mut wire).ok()?;
-    // What was cut is an error here, which is what a client sees.
-    Answer::from_http(&wire, false).ok()
+    // A truncated response is an error, as for a client.
+    Response::from_http(&wire, false).ok()
 }
 
-/// A front opens the program that its CGI program has checked: between the two no other may be put in its place, which is
-/// nothing that happens to a disk by itself.
+/// Write-locked while a file is replaced. The front opens a program after its CGI process has checked it; replacing it between
+/// the two is not a disk fault.
 static SENDING: RwLock<()> = RwLock::new(());
 
-/// What is wrong with the machine that a request finds, and the words of sh that make it so. Mostly nothing.
-fn trouble(dice: &mut Dice) -> Option<(&'static str, String)> {
-    Some(match dice.below(40) {
-        0 => ("disk full: build", small_disk("work", "512k")),
-        1 => ("disk full: programs", small_disk("artifacts", "64k")),
-        2 => ("disk full: modules", small_disk("cache/modules", "16k")),
-        3 => ("disk full: all", small_disk(".", "2m")),
+/// A random fault of the host, with the shell script that causes it. Mostly none.
+fn random_host_fault(random: &mut Random) -> Option<(&'static str, String)> {
+    Some(match random.below(40) {
+        0 => ("disk full: build", mount_small_disk("work", "512k")),
+        1 => ("disk full: programs", mount_small_disk("artifacts", "64k")),
+        2 => ("disk full: modules", mount_small_disk("cache/modules", "16k")),
+        3 => ("disk full: all", mount_small_disk(".", "2m")),
         4 => ("disk read-only", READ_ONLY.to_owned()),
         _ => return None,
     })
 }
 
-/// All that remembers when it was made, made older or younger by days.
-fn jump(store: &Scratch, dice: &mut Dice) {
-    let days = Duration::from_secs(24 * 60 * 60 * (1 + dice.below(3) as u64));
-    let then = match dice.below(2) {
+/// Shifts the modification times of all files with an age by one to three days.
+fn shift_times(store: &TestStore, random: &mut Random) {
+    let days = Duration::from_secs(24 * 60 * 60 * (1 + random.below(3) as u64));
+    let then = match random.below(2) {
         0 => SystemTime::now() + days,
         _ => SystemTime::now() - days,
     };
     for folder in DATED {
         for path in walk(&store.dir.join(folder)) {
-            // Gone meanwhile.
+            // The file may have been removed.
             File::open(path).and_then(|file| file.set_modified(then)).ok();
         }
     }
 }
 
-/// Takes a program away, or something that was compiled, or a part of it, or one bit.
-fn damage(store: &Scratch, dice: &mut Dice) -> Option<&'static str> {
-    if dice.below(60) == 0 {
-        jump(store, dice);
+/// Removes or damages a random program or compiled package.
+fn damage(store: &TestStore, random: &mut Random) -> Option<&'static str> {
+    if random.below(60) == 0 {
+        shift_times(store, random);
         return Some("clock: jumped");
     }
-    // Each time, a part of the standard library is compiled anew.
-    let (what, among) = match dice.below(80) {
-        0 => ("damaged: compiled", outputs(store)),
+    // Rare: each time a part of the standard library must be compiled again.
+    let (what, among) = match random.below(80) {
+        0 => ("damaged: compiled", compiled_outputs(store)),
         _ => ("damaged: program", store.artifacts()),
     };
     if among.is_empty() {
         return None;
     }
-    let damaged = &among[dice.below(among.len())];
-    // Beside, and renamed: no file is proof against being written to while it is sent, as its pages are not copied.
+    let damaged = &among[random.below(among.len())];
+    // Written to a new file and renamed: changing a file in place would change a response that is being sent.
     let replace = |change: &dyn Fn(&mut Vec<u8>), name: usize| {
         let mut bytes = fs::read(damaged)?;
         change(&mut bytes);
         let aside = damaged.with_file_name(format!("damaged-{name}"));
         fs::write(&aside, bytes)?;
-        let _nobody_sends = SENDING.write().unwrap();
+        let _no_request_runs = SENDING.write().unwrap();
         fs::rename(aside, damaged)
     };
     let lose_a_bit = |bytes: &mut Vec<u8>| {
         let middle = bytes.len() / 2;
         bytes.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
     };
-    // Another client's damage may have been faster, and left nothing to damage.
-    let done = match dice.below(4) {
-        0 => replace(&|bytes| bytes.truncate(1000), dice.below(1 << 30)),
-        1 => replace(&lose_a_bit, dice.below(1 << 30)),
+    // Another client may have removed the file.
+    let done = match random.below(4) {
+        0 => replace(&|bytes| bytes.truncate(1000), random.below(1 << 30)),
+        1 => replace(&lose_a_bit, random.below(1 << 30)),
         2 => fs::remove_file(damaged.with_file_name("meta.json")),
         _ => fs::remove_dir_all(damaged.parent().unwrap()),
     };
@@ -130,7 +131,7 @@ fn damage(store: &Scratch, dice: &mut Dice) -> Option<&'static str> {
 }
 
 #[test]
-fn whoever_is_killed_when_every_answer_is_right() {
+fn random_faults_never_corrupt_a_response() {
     let builds = number("CAMPAIGN").unwrap_or(40) as usize;
     let seed = seed("CAMPAIGN_SEED");
     println!("CAMPAIGN={builds} CAMPAIGN_SEED={seed}");
@@ -142,11 +143,11 @@ fn whoever_is_killed_when_every_answer_is_right() {
     ];
     let right: Vec<_> = programs
         .map(|(name, version)| {
-            let ask = Ask::get(&format!("/tester/{name}@{version}"));
-            (ask, plain::install(&tester(name, version).wanted).sha256)
+            let request = Request::get(&format!("/tester/{name}@{version}"));
+            (request, plain_go::install(&tester(name, version).wanted).sha256)
         })
         .into();
-    let store = Scratch::of_its_own();
+    let store = TestStore::with_own_cache();
     let front = Mutex::new(store.front());
     let built = || {
         let log = fs::read_to_string(store.dir.join("builders.log")).unwrap_or_default();
@@ -161,27 +162,29 @@ fn whoever_is_killed_when_every_answer_is_right() {
                 let (store, front, right, asked, count, built) =
                     (&store, &front, &right, &asked, &count, &built);
                 scope.spawn(move || {
-                    let mut dice = Dice::new(seed.wrapping_mul(client * 2 + 3));
+                    let mut random = Random::new(seed.wrapping_mul(client * 2 + 3));
                     while built() < builds && asked.fetch_add(1, Ordering::Relaxed) < builds * 50 {
-                        let (ask, sha256) = &right[dice.below(right.len())];
-                        let answer = if client < 2 {
-                            through_front(store, front, ask)
+                        let (request, sha256) = &right[random.below(right.len())];
+                        let response = if client < 2 {
+                            request_by_front(store, front, request)
                         } else {
-                            let words = trouble(&mut dice).map(|(what, words)| {
+                            let words = random_host_fault(&mut random).map(|(what, words)| {
                                 count(what);
                                 words
                             });
-                            through_environment(store, words.as_deref().unwrap_or(":"), ask)
+                            request_by_cgi(store, words.as_deref().unwrap_or(":"), request)
                         };
-                        match answer {
-                            Some(answer) if answer.status == 200 => {
-                                assert_eq!(&answer.sha256(), sha256, "seed {seed}: {answer}");
+                        match response {
+                            Some(response) if response.status == 200 => {
+                                assert_eq!(&response.sha256(), sha256, "seed {seed}: {response}");
                                 count(RIGHT);
-                                damage(store, &mut dice).into_iter().for_each(count);
+                                damage(store, &mut random).into_iter().for_each(count);
                             }
-                            Some(answer) => {
-                                count(&format!("{} {}", answer.status, answer.reason().unwrap_or("-")))
-                            }
+                            Some(response) => count(&format!(
+                                "{} {}",
+                                response.status,
+                                response.reason().unwrap_or("-")
+                            )),
                             None if client < 2 => count("cut off: through the front"),
                             None => count("cut off: through the environment"),
                         }
@@ -192,21 +195,21 @@ fn whoever_is_killed_when_every_answer_is_right() {
         let killer = {
             let (store, front, count, counts) = (&store, &front, &count, &counts);
             scope.spawn(move || {
-                let mut dice = Dice::new(seed);
-                let pause = |dice: &mut Dice| Duration::from_millis(dice.below(400) as u64);
+                let mut random = Random::new(seed);
+                let pause = |random: &mut Random| Duration::from_millis(random.below(400) as u64);
                 let (mut served, mut killed) = (0, Instant::now());
-                while ended.recv_timeout(pause(&mut dice)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                while ended.recv_timeout(pause(&mut random)) == Err(mpsc::RecvTimeoutError::Timeout) {
                     let right = counts.lock().unwrap().get(RIGHT).copied().unwrap_or(0);
                     if right == served && killed.elapsed() < RESPITE {
                         continue;
                     }
                     (served, killed) = (right, Instant::now());
                     let front_pid = i32::try_from(front.lock().unwrap().child.id()).unwrap();
-                    let living = processes::about(&store.dir);
-                    if dice.below(20) == 0 {
+                    let living = processes::find(&store.dir);
+                    if random.below(20) == 0 {
                         living.iter().for_each(processes::Process::kill);
                         count("killed: all at once");
-                    } else if let Some(victim) = living.get(dice.below(living.len().max(1))) {
+                    } else if let Some(victim) = living.get(random.below(living.len().max(1))) {
                         victim.kill();
                         let words = ["builder", "compile", "link", "asm", "go"];
                         let kind = words.into_iter().find(|word| victim.is(word));
@@ -227,11 +230,11 @@ fn whoever_is_killed_when_every_answer_is_right() {
         killer.join().unwrap();
     });
     println!("{} built, {:#?}", built(), counts.into_inner().unwrap());
-    // The last that was killed may have been it.
+    // The front may have been killed last.
     front.into_inner().unwrap().kill();
-    store.quiet();
-    for (ask, sha256) in &right {
-        let answer = store.ask(ask);
-        assert_eq!(&answer.sha256(), sha256, "seed {seed}: after it all: {answer}");
+    store.wait_until_idle();
+    for (request, sha256) in &right {
+        let response = store.ask(request);
+        assert_eq!(&response.sha256(), sha256, "seed {seed}: afterwards: {response}");
     }
 }

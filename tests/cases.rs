@@ -1,11 +1,11 @@
-//! What gox-server promises about a request, one row each: who asks for what, and what comes back.
+//! What gox-server promises about a request, one row each: the request and the expected response.
 //!
-//! The one table. `doors` sends every row through every way in, `scripts` runs the failures with sh. A row stands alone: it
-//! needs no row before it. Modules are those of tests/modules, by their names. R, M numbers are those of the catalogue of attacks.
+//! `transports` sends every row through every transport, `scripts` runs the failures with sh. Rows are independent. Modules are
+//! fixtures of tests/modules. R and M numbers are those of the attack table in SECURITY.md.
 
 use crate::support::case::{Case, case, program, tester};
 use crate::support::modproxy::HTTP_TIME;
-use crate::support::plain;
+use crate::support::plain_go;
 
 const MAC: &str = "Darwin arm64";
 const WINDOWS: &str = "MINGW64_NT-10.0-19045 x86_64";
@@ -17,9 +17,9 @@ pub(crate) fn cases() -> Vec<Case> {
         versions(),
         platforms(),
         commands(),
-        odd_but_honest(),
+        unusual_modules(),
         paths(),
-        words_for_go(),
+        versions_with_special_meaning(),
         queries(),
         requests(),
         failures(),
@@ -36,13 +36,13 @@ pub(crate) fn cases() -> Vec<Case> {
 fn versions() -> Vec<Case> {
     let hello = |version| tester("hello", version);
     vec![
-        case("OWNER/REPO is enough, and means the newest release")
+        case("OWNER/REPO alone gives the newest release")
             .get("/tester/hello")
             .gives(hello("v1.1.0")),
-        case("a host may be named")
+        case("with a host")
             .get("/github.com/tester/hello")
             .gives(hello("v1.1.0")),
-        case("any host may be named")
+        case("with any host")
             .get("/example.org/vanity")
             .gives(program("example.org/vanity", "v1.0.0")),
         case("an exact version")
@@ -51,12 +51,14 @@ fn versions() -> Vec<Case> {
         case("a version without its v")
             .get("/tester/hello@1.0.0")
             .gives(hello("v1.0.0")),
-        case("a major").get("/tester/hello@v1").gives(hello("v1.1.0")),
-        case("a minor").get("/tester/hello@v1.0").gives(hello("v1.0.0")),
-        case("latest by name")
-            .get("/tester/hello@latest")
+        case("a major version")
+            .get("/tester/hello@v1")
             .gives(hello("v1.1.0")),
-        case("a pre-release, by name only")
+        case("a minor version")
+            .get("/tester/hello@v1.0")
+            .gives(hello("v1.0.0")),
+        case("@latest").get("/tester/hello@latest").gives(hello("v1.1.0")),
+        case("a pre-release by its version")
             .get("/tester/hello@v1.2.0-rc.1")
             .gives(hello("v1.2.0-rc.1")),
         case("a branch").get("/tester/hello@main").gives(hello("v1.1.0")),
@@ -66,37 +68,37 @@ fn versions() -> Vec<Case> {
         case("a tag without a v")
             .get("/tester/bare-tags@1.2.0")
             .gives(tester("bare-tags", "v0.0.0-20250102030405-0123456789ab")),
-        case("the same, as all others are typed")
+        case("the same tag with a v")
             .get("/tester/bare-tags@v1.2.0")
             .gives(tester("bare-tags", "v0.0.0-20250102030405-0123456789ab")),
-        case("a tag without a v that is not")
+        case("a missing tag without a v")
             .get("/tester/bare-tags@1.2.1")
             .refused("no-such-version"),
-        case("a version that is not")
+        case("a missing version")
             .get("/tester/hello@v9.9.9")
             .refused("no-such-version"),
-        case("a branch that is not")
+        case("a missing branch")
             .get("/tester/hello@no-such-branch")
             .refused("no-such-version"),
-        case("the newest major is meant")
+        case("the newest major version is used")
             .get("/tester/majors")
             .gives(tester("majors/v3", "v3.0.1")),
-        case("a major by its path")
+        case("a major version by its path")
             .get("/tester/majors/v2")
             .gives(tester("majors/v2", "v2.1.0")),
-        case("a major by its version")
+        case("a major version by its version")
             .get("/tester/majors@v2")
             .gives(tester("majors/v2", "v2.1.0")),
-        case("the first major by its version")
+        case("the first major version by its version")
             .get("/tester/majors@v1")
             .gives(tester("majors", "v1.0.0")),
-        case("R34: a v2 from before majors had paths")
+        case("R34: v2 as +incompatible")
             .get("/tester/incompatible")
             .gives(tester("incompatible", "v2.0.0+incompatible")),
         case("a retracted release is not the latest")
             .get("/tester/retracted")
             .gives(tester("retracted", "v1.0.0")),
-        case("a retracted release, by name")
+        case("a retracted release by its version")
             .get("/tester/retracted@v1.1.0")
             .gives(tester("retracted", "v1.1.0"))
             .header_has("gox-retracted", "published by mistake ?[31m"),
@@ -105,87 +107,87 @@ fn versions() -> Vec<Case> {
 
 fn platforms() -> Vec<Case> {
     let hello = tester("hello", "v1.1.0");
-    let mac = hello.clone().on("darwin", "arm64");
+    let mac = hello.clone().on_platform("darwin", "arm64");
     vec![
         case("uname -sm of a Mac")
             .get("/tester/hello")
-            .from(MAC)
+            .user_agent(MAC)
             .gives(mac.clone()),
-        case("a level as Docker spells it")
+        case("a variant in Docker's notation")
             .get("/tester/hello?os=linux&arch=arm/v6")
-            .gives(hello.clone().on("linux", "arm").variant("GOARM=6")),
-        case("names that people use")
+            .gives(hello.clone().on_platform("linux", "arm").with_variant("GOARM=6")),
+        case("common aliases")
             .get("/tester/hello?os=macos&arch=aarch64")
             .gives(mac.clone()),
-        case("the query is stronger than who asks")
+        case("the query overrides the User-Agent")
             .get("/tester/hello?os=darwin&arch=arm64")
-            .from("curl/8.5.0")
+            .user_agent("curl/8.5.0")
             .gives(mac),
         case("uname -sm of a first Raspberry Pi")
             .get("/tester/hello")
-            .from("Linux armv6l")
-            .gives(hello.clone().on("linux", "arm").variant("GOARM=6")),
+            .user_agent("Linux armv6l")
+            .gives(hello.clone().on_platform("linux", "arm").with_variant("GOARM=6")),
         case("uname -a")
             .get("/tester/hello")
-            .from("Linux box 6.1.0 #1 SMP Debian x86_64 GNU/Linux")
+            .user_agent("Linux box 6.1.0 #1 SMP Debian x86_64 GNU/Linux")
             .gives(hello.clone()),
         case("Git for Windows")
             .get("/tester/hello")
-            .from(WINDOWS)
-            .gives(hello.on("windows", "amd64")),
-        case("a program for Windows, from there")
+            .user_agent(WINDOWS)
+            .gives(hello.on_platform("windows", "amd64")),
+        case("a Windows program on Windows")
             .get("/tester/windows-only")
-            .from(WINDOWS)
-            .gives(tester("windows-only", "v1.0.0").on("windows", "amd64")),
-        case("a program for Windows, from elsewhere")
+            .user_agent(WINDOWS)
+            .gives(tester("windows-only", "v1.0.0").on_platform("windows", "amd64")),
+        case("a Windows program on Linux")
             .get("/tester/windows-only")
             .refused("not-for-this-platform"),
         case("what `uname -sp` prints on Debian")
             .get("/tester/hello")
-            .from("Linux unknown")
+            .user_agent("Linux unknown")
             .refused("platform-untold")
             .body_has("uname -sm"),
         case("a bare curl")
             .get("/tester/hello")
-            .from("curl/8.5.0")
+            .user_agent("curl/8.5.0")
             .refused("platform-untold")
             .body_has("curl"),
         case("a bare wget")
             .get("/tester/hello")
-            .from("Wget/1.21.3")
+            .user_agent("Wget/1.21.3")
             .refused("platform-untold")
             .body_has("wget -U \"$(uname -sm)\""),
         case("a bare PowerShell")
             .get("/tester/hello")
-            .from("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.963")
+            .user_agent("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.963")
             .refused("platform-untold")
             .body_has("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\""),
-        case("what its uname says does not tell: it is not asked for the same again")
+        case("an ambiguous machine name: the hint does not ask for uname again")
             .get("/tester/hello")
-            .from("Linux mips")
+            .user_agent("Linux mips")
             .refused("platform-untold")
             .body_has("?os=linux&arch=mipsle")
             .body_lacks("uname"),
-        case("what uname -sm of illumos does not tell, another does")
+        case("uname -sm of illumos is ambiguous: the hint names uname -smv")
             .get("/tester/hello")
-            .from("SunOS i86pc")
+            .user_agent("SunOS i86pc")
             .refused("platform-untold")
             .body_has("uname -smv"),
         case("an empty User-Agent")
             .get("/tester/hello")
-            .from("")
+            .user_agent("")
             .refused("platform-untold"),
-        case("R16: a machine that Go does not know")
+        case("R16: an unknown architecture")
             .get("/tester/hello")
-            .from("Linux vax")
+            .user_agent("Linux vax")
             .refused("unknown-platform"),
-        case("R16: an OS that Go does not know")
+        case("R16: an unknown OS")
             .get("/tester/hello?os=templeos&arch=amd64")
             .refused("unknown-platform"),
-        case("R16: a pair that Go does not know")
+        case("R16: an unsupported pair")
             .get("/tester/hello?os=darwin&arch=386")
             .refused("unknown-platform"),
-        case("R16: a variant that is not")
+        case("R16: an unknown variant")
             .get("/tester/hello?os=linux&arch=armv99")
             .refused("unknown-platform"),
     ]
@@ -198,127 +200,128 @@ fn commands() -> Vec<Case> {
             .gives(tester("root-and-cmd", "v1.0.0")),
         case("a command by its path")
             .get("/tester/root-and-cmd/cmd/other")
-            .gives(tester("root-and-cmd/cmd/other", "v1.0.0").of("github.com/tester/root-and-cmd")),
-        case("the only command that counts")
+            .gives(tester("root-and-cmd/cmd/other", "v1.0.0").in_module("github.com/tester/root-and-cmd")),
+        case("the only public command")
             .get("/tester/only-command-in-cmd")
             .gives(
-                tester("only-command-in-cmd/cmd/tool", "v1.0.0").of("github.com/tester/only-command-in-cmd"),
+                tester("only-command-in-cmd/cmd/tool", "v1.0.0")
+                    .in_module("github.com/tester/only-command-in-cmd"),
             ),
         case("the command named like the repository")
             .get("/tester/cmd-named-like-repo")
             .gives(
                 tester("cmd-named-like-repo/cmd/cmd-named-like-repo", "v1.0.0")
-                    .of("github.com/tester/cmd-named-like-repo"),
+                    .in_module("github.com/tester/cmd-named-like-repo"),
             ),
-        case("two commands, and no way to tell")
+        case("two equal commands")
             .get("/tester/several-commands")
             .refused("several-commands")
             .body_has("/tester/several-commands/cmd/one")
             .body_has("/tester/several-commands/cmd/two"),
-        case("one of them")
-            .get("/tester/several-commands/cmd/two")
-            .gives(tester("several-commands/cmd/two", "v1.0.0").of("github.com/tester/several-commands")),
-        case("a module inside the repository")
+        case("one of them").get("/tester/several-commands/cmd/two").gives(
+            tester("several-commands/cmd/two", "v1.0.0").in_module("github.com/tester/several-commands"),
+        ),
+        case("a nested module")
             .get("/tester/nested-module/tool")
             .gives(tester("nested-module/tool", "v0.3.0")),
-        case("the newest major needs a newer Go")
+        case("the newest major version needs a newer Go")
             .get("/tester/newest-needs-newer-go")
             .refused("needs-newer-go"),
-        case("the newest major has no release")
+        case("the newest major version has no release")
             .get("/tester/next-major-is-candidate")
             .gives(tester("next-major-is-candidate", "v1.0.0")),
         case("a command that became a module")
             .get("/tester/command-became-module/cmd/tool@v1.0.0")
             .gives(tester("command-became-module/cmd/tool", "v1.0.0")),
-        case("the only command is that of a module inside")
+        case("the only command is in a nested module")
             .get("/tester/nested-module")
             .gives(tester("nested-module/tool", "v0.3.0")),
-        case("the command of a module inside is in the list")
+        case("commands of nested modules are listed")
             .get("/tester/nested-modules")
             .refused("several-commands")
             .body_has("/tester/nested-modules/one")
             .body_has("/tester/nested-modules/cmd/three")
             .body_has("/tester/nested-modules/cmd/newer"),
-        case("a module inside, at a major of its own, has taken the root's place")
+        case("a newer nested module with the repository's name replaces the root")
             .get("/tester/nested-majors")
             .gives(tester("nested-majors/nested-majors/v5", "v5.8.1"))
             .header_has("gox-command", ".; by=name"),
-        case("a root that is as new as the module inside stays the program")
+        case("a root as new as the nested module is preferred")
             .get("/tester/nested-beside")
             .gives(tester("nested-beside", "v1.0.0"))
             .header_has("gox-command", ".; by=root"),
-        case("a module inside whose version is named")
+        case("a nested module by its major version")
             .get("/tester/nested-majors/nested-majors@v5")
             .gives(tester("nested-majors/nested-majors/v5", "v5.8.1")),
-        case("its version, by the repository alone")
+        case("a version of a nested module by the repository")
             .get("/tester/nested-majors@v5.8.1")
             .gives(tester("nested-majors/nested-majors/v5", "v5.8.1")),
-        case("the old root, by its version")
+        case("the old root by its version")
             .get("/tester/nested-majors@v1.0.0")
             .gives(tester("nested-majors", "v1.0.0")),
-        case("modules inside that go.mod requires and replaces")
+        case("nested modules that go.mod requires and replaces")
             .get("/tester/nested-required")
             .refused("several-commands")
             .body_has("/tester/nested-required/server/v3")
             .body_has("/tester/nested-required/ctl/v2"),
-        case("one of them, without its major")
+        case("one of them without its major version")
             .get("/tester/nested-required/server")
-            .gives(tester("nested-required/server/v3", "v3.0.0").called("nested-required")),
-        case("the author's release configuration says which")
+            .gives(tester("nested-required/server/v3", "v3.0.0").with_file_name("nested-required")),
+        case("the author's release configuration names the command")
             .get("/tester/release-config")
             .gives(
                 tester("release-config/cmd/b", "v1.2.0")
-                    .of("github.com/tester/release-config")
-                    .called("tool-b"),
+                    .in_module("github.com/tester/release-config")
+                    .with_file_name("tool-b"),
             )
             .header_has("gox-command", "cmd/b; by=release-config"),
-        case("a file's name that the client chooses")
+        case("the client chooses the file name")
             .get("/tester/hello?name=hi.1")
-            .gives(tester("hello", "v1.1.0").called("hi.1")),
+            .gives(tester("hello", "v1.1.0").with_file_name("hi.1")),
         case("the README installs one of two")
             .get("/tester/installed-command")
-            .gives(tester("installed-command/two", "v1.0.0").of("github.com/tester/installed-command"))
+            .gives(tester("installed-command/two", "v1.0.0").in_module("github.com/tester/installed-command"))
             .header_has("gox-command", "two; by=readme"),
-        case("development directories are set aside, and app is nobody's name")
+        case("development directories are skipped, and a generic directory name is not the file name")
             .get("/tester/command-beside-tools")
             .gives(
                 tester("command-beside-tools/app", "v1.0.0")
-                    .of("github.com/tester/command-beside-tools")
-                    .called("command-beside-tools"),
+                    .in_module("github.com/tester/command-beside-tools")
+                    .with_file_name("command-beside-tools"),
             )
             .header_has("gox-command", "app; by=not-development"),
-        case("the likely one comes first, and the list says why")
+        case("the likely command is listed first, with the reason")
             .get("/tester/likely-command")
             .refused("several-commands")
             .body_has("The first is likely the one you want: the README names it most often.")
             .body_has("/tester/likely-command/two' \\\n  '  /tester/likely-command/one"),
         // tests/modules/bare-host.txtar
-        case("a module that is a host alone")
+        case("a module path that is only a host")
             .get("/bare.example")
-            .gives(program("bare.example/cmd/x", "v1.0.0").of("bare.example")),
+            .gives(program("bare.example/cmd/x", "v1.0.0").in_module("bare.example")),
         case("a command in it")
             .get("/bare.example/cmd/x@v1.0.0")
-            .gives(program("bare.example/cmd/x", "v1.0.0").of("bare.example")),
-        case("what browsers ask for is no module")
+            .gives(program("bare.example/cmd/x", "v1.0.0").in_module("bare.example")),
+        case("browser icons are not modules")
             .get("/apple-touch-icon.png")
             .refused("bad-path"),
-        case("a build as its author releases it, of a module that says nothing of it")
+        case("a release build of a module without release configuration")
             .get("/tester/hello?recipe=release")
             .refused("no-release-recipe")
             .body_has("/tester/hello@v1.1.0?")
             .body_has("recipe=install"),
-        case("traps in a release configuration are nothing to a plain build")
+        case("a hostile release configuration does not affect a plain build")
             .get("/tester/release-config-hostile@v1.0.0")
             .gives(tester("release-config-hostile", "v1.0.0")),
         case("M36: control characters in a value")
             .get("/tester/release-config-hostile@v1.0.1?recipe=release")
             .refused("no-release-recipe")
             .body_has("control characters"),
-        case("M36: a template without a value here")
+        case("M36: a template without a value")
             .get("/tester/release-config-hostile@v1.0.2?recipe=release")
             .refused("no-release-recipe")
             .body_has("if eq .Os"),
-        case("M36: aliases that multiply")
+        case("M36: exponential aliases")
             .get("/tester/release-config-hostile@v1.0.3?recipe=release")
             .refused("no-release-recipe"),
         case("M36: a configuration of 300 KB")
@@ -328,21 +331,21 @@ fn commands() -> Vec<Case> {
         case("M36: a configuration that needs a C compiler")
             .get("/tester/release-config-hostile@v1.0.5?recipe=release")
             .refused("needs-cgo"),
-        case("M36: a configuration that nests without end")
+        case("M36: deeply nested configuration")
             .get("/tester/release-config-hostile@v1.0.6?recipe=release")
             .refused("no-release-recipe"),
-        case("M36: a configuration that no argument has room for is nothing to a plain build")
+        case("M36: values longer than an argument do not affect a plain build")
             .get("/tester/release-config-hostile@v1.0.7")
             .gives(tester("release-config-hostile", "v1.0.7")),
-        case("a directory that is a module of its own, at a commit that is not known")
+        case("a replacement in a nested module at an unknown commit")
             .get("/tester/replace-nested@v1.0.0")
             .refused("missing-replacement")
             .body_has("github.com/tester/replace-nested/sub => ./sub")
-            .body_has("does not say which commit v1.0.0 is"),
-        case("modules inside have versions of their own")
+            .body_has("does not report the commit of v1.0.0"),
+        case("a nested module has its own versions")
             .get("/tester/nested-module@v1.0.0")
             .refused("no-command"),
-        case("a library in many majors is not looked through to its end")
+        case("the search for commands in many major versions is bounded")
             .get("/tester/many-majors")
             .refused("no-command"),
         case("M28: a library")
@@ -351,74 +354,80 @@ fn commands() -> Vec<Case> {
         case("M28: only an internal command")
             .get("/tester/internal-command")
             .refused("no-command"),
-        case("a generator is no command")
+        case("a file with `//go:build ignore` is not a command")
             .get("/tester/ignored-main")
             .refused("no-command"),
-        case("M28: a package that is not")
+        case("M28: a missing package")
             .get("/tester/hello/cmd/nothing@v1.0.0")
             .refused("no-such-package")
             .body_has("  /tester/hello@v1.0.0"),
-        case("an address that was copied from GitHub")
+        case("a path copied from GitHub")
             .get("/tester/hello/tree/main/cmd/x")
             .refused("no-such-package")
             .body_has("  /tester/hello/cmd/x@main"),
-        case("a library beside a program")
+        case("a library in the repository of a program")
             .get("/tester/root-and-library/src")
             .refused("no-command")
             .body_has("  /tester/root-and-library'"),
-        case("a repository that is not")
+        case("a missing repository")
             .get("/tester/nosuch")
             .refused("no-such-module"),
-        case("an owner that is not")
+        case("a missing owner")
             .get("/nobody/nothing")
             .refused("no-such-module"),
-        case("M29: a folder called v2 gives no name")
+        case("M29: a folder v2 is not the file name")
             .get("/tester/v2-package-name/tool/v2")
-            .gives(tester("v2-package-name/tool/v2", "v1.0.0").of("github.com/tester/v2-package-name"))
+            .gives(tester("v2-package-name/tool/v2", "v1.0.0").in_module("github.com/tester/v2-package-name"))
             .header_has("content-disposition", "\"tool\""),
-        case("M29: a folder called main.exe")
+        case("M29: a folder named main.exe")
             .get("/tester/odd-command-names/main.exe")
-            .gives(tester("odd-command-names/main.exe", "v1.0.0").of("github.com/tester/odd-command-names")),
+            .gives(
+                tester("odd-command-names/main.exe", "v1.0.0")
+                    .in_module("github.com/tester/odd-command-names"),
+            ),
         case("M29: a folder with a plus")
             .get("/tester/odd-command-names/plus+plus")
-            .gives(tester("odd-command-names/plus+plus", "v1.0.0").of("github.com/tester/odd-command-names")),
-        case("R13, M28: a module with another name is followed")
+            .gives(
+                tester("odd-command-names/plus+plus", "v1.0.0")
+                    .in_module("github.com/tester/odd-command-names"),
+            ),
+        case("R13, M28: the module path in go.mod is followed")
             .get("/tester/declares-another-path")
             .gives(program("example.org/vanity", "v1.0.0")),
         case("R13: capitals are part of a name")
             .get("/tester/Capitals")
             .gives(tester("Capitals", "v1.0.0")),
-        case("R13: other capitals, another module")
+        case("R13: different capitals are a different module")
             .get("/tester/CAPITALS")
             .refused("no-such-module"),
     ]
 }
 
-fn odd_but_honest() -> Vec<Case> {
+fn unusual_modules() -> Vec<Case> {
     let plain = |name: &'static str| {
         case(name)
             .get(&format!("/tester/{name}"))
             .gives(tester(name, "v1.0.0"))
     };
     vec![
-        plain("no-go-mod").shows("a module from before go.mod"),
-        plain("asm-honest").shows("assembler with includes of its own"),
-        plain("pgo-garbage").shows("M17: a profile that is none"),
-        plain("generate").shows("M6: generators, makefiles and tests are not run"),
-        plain("planted-files").shows("M9: a workspace and a vendor folder in the zip are ignored"),
-        plain("toolchain-line-newer").shows("M7: a newer toolchain is only a wish"),
-        plain("toolchain-line-run-sh").shows("M7: a toolchain that is a path runs nothing"),
+        plain("no-go-mod").describe("a module from before go.mod"),
+        plain("asm-honest").describe("assembler with its own includes"),
+        plain("pgo-garbage").describe("M17: an invalid profile"),
+        plain("generate").describe("M6: generators, makefiles and tests are not run"),
+        plain("planted-files").describe("M9: a workspace and a vendor folder in the zip are ignored"),
+        plain("toolchain-line-newer").describe("M7: a newer toolchain line is ignored"),
+        plain("toolchain-line-run-sh").describe("M7: a toolchain line with a path runs nothing"),
         plain("deprecated-with-escapes")
-            .shows("M21: a deprecation that writes into terminals")
+            .describe("M21: terminal escapes in a deprecation")
             .header_has(
                 "gox-deprecated",
                 "use ?]0;pwned? <script>alert(1)</script> instead.",
             ),
         plain("needs-tag")
-            .shows("R15: no tag comes in from outside")
+            .describe("R15: GOFLAGS of a client is ignored")
             .header("GOFLAGS", "-tags=evil"),
-        plain("syso-elf").shows("M3: an honest object is linked by Go itself"),
-        plain("zip-symlink").shows("M11: a link in a zip is the text that it points to"),
+        plain("syso-elf").describe("M3: a valid object is linked by Go"),
+        plain("zip-symlink").describe("M11: a symbolic link in a zip is a text file"),
     ]
 }
 
@@ -427,31 +436,34 @@ fn paths() -> Vec<Case> {
     let long_repo = format!("/o/{}", "r".repeat(101));
     [
         ("an owner alone", "/o"),
-        ("R1: out of the root", "/../../etc/passwd"),
-        ("R1: up", "/o/../r"),
-        ("R1: here", "/o/./r"),
+        ("R1: above the root", "/../../etc/passwd"),
+        ("R1: parent directory", "/o/../r"),
+        ("R1: current directory", "/o/./r"),
         ("R1: an empty element", "/o//r"),
         ("R1: an empty first element", "//o/r"),
-        ("R2: dots as percents", "/%2e%2e/%2e%2e/etc/passwd"),
-        ("R2: a slash as percent", "/o/r%2f..%2f..%2fetc"),
-        ("R2: a percent as percent", "/o/%252e%252e"),
+        ("R2: encoded dots", "/%2e%2e/%2e%2e/etc/passwd"),
+        ("R2: an encoded slash", "/o/r%2f..%2f..%2fetc"),
+        ("R2: an encoded percent sign", "/o/%252e%252e"),
         (
-            "R2: an honest letter as percent is refused too: no name needs it",
+            "R2: an encoded letter is refused too: no name needs it",
             "/tester/%68ello",
         ),
         ("R3: NUL", "/tester/hello%00.png"),
         ("R4: a header", "/o/r%0d%0aSet-Cookie:x"),
-        ("R4: a terminal's escape", "/o/r%1b[31m"),
+        ("R4: a terminal escape", "/o/r%1b[31m"),
         ("R4: C1", "/o/r%c2%9b31m"),
         ("R4: right to left", "/o/r%e2%80%ae"),
         ("R5: a flag as owner", "/-toolexec=x/r"),
         ("R5: a flag as repository", "/o/-r"),
         ("R9: a wildcard", "/tester/several-commands/..."),
-        ("R9: a wildcard below", "/tester/several-commands/cmd/...@v1.0.0"),
+        (
+            "R9: a wildcard below a path",
+            "/tester/several-commands/cmd/...@v1.0.0",
+        ),
         ("R11: a git URL", "/o/r.git"),
-        ("R11: a name that Windows keeps to itself", "/o/CON"),
+        ("R11: a name reserved by Windows", "/o/CON"),
         ("R11: a hidden repository", "/o/.r"),
-        ("R11: a last dot", "/o/r."),
+        ("R11: a trailing dot", "/o/r."),
         ("R11: a short name of Windows", "/o/r~1"),
         ("R11: an owner longer than GitHub allows", &long_owner),
         ("R11: a repository longer than GitHub allows", &long_repo),
@@ -467,13 +479,13 @@ fn paths() -> Vec<Case> {
     .map(|(shows, path)| case(shows).get(path).refused("bad-path"))
     .into_iter()
     .chain([
-        case("R1: a slash at the end")
+        case("R1: a trailing slash")
             .get("/tester/hello/")
             .refused_for(&["bad-path", "no-such-package"]),
-        case("R10: a command of Go's own is nobody's")
+        case("R10: a command of Go is not a repository")
             .get("/cmd/go")
             .refused_for(&["no-such-module", "bad-path"]),
-        case("R10: a toolchain is no program")
+        case("R10: a toolchain is not a program")
             .get("/golang.org/toolchain")
             .refused_for(&["no-such-module", "bad-path", "denied"]),
         case("R23: a script in a path")
@@ -485,18 +497,18 @@ fn paths() -> Vec<Case> {
     .collect()
 }
 
-fn words_for_go() -> Vec<Case> {
+fn versions_with_special_meaning() -> Vec<Case> {
     [
         ("R5: a flag as version", "-x"),
         ("R5: a flag of git", "--upload-pack=touch"),
         ("R6: a command", "v1;id"),
         ("R6: a substitution", "$(id)"),
-        ("R6: an older substitution", "%60id%60"),
+        ("R6: a backquote substitution", "%60id%60"),
         ("R6: braces", "%7blatest%7d"),
-        ("R6: an at", "@"),
-        ("R6: nothing", ""),
+        ("R6: an at sign", "@"),
+        ("R6: empty", ""),
         ("R6: a space", "%20"),
-        ("R6: an at as percent", "%40"),
+        ("R6: an encoded at sign", "%40"),
         ("R4: a header", "v1.0.0%0d%0aSet-Cookie:x"),
         ("R3: NUL", "v1.0.0%00"),
         ("R7: newer than", "%3Ev1"),
@@ -510,15 +522,15 @@ fn words_for_go() -> Vec<Case> {
     })
     .into_iter()
     .chain(["upgrade", "patch", "all", "none", "HEAD"].map(|word| {
-        case("R7: a word that means something to go")
+        case("R7: a version query of go get")
             .get(&format!("/tester/hello@{word}"))
             .refused_for(&["bad-version", "no-such-version"])
     }))
     .chain([
-        case("a version alone is at fault")
+        case("only the version is invalid")
             .get("/tester/hello@-x")
             .refused("bad-version"),
-        case("R6: a version that climbs")
+        case("R6: a version with a parent directory")
             .get("/tester/hello@v1.0.0/../../x")
             .refused_for(&["bad-version", "bad-path"]),
     ])
@@ -527,15 +539,15 @@ fn words_for_go() -> Vec<Case> {
 
 fn queries() -> Vec<Case> {
     [
-        ("R15: what go get asks", "go-get=1"),
+        ("R15: a go-get request", "go-get=1"),
         ("R15: flags for the linker", "ldflags=-X%20main.x=y"),
-        ("R15: a variable of Go's", "GOFLAGS=-toolexec=x"),
+        ("R15: a variable of Go", "GOFLAGS=-toolexec=x"),
         ("R15: a path as tag", "tags=../x"),
         ("R15: a flag as tag", "tags=-x"),
         ("R15: a path as Go version", "go=1.26.8/../x"),
         ("a key twice", "os=linux&os=windows"),
-        ("a key without a meaning", "x"),
-        ("strip is 1", "strip=2"),
+        ("an unknown key", "x"),
+        ("strip must be 1", "strip=2"),
     ]
     .map(|(shows, query)| {
         case(shows)
@@ -577,7 +589,7 @@ fn requests() -> Vec<Case> {
     })
     .into_iter()
     .chain([
-        case("R15: no method through the back door")
+        case("R15: no method override")
             .get("/tester/hello")
             .header("X-HTTP-Method-Override", "DELETE")
             .gives(hello()),
@@ -589,13 +601,13 @@ fn requests() -> Vec<Case> {
             .get("/tester/hello")
             .header("Proxy", "http://127.0.0.1:9")
             .gives(hello()),
-        case("R24: forged addresses")
+        case("R24: forged forwarding headers")
             .get("/tester/hello")
             .header("X-Forwarded-For", "1.2.3.4")
             .header("X-Forwarded-Host", "evil.example")
             .header("X-Forwarded-Proto", "gopher")
             .gives(hello()),
-        case("R15: a cookie means nothing")
+        case("R15: a cookie is ignored")
             .get("/tester/hello")
             .header("Cookie", "os=windows")
             .gives(hello()),
@@ -614,7 +626,7 @@ fn failures() -> Vec<Case> {
             .accept(BROWSER)
             .refused("does-not-compile")
             .body_has("cannot use"),
-        case("the same, for a program")
+        case("the same as JSON")
             .get("/tester/does-not-compile")
             .accept("application/json")
             .refused("does-not-compile")
@@ -622,31 +634,33 @@ fn failures() -> Vec<Case> {
         case("M4: a module that needs C")
             .get("/tester/needs-cgo")
             .refused("needs-cgo"),
-        case("a program behind the tag cgo, and its helper")
+        case("a program with the build tag cgo beside a helper")
             .get("/tester/root-behind-cgo")
             .refused("needs-cgo"),
-        case("the helper by its name")
+        case("the helper by its path")
             .get("/tester/root-behind-cgo/cmd/helper")
-            .gives(tester("root-behind-cgo/cmd/helper", "v1.0.0").of("github.com/tester/root-behind-cgo")),
-        case("the only command, behind the tag cgo")
+            .gives(
+                tester("root-behind-cgo/cmd/helper", "v1.0.0").in_module("github.com/tester/root-behind-cgo"),
+            ),
+        case("the only command has the build tag cgo")
             .get("/tester/command-behind-cgo")
             .refused("needs-cgo"),
-        case("a system whose programs a C compiler links")
+        case("a platform that needs a C compiler to link")
             .get("/tester/hello?os=ios&arch=arm64")
             .refused("needs-cgo")
             .body_has("ios/arm64"),
-        case("the same, asked for by HEAD")
+        case("the same with HEAD")
             .get("/tester/hello?os=android&arch=arm")
             .method("HEAD")
             .refused("needs-cgo"),
-        case("Android where Go links by itself")
+        case("Android on an architecture that Go links itself")
             .get("/tester/hello?os=android&arch=arm64")
-            .gives(tester("hello", "v1.1.0").on("android", "arm64")),
-        case("M7: a module that needs a Go of tomorrow")
+            .gives(tester("hello", "v1.1.0").on_platform("android", "arm64")),
+        case("M7: a module that needs a future Go")
             .get("/tester/needs-newer-go")
             .refused("needs-newer-go")
             .body_has("1.99"),
-        case("a dependency that is not there")
+        case("a missing dependency")
             .get("/tester/dependency-missing")
             .refused("missing-dependency")
             .body_has("github.com/tester/nosuch"),
@@ -654,25 +668,25 @@ fn failures() -> Vec<Case> {
             .get("/tester/library")
             .accept(BROWSER)
             .refused("no-command"),
-        case("a failure for a program")
+        case("a failure as JSON")
             .get("/tester/library")
             .accept("application/problem+json")
             .refused("no-command"),
-        case("a list for a version is one of that version")
+        case("a list of commands keeps the requested version")
             .get("/tester/several-commands@v1.0.0")
             .refused("several-commands")
             .body_has("/tester/several-commands/cmd/one@v1.0.0"),
-        case("a list for a browser is one of links, for what was asked for")
+        case("a list for a browser has links that keep the query")
             .get("/tester/several-commands?os=linux&arch=arm64")
             .accept(BROWSER)
             .refused("several-commands")
             .body_has("href=\"/tester/several-commands/cmd/one?os=linux&amp;arch=arm64\""),
-        case("a machine that is not told, and what else was asked for")
+        case("an undetected platform: the hint keeps the query")
             .get("/tester/hello?strip=1")
-            .from("Linux unknown")
+            .user_agent("Linux unknown")
             .refused("platform-untold")
             .body_has("/tester/hello?os=linux&arch=ARCH&strip=1"),
-        case("a list for a program")
+        case("a list as JSON")
             .get("/tester/several-commands")
             .accept("application/json")
             .refused("several-commands")
@@ -706,20 +720,20 @@ fn hostile() -> Vec<Case> {
             .refused("invalid-module")
     });
     let others = [
-        case("M2: a linker script runs no linker")
+        case("M2: a linker script does not run a linker")
             .get("/tester/syso-text")
             .refused("needs-cgo")
             .body_lacks("root:"),
         case("M4: flags for a C compiler")
             .get("/tester/import-c-flags")
             .refused("needs-cgo"),
-        case("M5: pragmas that only cgo may write")
+        case("M5: pragmas reserved for cgo")
             .get("/tester/cgo-pragmas")
             .refused("does-not-compile"),
-        case("M8: replacements by folders of the server")
+        case("M8: replacements by directories of the server")
             .get("/tester/replace-escaped")
             .refused("replace-directives"),
-        case("M8: replacements by folders of the server")
+        case("M8: replacements by directories of the server")
             .get("/tester/replace-outside")
             .refused("replace-directives")
             .body_lacks("root:"),
@@ -728,10 +742,10 @@ fn hostile() -> Vec<Case> {
             "out-of-memory",
             "out-of-time",
         ]),
-        case("M19: addresses inside the house")
+        case("M19: internal addresses")
             .get("/tester/vanity-dependency-internal-url")
             .refused_for(&["no-such-module", "missing-dependency", "does-not-compile"]),
-        case("M22: escapes in the compiler's words")
+        case("M22: escapes in compiler errors")
             .get("/tester/line-directive-escapes")
             .refused("does-not-compile"),
         case("M22: the same, for a browser")
@@ -739,77 +753,83 @@ fn hostile() -> Vec<Case> {
             .accept(BROWSER)
             .refused("does-not-compile")
             .body_lacks("<script>alert"),
-        case("M23: five megabytes of a name")
+        case("M23: an identifier of five megabytes")
             .get("/tester/long-identifier")
             .refused("does-not-compile"),
         case("M23: errors in twenty packages")
             .get("/tester/many-errors")
             .refused("does-not-compile"),
-        case("M24: odd bytes")
+        case("M24: invalid bytes")
             .get("/tester/odd-bytes")
             .refused("does-not-compile"),
-        case("M25: the server's paths stay with the server")
+        case("M25: errors contain no path of the server")
             .get("/tester/compile-error-paths")
             .refused("does-not-compile")
             .body_has("inner.go:3"),
         case("M27: a listed version without a zip")
             .get("/tester/zip-missing")
             .refused_for(&["missing-dependency", "no-such-version", "no-such-module"]),
-        case("M27: a proxy that speaks HTML")
+        case("M27: a proxy that responds with HTML")
             .get("/tester/proxy-speaks-html@v1.0.0")
             .refused("proxy-failed")
             .body_lacks("hotel"),
-        case("M34: imports that only look like the standard library")
+        case("M34: imports that look like the standard library")
             .get("/tester/standard-library-names")
             .refused("does-not-compile"),
     ];
     asm.into_iter().chain(zips).chain(others).collect()
 }
 
-/// The URL that always means the same bytes.
+/// A URL that pins version, platform and Go: its bytes never change.
 fn exact() -> String {
-    let go = plain::go_version();
+    let go = plain_go::go_version();
     format!("/tester/hello@v1.0.0?os=linux&arch=amd64&go={go}")
 }
 
 fn http() -> Vec<Case> {
     let hello = || tester("hello", "v1.0.0");
-    let length = || plain::install(&hello().wanted).bytes;
+    let length = || plain_go::install(&hello().wanted).bytes;
     let get = |shows| case(shows).get("/tester/hello@v1.0.0");
     vec![
-        get("HEAD after GET").method("HEAD").bodiless(200, hello()),
-        get("what the client has is still right")
+        get("HEAD after GET")
+            .method("HEAD")
+            .gives_status_only(200, hello()),
+        get("If-None-Match with the current ETag")
             .header("If-None-Match", "{etag}")
-            .bodiless(304, hello()),
-        get("a weak tag is as good here")
+            .gives_status_only(304, hello()),
+        get("a weak tag matches too")
             .header("If-None-Match", "\"other\", W/{etag}")
-            .bodiless(304, hello()),
-        get("any tag").header("If-None-Match", "*").bodiless(304, hello()),
-        get("what the client has is old")
+            .gives_status_only(304, hello()),
+        get("any tag")
+            .header("If-None-Match", "*")
+            .gives_status_only(304, hello()),
+        get("If-None-Match with another ETag")
             .header("If-None-Match", "\"other\"")
             .gives(hello()),
-        get("four bytes").header("Range", "bytes=0-3").part(hello(), 0, 3),
+        get("four bytes")
+            .header("Range", "bytes=0-3")
+            .gives_range(hello(), 0, 3),
         get("to the end")
             .header("Range", "bytes=1000-")
-            .part(hello(), 1000, length() - 1),
+            .gives_range(hello(), 1000, length() - 1),
         get("the last five")
             .header("Range", "bytes=-5")
-            .part(hello(), length() - 5, length() - 1),
-        get("more than there is")
+            .gives_range(hello(), length() - 5, length() - 1),
+        get("a range beyond the end")
             .header("Range", "bytes=10-99999999999")
-            .part(hello(), 10, length() - 1),
-        get("from behind the end")
+            .gives_range(hello(), 10, length() - 1),
+        get("a range after the end")
             .header("Range", "bytes=99999999999-")
-            .bodiless(416, hello()),
-        get("resumed, and unchanged")
+            .gives_status_only(416, hello()),
+        get("resumed and unchanged")
             .header("Range", "bytes=7-9")
             .header("If-Range", "{etag}")
-            .part(hello(), 7, 9),
-        get("resumed, and changed: all of it")
+            .gives_range(hello(), 7, 9),
+        get("resumed and changed: the whole program")
             .header("Range", "bytes=7-9")
             .header("If-Range", "\"other\"")
             .gives(hello()),
-        get("R25: a range that is none")
+        get("R25: an invalid range")
             .header("Range", "bytes=9-7")
             .gives(hello()),
         get("R25: another unit")
@@ -818,53 +838,51 @@ fn http() -> Vec<Case> {
         get("R25: a thousand ranges")
             .header("Range", &format!("bytes=0-0{}", ",2-2".repeat(999)))
             .gives(hello()),
-        get("R25: encodings nobody has")
+        get("R25: a thousand unknown codings")
             .header("Accept-Encoding", &"x,".repeat(1000))
             .gives(hello()),
-        get("resumed only if unchanged, and it is not")
+        get("If-Match fails")
             .header("Range", "bytes=7-9")
             .header("If-Match", "\"other\"")
-            .bodiless(412, hello()),
-        get("resumed only if unchanged, and it is")
+            .gives_status_only(412, hello()),
+        get("If-Match succeeds")
             .header("Range", "bytes=7-9")
             .header("If-Match", "{etag}")
-            .part(hello(), 7, 9),
-        get("all of it, if it is that")
-            .header("If-Match", "*")
-            .gives(hello()),
-        get("nothing since that date")
+            .gives_range(hello(), 7, 9),
+        get("If-Match: *").header("If-Match", "*").gives(hello()),
+        get("not modified since that date")
             .get(&exact())
             .header("If-Modified-Since", HTTP_TIME)
-            .bodiless(304, hello()),
-        get("a newer Go may have come since that date")
+            .gives_status_only(304, hello()),
+        get("without a pinned Go the date of the version does not count")
             .header("If-Modified-Since", HTTP_TIME)
             .gives(hello()),
-        get("not changed since that date")
+        get("If-Unmodified-Since succeeds")
             .get(&exact())
             .header("If-Unmodified-Since", HTTP_TIME)
             .gives(hello()),
-        get("changed since that date")
+        get("If-Unmodified-Since fails")
             .get(&exact())
             .header("If-Unmodified-Since", "Thu, 02 Jan 2025 03:04:04 GMT")
-            .bodiless(412, hello()),
-        get("a tag says more than a date")
+            .gives_status_only(412, hello()),
+        get("If-None-Match overrides If-Modified-Since")
             .header("If-None-Match", "\"other\"")
             .header("If-Modified-Since", HTTP_TIME)
             .gives(hello()),
         get("HEAD and a tag")
             .method("HEAD")
             .header("If-None-Match", "{etag}")
-            .bodiless(304, hello()),
-        case("an exact URL is for ever")
+            .gives_status_only(304, hello()),
+        case("an exact URL is immutable")
             .get(&exact())
             .gives(hello())
             .header_has("cache-control", "immutable")
             .header_has("vary", "Accept-Encoding"),
-        case("a guessed one says what it depends on")
+        case("a detected platform varies by User-Agent")
             .get("/tester/hello")
             .gives(tester("hello", "v1.1.0"))
             .header_has("vary", "User-Agent"),
-        case("one with a platform does not depend on who asks")
+        case("an explicit platform does not vary by User-Agent")
             .get("/tester/hello?os=linux&arch=amd64")
             .gives(tester("hello", "v1.1.0"))
             .header_has("vary", "Accept-Encoding")
@@ -876,76 +894,82 @@ fn http() -> Vec<Case> {
 /// RFC 9110 section 12.5.3, RFC 9530 section 4.
 fn representations() -> Vec<Case> {
     let hello = || tester("hello", "v1.0.0");
-    let zstd = || hello().coded("zstd");
+    let zstd = || hello().with_coding("zstd");
     let get = |shows| case(shows).get("/tester/hello@v1.0.0");
     let accept = |shows, codings| get(shows).header("Accept-Encoding", codings);
     let want = |shows, digests| get(shows).header("Want-Repr-Digest", digests);
     vec![
         accept("what curl --compressed sends", "deflate, gzip, br, zstd").gives(zstd()),
-        accept("what Safari sends", "gzip, deflate, br").gives(hello().coded("gzip")),
+        accept("what Safari sends", "gzip, deflate, br").gives(hello().with_coding("gzip")),
         accept("what Go's client, Caddy and Varnish add", "gzip").gives(hello()),
         accept("what Python's requests and Node's fetch add", "gzip, deflate").gives(hello()),
         accept("what w3m sends", "gzip, compress, bzip, bzip2, deflate").gives(hello()),
-        accept("any coding, none by its name", "*").gives(hello()),
-        accept("br and zstd, refused", "gzip, br;q=0, zstd;q=0").gives(hello()),
-        accept("the one that is liked better", "gzip;q=1.0, zstd;q=0.5").gives(hello().coded("gzip")),
-        accept("none is liked better", "identity, *;q=0.5").gives(hello()),
-        accept("one that is refused", "zstd;q=0").gives(hello()),
-        accept("nothing is acceptable: the program", "identity;q=0, br").gives(hello()),
-        accept("weights that are none", "zstd;q=high, gzip;q=2").gives(hello()),
+        accept("any coding, none by name", "*").gives(hello()),
+        accept("br and zstd excluded", "gzip, br;q=0, zstd;q=0").gives(hello()),
+        accept("the preferred coding", "gzip;q=1.0, zstd;q=0.5").gives(hello().with_coding("gzip")),
+        accept("identity is preferred", "identity, *;q=0.5").gives(hello()),
+        accept("an excluded coding", "zstd;q=0").gives(hello()),
+        accept("nothing is acceptable: uncompressed", "identity;q=0, br").gives(hello()),
+        accept("invalid weights", "zstd;q=high, gzip;q=2").gives(hello()),
         accept("HEAD where GET is not compressed", "gzip")
             .method("HEAD")
-            .bodiless(200, hello()),
+            .gives_status_only(200, hello()),
         accept("HEAD, compressed", "zstd")
             .method("HEAD")
-            .bodiless(200, zstd()),
-        accept("what the client has, compressed, is right", "zstd")
+            .gives_status_only(200, zstd()),
+        accept("If-None-Match with the ETag of the compressed copy", "zstd")
             .header("If-None-Match", "{etag}")
-            .bodiless(304, zstd()),
-        accept("a part, by a client that does not say of what", "gzip, zstd")
-            .header("Range", "bytes=0-99")
-            .part(hello(), 0, 99),
-        accept("a part beyond the end of what is compressed", "br, gzip, zstd")
+            .gives_status_only(304, zstd()),
+        accept(
+            "a range without If-Range: of the uncompressed program",
+            "gzip, zstd",
+        )
+        .header("Range", "bytes=0-99")
+        .gives_range(hello(), 0, 99),
+        accept("a range beyond the end of the compressed copy", "br, gzip, zstd")
             .header("Range", "bytes=1200000-1200999")
-            .part(hello(), 1_200_000, 1_200_999),
-        accept("the last part", "gzip, deflate, br")
+            .gives_range(hello(), 1_200_000, 1_200_999),
+        accept("a suffix range", "gzip, deflate, br")
             .header("Range", "bytes=-7")
-            .part(
+            .gives_range(
                 hello(),
-                plain::install(&hello().wanted).bytes - 7,
-                plain::install(&hello().wanted).bytes - 1,
+                plain_go::install(&hello().wanted).bytes - 7,
+                plain_go::install(&hello().wanted).bytes - 1,
             ),
-        accept("resumed by who does not say of what: as curl counts", "zstd")
-            .header("Range", "bytes=1000-")
-            .part(hello(), 1000, plain::install(&hello().wanted).bytes - 1),
-        accept("resumed, compressed, and changed: all of it", "zstd")
+        accept(
+            "resumed without If-Range: offsets of the uncompressed program, as curl counts",
+            "zstd",
+        )
+        .header("Range", "bytes=1000-")
+        .gives_range(hello(), 1000, plain_go::install(&hello().wanted).bytes - 1),
+        accept("resumed, compressed and changed: the whole copy", "zstd")
             .header("Range", "bytes=1000-")
             .header("If-Range", "\"other\"")
             .gives(zstd()),
-        accept("resumed, compressed, and unchanged", "zstd")
+        accept("resumed, compressed and unchanged", "zstd")
             .header("Range", "bytes=7-9")
             .header("If-Range", "{etag}")
-            .part(zstd(), 7, 9),
-        accept("from behind the end", "zstd")
+            .gives_range(zstd(), 7, 9),
+        accept("a range after the end of the program", "zstd")
             .header("Range", "bytes=99999999999-99999999999")
-            .bodiless(416, hello()),
-        accept("from behind the end of what is compressed", "zstd")
+            .gives_status_only(416, hello()),
+        accept("a range after the end of the compressed copy", "zstd")
             .header("Range", "bytes=99999999999-99999999999")
             .header("If-Range", "{etag}")
-            .bodiless(416, zstd()),
+            .gives_status_only(416, zstd()),
         case("an exact URL, compressed")
             .get(&exact())
             .header("Accept-Encoding", "gzip, br")
-            .gives(hello().coded("gzip"))
+            .gives(hello().with_coding("gzip"))
             .header_has("cache-control", "immutable"),
-        want("a digest that is longer", "sha-512=10, sha-256=1").gives(hello().digest(Some("sha-512"))),
+        want("SHA-512", "sha-512=10, sha-256=1").gives(hello().with_digest(Some("sha-512"))),
         want("the usual digest", "sha-256=10, sha-512=3").gives(hello()),
-        want("no digest", "sha-256=0").gives(hello().digest(None)),
-        want("a digest that nobody knows", "unixsum=10").gives(hello()),
-        want("digests that are none", "sha-512=eleven").gives(hello()),
-        want("the digest of what is compressed", "sha-512=1")
+        want("no digest", "sha-256=0").gives(hello().with_digest(None)),
+        want("an unknown digest", "unixsum=10").gives(hello()),
+        want("invalid preferences", "sha-512=eleven").gives(hello()),
+        want("the digest of the compressed copy", "sha-512=1")
             .header("Accept-Encoding", "zstd")
-            .gives(zstd().digest(Some("sha-512"))),
+            .gives(zstd().with_digest(Some("sha-512"))),
     ]
 }
 
@@ -960,39 +984,39 @@ fn pages() -> Vec<Case> {
             .get("/")
             .page("text/plain")
             .body_has("curl"),
-        case("what prints Host is kept for one client")
+        case("a page that contains Host is private")
             .get("/")
             .page("text/plain")
             .header_has("cache-control", "private"),
         case("the icon that browsers ask for")
             .get("/favicon.ico")
             .page("image/svg+xml"),
-        case("no robots")
+        case("robots.txt disallows everything")
             .get("/robots.txt")
             .page("text/plain")
             .body_has("Disallow: /"),
-        case("alive").get("/-/health").page("text/plain"),
-        case("what can go wrong, for a browser")
+        case("health check").get("/-/health").page("text/plain"),
+        case("the list of reasons, for a browser")
             .get("/-/reasons")
             .accept(BROWSER)
             .page("text/html")
             .body_has("id=\"does-not-compile\""),
-        case("what can go wrong, for curl")
+        case("the list of reasons, for curl")
             .get("/-/reasons")
             .page("text/plain")
             .body_has("does-not-compile (422)"),
-        case("what it builds for, for curl")
+        case("the list of platforms, for curl")
             .get("/-/platforms")
             .page("text/plain")
             .body_has("\nlinux/arm         7 5 6\n")
             .body_has("\nlinux/s390x\n")
             .body_lacks("ios/arm64"),
-        case("what it builds for, for a program")
+        case("the list of platforms as JSON")
             .get("/-/platforms")
             .accept("application/json")
             .page("application/json")
             .body_has("\"os=linux&arch=amd64v3\""),
-        case("what it builds for, for a browser")
+        case("the list of platforms, for a browser")
             .get("/-/platforms")
             .accept(BROWSER)
             .page("text/html")
@@ -1009,15 +1033,15 @@ fn pages() -> Vec<Case> {
         ),
         of_type("Text/HTML", "text/html"),
         of_type("APPLICATION/JSON", "application/json"),
-        case("nothing else below /-/")
+        case("an unknown page below /-/")
             .get("/-/nothing")
             .refused("no-such-page"),
     ]
 }
 
-/// A page that there is in three types.
+/// A page that exists in three content types.
 fn of_type(accept: &str, content_type: &'static str) -> Case {
-    case(&format!("what {accept} weighs most"))
+    case(&format!("content type for Accept: {accept}"))
         .get("/-/platforms")
         .accept(accept)
         .page(content_type)

@@ -1,4 +1,4 @@
-//! SECURITY.md's table of known attacks is whole, and what it names is there.
+//! The table of known attacks in SECURITY.md is complete, and every test that it names exists.
 
 use crate::cases::cases;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ const REQUESTS: u32 = 34;
 const MODULES: u32 = 36;
 const MACHINES: u32 = 15;
 
-/// The rows: the case, what happens, what shows it.
+/// The rows: case, result, tests.
 fn rows() -> Vec<[String; 3]> {
     let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let (_, table) = text.split_once("## Every known case").unwrap();
@@ -20,7 +20,7 @@ fn rows() -> Vec<[String; 3]> {
     rows.map(|row| {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let [case, happens, shown] = cells[..] else {
-            panic!("not three cells: {row}")
+            panic!("not three columns: {row}")
         };
         [case, happens, shown].map(str::to_owned)
     })
@@ -32,18 +32,18 @@ fn root() -> &'static Path {
 }
 
 #[test]
-fn no_case_is_left_out() {
-    let there: Vec<_> = rows()
+fn every_case_has_a_row() {
+    let listed: Vec<_> = rows()
         .iter()
         .map(|[case, ..]| case.split(' ').next().unwrap().to_owned())
         .collect();
     let kinds = [("R", REQUESTS), ("M", MODULES), ("S", MACHINES)];
     let all = kinds.map(|(kind, last)| (1..=last).map(move |number| format!("{kind}{number}")));
-    assert_eq!(there, all.into_iter().flatten().collect::<Vec<_>>());
+    assert_eq!(listed, all.into_iter().flatten().collect::<Vec<_>>());
 }
 
 #[test]
-fn what_shows_a_case_is_there() {
+fn every_named_test_exists() {
     let shown: BTreeSet<String> = cases()
         .iter()
         .filter_map(|case| Some(case.shows.split_once(':')?.0.to_owned()))
@@ -51,9 +51,9 @@ fn what_shows_a_case_is_there() {
     for [case, happens, shows] in rows() {
         assert!(!happens.is_empty(), "{case}");
         let names: Vec<&str> = shows.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "{case}: nothing shows it");
+        assert!(!names.is_empty(), "{case}: no test");
         for name in names {
-            let is_there = if let Some(id) = name.strip_prefix("cases: ") {
+            let exists = if let Some(id) = name.strip_prefix("cases: ") {
                 shown.contains(id)
             } else if let Some((file, function)) = name.split_once(": ") {
                 is_test(&root().join(file), function)
@@ -61,12 +61,12 @@ fn what_shows_a_case_is_there() {
                 let (module, function) = name.split_once("::").unwrap();
                 is_test(&root().join(format!("tests/{module}.rs")), function)
             };
-            assert!(is_there, "{case}: no such test: {name}");
+            assert!(exists, "{case}: no such test: {name}");
         }
     }
 }
 
-/// Whether the file has this function, with `#[test]` over it.
+/// Whether the file contains this function with `#[test]`.
 fn is_test(file: &Path, function: &str) -> bool {
     let text = fs::read_to_string(file).unwrap_or_default();
     let (before, _) = text.split_once(&format!("fn {function}()")).unwrap_or_default();

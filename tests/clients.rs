@@ -1,10 +1,10 @@
-//! HTTP clients as they are, alone and behind caches and proxies as they are: each gets the program, or the part of it that it asks
-//! for. `make clients` prints the table.
+//! Real HTTP clients, directly and through real caches and proxies: each gets the program, or the requested range of it.
+//! `make clients` prints the table.
 
-use crate::support::ask::Ask;
 use crate::support::case::tester;
-use crate::support::plain::{self, Installed};
-use crate::support::scratch::Scratch;
+use crate::support::plain_go::{self, Installed};
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
 use crate::support::web_server::WebServer;
 use crate::support::{go, sha256, tmp};
 use std::fs;
@@ -13,22 +13,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const HELLO: &str = "/tester/hello@v1.0.0?os=linux&arch=amd64";
-/// Enough for eight connections of aria2, each with a part of a mebibyte at least.
+/// Large enough for eight connections of aria2 with at least 1 MiB each.
 const LARGE: &str = "/tester/large@v1.0.0?os=linux&arch=amd64";
 
-/// A part within the copies, and one beyond their ends.
+/// A range within the compressed copies, and one beyond their ends.
 const PARTS: [(usize, usize); 2] = [(0, 99), (1_200_000, 1_200_999)];
 
-/// What a client is to have in the file `got` at the end.
+/// What the file `got` must contain at the end.
 #[derive(Clone, Copy)]
 enum Wanted {
     Whole,
     Part(usize, usize),
-    /// The whole, of which the first half is there.
+    /// The whole program, of which the first half exists already.
     Rest,
 }
 
-/// A client, and its command for a shell: `$1` is the URL, `$2` the range, where one is wanted.
+/// Clients and their shell commands: `$1` is the URL, `$2` the optional range.
 const CLIENTS: [(&str, &str); 7] = [
     (
         "requests",
@@ -48,7 +48,7 @@ const CLIENTS: [(&str, &str); 7] = [
     ),
 ];
 
-/// How a client goes on with the half that it has.
+/// Commands that resume a download.
 const RESUMED: [(&str, &str); 4] = [
     ("curl -C -", "curl -fsS -C - -o got \"$1\""),
     (
@@ -59,7 +59,7 @@ const RESUMED: [(&str, &str); 4] = [
     ("aria2c -c", "aria2c -q -c --allow-overwrite=false -o got \"$1\""),
 ];
 
-/// It takes a part only behind what it has.
+/// wget requests ranges only to resume.
 const WGET: (&str, &str) = ("wget", "wget -q -O got \"$1\"");
 
 const ARIA2: (&str, &str) = ("aria2c -x8", "aria2c -q -x8 -s8 -k1M -o got \"$1\"");
@@ -73,7 +73,7 @@ http {
     server { listen HOST:PORT; location / { proxy_pass http://FRONT; proxy_cache programs; VERSION } }
 }";
 
-/// Caches and proxies before the front at this address, as they are without a setting that is not needed.
+/// Caches and proxies in front of this address, with minimal configurations.
 fn proxies(front: SocketAddr) -> Vec<WebServer> {
     let front = front.to_string();
     let nginx = |name, version| {
@@ -111,7 +111,7 @@ fn proxies(front: SocketAddr) -> Vec<WebServer> {
     ]
 }
 
-/// tests/clients/get.go, compiled by the real `go`.
+/// Compiles tests/clients/get.go.
 fn go_client() -> PathBuf {
     let client = tmp().join("get-by-go");
     let _lock = crate::support::lock("get-by-go");
@@ -137,8 +137,8 @@ fn go_client() -> PathBuf {
     client
 }
 
-/// A row of the table, and whether it is right.
-fn row(
+/// Runs a client. Returns the row of the table, and whether the result is right.
+fn run_client(
     way: &str,
     client: (&str, &str),
     url: &str,
@@ -184,17 +184,24 @@ fn row(
         sha256(&got),
         if is_right { "✓" } else { "✗" }
     );
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (if is_right { line } else { format!("{line}\n{said}") }, is_right)
+    let output_text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (
+        if is_right {
+            line
+        } else {
+            format!("{line}\n{output_text}")
+        },
+        is_right,
+    )
 }
 
 #[test]
 fn every_client_gets_the_program_through_every_cache() {
-    let store = Scratch::new();
+    let store = TestStore::new();
     let front = store.front();
     let [hello, large] = [(HELLO, "hello"), (LARGE, "large")].map(|(url, name)| {
-        front.ask(&Ask::get(url)).program();
-        plain::install(&tester(name, "v1.0.0").wanted)
+        front.ask(&Request::get(url)).program();
+        plain_go::install(&tester(name, "v1.0.0").wanted)
     });
     let proxies = proxies(front.address);
     let go_client = go_client();
@@ -207,24 +214,52 @@ fn every_client_gets_the_program_through_every_cache() {
     let mut rows = Vec::new();
     for (way, address) in ways {
         let url = |path: &str| format!("http://{address}{path}");
-        // nginx passes no Range on to what it caches, and no copy is cached.
+        // nginx drops Range for cacheable responses, and compressed copies are not cacheable.
         let drops_range = |client: &str| way.ends_with("HTTP/1.1") && client.contains("--compressed");
         for client in CLIENTS {
-            rows.push(row(way, client, &url(HELLO), Wanted::Whole, &hello, &go_client));
+            rows.push(run_client(
+                way,
+                client,
+                &url(HELLO),
+                Wanted::Whole,
+                &hello,
+                &go_client,
+            ));
             for (first, last) in PARTS {
                 if !drops_range(client.0) {
                     let part = Wanted::Part(first, last);
-                    rows.push(row(way, client, &url(HELLO), part, &hello, &go_client));
+                    rows.push(run_client(way, client, &url(HELLO), part, &hello, &go_client));
                 }
             }
         }
-        rows.push(row(way, WGET, &url(HELLO), Wanted::Whole, &hello, &go_client));
+        rows.push(run_client(
+            way,
+            WGET,
+            &url(HELLO),
+            Wanted::Whole,
+            &hello,
+            &go_client,
+        ));
         for client in RESUMED {
             if !drops_range(client.0) {
-                rows.push(row(way, client, &url(HELLO), Wanted::Rest, &hello, &go_client));
+                rows.push(run_client(
+                    way,
+                    client,
+                    &url(HELLO),
+                    Wanted::Rest,
+                    &hello,
+                    &go_client,
+                ));
             }
         }
-        rows.push(row(way, ARIA2, &url(LARGE), Wanted::Whole, &large, &go_client));
+        rows.push(run_client(
+            way,
+            ARIA2,
+            &url(LARGE),
+            Wanted::Whole,
+            &large,
+            &go_client,
+        ));
     }
     let table: Vec<_> = rows.iter().map(|(line, _)| line.as_str()).collect();
     let table = format!(
@@ -235,12 +270,12 @@ fn every_client_gets_the_program_through_every_cache() {
     assert!(rows.iter().all(|(_, is_right)| *is_right), "{table}");
 }
 
-/// HEAD and GET of the same program through a proxy that adds `Accept-Encoding: gzip` to GET alone, as Go's transport does.
+/// Some proxies add `Accept-Encoding: gzip` to GET only, as Go's HTTP transport does.
 #[test]
 fn head_and_get_agree_behind_every_proxy() {
-    let store = Scratch::new();
+    let store = TestStore::new();
     let front = store.front();
-    front.ask(&Ask::get(HELLO)).program();
+    front.ask(&Request::get(HELLO)).program();
     for server in proxies(front.address) {
         let mount = &server.mounts[0];
         for codings in [
@@ -249,12 +284,12 @@ fn head_and_get_agree_behind_every_proxy() {
             Some("gzip, deflate"),
             Some("gzip, deflate, br, zstd"),
         ] {
-            let mut ask = Ask::get(HELLO);
+            let mut request = Request::get(HELLO);
             if let Some(codings) = codings {
-                ask = ask.header("Accept-Encoding", codings);
+                request = request.header("Accept-Encoding", codings);
             }
-            let get = mount.ask(&ask).unwrap();
-            let head = mount.ask(&ask.method("HEAD")).unwrap();
+            let get = mount.ask(&request).unwrap();
+            let head = mount.ask(&request.method("HEAD")).unwrap();
             for name in [
                 "etag",
                 "content-length",
@@ -276,7 +311,7 @@ fn head_and_get_agree_behind_every_proxy() {
                 "{}: {codings:?}: {get}",
                 mount.name
             );
-            let program = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+            let program = plain_go::install(&tester("hello", "v1.0.0").wanted).sha256;
             assert_eq!(
                 get.header("gox-sha256"),
                 Some(&*program),
@@ -287,18 +322,18 @@ fn head_and_get_agree_behind_every_proxy() {
     }
 }
 
-/// A part of a copy looks like a part of the program to a client that unpacks what comes: 0 bytes, and no error.
+/// A client that decodes a range of a compressed copy gets 0 bytes and no error.
 #[test]
-fn a_shared_cache_serves_no_part_of_a_copy() {
-    let store = Scratch::new();
+fn shared_cache_serves_no_range_of_compressed_copy() {
+    let store = TestStore::new();
     let front = store.front();
-    front.ask(&Ask::get(HELLO)).program();
+    front.ask(&Request::get(HELLO)).program();
     for server in proxies(front.address) {
         let mount = &server.mounts[0];
-        let ask = Ask::get(HELLO).header("Accept-Encoding", "gzip, deflate, br, zstd");
-        // What this brings may be kept.
-        mount.ask(&ask).unwrap().program();
-        let part = mount.ask(&ask.header("Range", "bytes=0-99")).unwrap();
+        let request = Request::get(HELLO).header("Accept-Encoding", "gzip, deflate, br, zstd");
+        // The proxy may cache this response.
+        mount.ask(&request).unwrap().program();
+        let part = mount.ask(&request.header("Range", "bytes=0-99")).unwrap();
         let is_coded = part.header("content-encoding").is_some();
         assert!(part.status == 200 || !is_coded, "{}: {part}", mount.name);
     }

@@ -1,16 +1,16 @@
-//! A front that is a container's first process: it buries the dead, and ends in time, whatever is under way.
+//! The front as process 1 of a container: it reaps orphans and exits in time.
 //!
-//! `make stops` stops it at 100 moments; STOPS=N at N (4 by default); STOPS_SEED repeats a run, as far as a machine can.
+//! STOPS is the number of stops at random times (default 4, `make stops` 100). STOPS_SEED repeats the random choices of a run.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
 use crate::support::case::tester;
-use crate::support::dice::{Dice, number, seed};
 use crate::support::front::Front;
 use crate::support::processes;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, http, plain};
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::random::{Random, number, seed};
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
+use crate::support::{TIMEOUT, eventually, http, plain_go};
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,23 +21,25 @@ use std::time::{Duration, Instant};
 
 const BUSY: &str = "/tester/busy";
 
-/// Asks, waits until the program is being made, and leaves.
-fn ask_and_leave(store: &Scratch, front: &Front) {
+/// Sends a request, waits until the compiler runs, and disconnects.
+fn request_and_disconnect(store: &TestStore, front: &Front) {
     let mut stream = front.connect();
-    stream.write_all(&http::request(&Ask::get(BUSY))).unwrap();
-    eventually("a compile of busy", PATIENCE, || {
-        let running = processes::about(&store.dir);
+    stream
+        .write_all(&http::encode_request(&Request::get(BUSY)))
+        .unwrap();
+    eventually("a compile of busy", TIMEOUT, || {
+        let running = processes::find(&store.dir);
         running
             .iter()
             .any(|process| process.is("compile") && process.command.contains("busy"))
     });
     drop(stream);
-    eventually("its request is gone", PATIENCE, || {
-        !processes::about(&store.dir).iter().any(is_request)
+    eventually("its CGI process exits", TIMEOUT, || {
+        !processes::find(&store.dir).iter().any(is_request)
     });
 }
 
-/// A CGI program has no arguments, and the front is one process or two.
+/// Whether this is a CGI process: its environment has GATEWAY_INTERFACE.
 fn is_request(process: &processes::Process) -> bool {
     let variables = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
     variables.starts_with(b"GATEWAY_INTERFACE=")
@@ -46,96 +48,101 @@ fn is_request(process: &processes::Process) -> bool {
             .any(|window| window == b"\0GATEWAY_INTERFACE=")
 }
 
-fn right() -> String {
-    plain::install(&tester("busy", "v1.0.0").wanted).sha256
+fn expected_sha256() -> String {
+    plain_go::install(&tester("busy", "v1.0.0").wanted).sha256
 }
 
 #[test]
-fn orphans_are_buried() {
-    let store = Scratch::new();
+fn orphans_are_reaped() {
+    let store = TestStore::new();
     let front = store.contained_front();
-    ask_and_leave(&store, &front);
-    eventually(
-        "the builder has ended, and the server alone is left",
-        PATIENCE,
-        || !store.artifacts().is_empty() && processes::children(front.pid).len() == 1,
-    );
-    assert_eq!(front.ask(&Ask::get(BUSY)).sha256(), right());
+    request_and_disconnect(&store, &front);
+    eventually("the builder exits, and only the server is left", TIMEOUT, || {
+        !store.artifacts().is_empty() && processes::children(front.pid).len() == 1
+    });
+    assert_eq!(front.ask(&Request::get(BUSY)).sha256(), expected_sha256());
 }
 
 #[test]
-fn a_build_that_nobody_waits_for_is_finished_in_the_drain() {
+fn build_without_waiters_finishes_during_drain() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let store = Scratch::new();
+        let store = TestStore::new();
         let mut front = store.contained_front();
-        ask_and_leave(&store, &front);
+        request_and_disconnect(&store, &front);
         front.signal(signal);
-        assert!(front.ended().success(), "{signal}: {}", front.log());
+        assert!(front.wait_for_exit().success(), "{signal}: {}", front.log());
         assert_eq!(store.artifacts().len(), 1, "{signal}");
     }
 }
 
 #[test]
-fn a_second_signal_cuts_builds_off_too() {
-    let proxy = Proxy::start(Manner::Hold(".zip"));
-    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+fn second_signal_ends_running_builds() {
+    let proxy = Proxy::start(Behavior::Hold(".zip"));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
     let mut front = store.contained_front();
     let mut stream = front.connect();
-    stream.write_all(&http::request(&Ask::get(BUSY))).unwrap();
-    proxy.await_ask(".zip");
+    stream
+        .write_all(&http::encode_request(&Request::get(BUSY)))
+        .unwrap();
+    proxy.wait_for_request(".zip");
     front.signal(Signal::SIGTERM);
-    eventually("it listens no more", PATIENCE, || {
+    eventually("the port closes", TIMEOUT, || {
         TcpStream::connect(front.address).is_err()
     });
     front.signal(Signal::SIGINT);
-    assert!(front.ended().success(), "{}", front.log());
-    nothing_runs(&store);
-    proxy.change(Manner::Serve);
-    assert_eq!(store.ask(&Ask::get(BUSY)).sha256(), right());
+    assert!(front.wait_for_exit().success(), "{}", front.log());
+    assert_nothing_runs(&store);
+    proxy.set_behavior(Behavior::Serve);
+    assert_eq!(store.ask(&Request::get(BUSY)).sha256(), expected_sha256());
 }
 
 #[test]
-fn what_the_drain_cuts_off_is_built_after_the_restart() {
-    let proxy = Proxy::start(Manner::Hold(".zip"));
-    let store = Scratch::new()
+fn build_ended_by_drain_succeeds_after_restart() {
+    let proxy = Proxy::start(Behavior::Hold(".zip"));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_DRAIN_SECONDS", "1");
     let mut front = store.contained_front();
     let mut stream = front.connect();
-    stream.write_all(&http::request(&Ask::get(BUSY))).unwrap();
-    proxy.await_ask(".zip");
+    stream
+        .write_all(&http::encode_request(&Request::get(BUSY)))
+        .unwrap();
+    proxy.wait_for_request(".zip");
     front.signal(Signal::SIGTERM);
-    assert!(front.ended().success(), "{}", front.log());
-    nothing_runs(&store);
+    assert!(front.wait_for_exit().success(), "{}", front.log());
+    assert_nothing_runs(&store);
     let mut wire = Vec::new();
-    // A reset says as much as an end.
+    // The end may be a reset.
     stream.read_to_end(&mut wire).ok();
-    assert!(Answer::from_http(&wire, false).is_err(), "half an answer");
-    proxy.change(Manner::Serve);
+    assert!(
+        Response::from_http(&wire, false).is_err(),
+        "a truncated response looks complete"
+    );
+    proxy.set_behavior(Behavior::Serve);
     let again = store.contained_front();
-    assert_eq!(again.ask(&Ask::get(BUSY)).sha256(), right());
+    assert_eq!(again.ask(&Request::get(BUSY)).sha256(), expected_sha256());
 }
 
-/// The kernel ends a namespace before its first process is buried: there is nothing to wait for.
+/// Asserts without waiting: the kernel kills a PID namespace before its process 1 can be reaped (pid_namespaces(7)).
 #[track_caller]
-fn nothing_runs(store: &Scratch) {
-    let left = processes::about(&store.dir);
+fn assert_nothing_runs(store: &TestStore) {
+    let left = processes::find(&store.dir);
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// What a client got: a whole answer, or the part of one, or nothing.
-fn ask(address: SocketAddr, ask: &Ask) -> Option<Answer> {
+/// Sends a request. `None` without a complete response.
+fn ask(address: SocketAddr, request: &Request) -> Option<Response> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.write_all(&http::request(ask)).ok()?;
+    stream.write_all(&http::encode_request(request)).ok()?;
     let mut wire = Vec::new();
     stream.read_to_end(&mut wire).ok()?;
-    Answer::from_http(&wire, false).ok()
+    Response::from_http(&wire, false).ok()
 }
 
 #[test]
-fn whenever_it_is_stopped_it_ends_in_time_and_no_byte_is_wrong() {
+fn container_stopped_at_random_times_exits_in_time() {
     const DRAIN: Duration = Duration::from_secs(2);
-    // A second for the last words, and as much for a machine under load.
+    // One second for the last responses, and one for a loaded machine.
     const LIMIT: Duration = Duration::from_secs(4);
     let stops = number("STOPS").unwrap_or(4);
     let seed = seed("STOPS_SEED");
@@ -147,17 +154,17 @@ fn whenever_it_is_stopped_it_ends_in_time_and_no_byte_is_wrong() {
         ("busy", "v1.0.0"),
     ]
     .map(|(name, version)| {
-        let ask = Ask::get(&format!("/tester/{name}@{version}"));
-        (ask, plain::install(&tester(name, version).wanted).sha256)
+        let request = Request::get(&format!("/tester/{name}@{version}"));
+        (request, plain_go::install(&tester(name, version).wanted).sha256)
     })
     .into();
-    let store = Scratch::new().set("GOX_DRAIN_SECONDS", DRAIN.as_secs().to_string());
+    let store = TestStore::new().set("GOX_DRAIN_SECONDS", DRAIN.as_secs().to_string());
     let counts = Mutex::new(BTreeMap::<String, usize>::new());
     let count = |what: &str| *counts.lock().unwrap().entry(what.to_owned()).or_default() += 1;
-    let mut dice = Dice::new(seed);
+    let mut random = Random::new(seed);
     let mut longest = Duration::ZERO;
     for stop in 0..stops {
-        // So that there is something to build.
+        // Remove all programs, so that requests build.
         for artifact in store.artifacts() {
             fs::remove_dir_all(artifact.parent().unwrap()).unwrap();
         }
@@ -165,25 +172,25 @@ fn whenever_it_is_stopped_it_ends_in_time_and_no_byte_is_wrong() {
         let address = front.address;
         std::thread::scope(|scope| {
             for client in 0..6 {
-                let mut dice = Dice::new(seed.wrapping_mul(stop * 100 + client * 2 + 3));
+                let mut random = Random::new(seed.wrapping_mul(stop * 100 + client * 2 + 3));
                 let (programs, count) = (&programs, &count);
                 scope.spawn(move || {
                     while TcpStream::connect(address).is_ok() {
-                        let (wanted, sha256) = &programs[dice.below(programs.len())];
+                        let (wanted, sha256) = &programs[random.below(programs.len())];
                         match ask(address, wanted) {
-                            Some(answer) if answer.status == 200 => {
-                                assert_eq!(&answer.sha256(), sha256, "seed {seed}: {answer}");
+                            Some(response) if response.status == 200 => {
+                                assert_eq!(&response.sha256(), sha256, "seed {seed}: {response}");
                                 count("200, right");
                             }
-                            Some(answer) => count(&format!("{} {:?}", answer.status, answer.reason())),
+                            Some(response) => count(&format!("{} {:?}", response.status, response.reason())),
                             None => count("cut off"),
                         }
                     }
                 });
             }
-            // A random moment is what this test is about.
-            std::thread::park_timeout(Duration::from_millis(dice.below(1500) as u64));
-            let running = processes::about(&store.dir);
+            // Stop at a random time.
+            std::thread::park_timeout(Duration::from_millis(random.below(1500) as u64));
+            let running = processes::find(&store.dir);
             let building = running.iter().any(|process| process.is("builder"));
             count(if building {
                 "stopped in a build"
@@ -191,16 +198,16 @@ fn whenever_it_is_stopped_it_ends_in_time_and_no_byte_is_wrong() {
                 "stopped between builds"
             });
             let begun = Instant::now();
-            front.signal([Signal::SIGTERM, Signal::SIGINT][dice.below(2)]);
-            let status = front.ended();
+            front.signal([Signal::SIGTERM, Signal::SIGINT][random.below(2)]);
+            let status = front.wait_for_exit();
             longest = longest.max(begun.elapsed());
             assert!(status.success(), "seed {seed}: {status}: {}", front.log());
             assert!(begun.elapsed() < LIMIT, "seed {seed}: {:?}", begun.elapsed());
-            nothing_runs(&store);
+            assert_nothing_runs(&store);
         });
     }
     println!("longest stop {longest:?}, {:#?}", counts.into_inner().unwrap());
     for (wanted, sha256) in &programs {
-        assert_eq!(&store.ask(wanted).sha256(), sha256, "seed {seed}: after it all");
+        assert_eq!(&store.ask(wanted).sha256(), sha256, "seed {seed}: afterwards");
     }
 }

@@ -1,14 +1,14 @@
-//! Real programs through the real module proxy: each has the hash that plain `go install` gave it, on each platform. And who
-//! types no more than OWNER/REPO gets the program, or a list that has it.
+//! Real programs through the real module proxy: each has the hash that plain `go install` gave on each platform, and OWNER/REPO
+//! gives the program or a list that contains it.
 //!
-//! tests/data/programs.tsv is that table. `CORPUS` says how much of it: `small` (as `make test` does), `medium` and `large` add
-//! to that, `all` is everything (`make corpus`). Nothing is skipped: without the module proxy, or with another Go, this fails.
+//! The table is tests/data/programs.tsv. `CORPUS` selects a part: `small` (`make test`), `medium`, `large`, each including the
+//! smaller ones, or `all` (`make corpus`). Without the module proxy, or with another Go, the test fails.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
 use crate::support::modproxy::modproxy;
-use crate::support::scratch::Scratch;
-use crate::support::{plain, sha256, tmp};
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
+use crate::support::{plain_go, sha256, tmp};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -47,10 +47,10 @@ impl Row<'_> {
     }
 
     fn url(&self) -> String {
-        // GOARM=6 is what people call armv6.
+        // GOARM=6 is armv6 in a query.
         let arch = match self.variant.split_once('=') {
             Some(("GOARM", value)) => format!("armv{value}"),
-            Some(other) => panic!("no name for {other:?}"),
+            Some(other) => panic!("no query for {other:?}"),
             None => self.goarch.to_owned(),
         };
         format!("/{}@{}?os={}&arch={arch}", self.typed, self.version, self.goos)
@@ -63,11 +63,11 @@ impl Row<'_> {
     }
 }
 
-/// Twice what a build may last: another may be waited for first.
+/// Twice the limit of a build, since a request may wait for another build first.
 const LONGEST_BUILD: std::time::Duration = std::time::Duration::from_secs(1800);
 
 #[test]
-fn real_programs_have_their_hashes_and_owner_and_repo_are_enough() {
+fn real_programs_have_recorded_hashes_and_resolve_by_owner_and_repo() {
     let corpus = std::env::var("CORPUS").unwrap_or_else(|_| "small".to_owned());
     assert!(
         ["small", "medium", "large", "all"].contains(&corpus.as_str()),
@@ -79,29 +79,29 @@ fn real_programs_have_their_hashes_and_owner_and_repo_are_enough() {
         .map(Row::read)
         .filter(|row| row.wanted(&corpus))
         .collect();
-    let go = format!("go{}", plain::go_version());
+    let go = format!("go{}", plain_go::go_version());
     assert!(
         rows.iter().all(|row| row.go == go),
-        "the table was made by {}, and this is {go}: other bytes",
+        "the table was made with {}, but this is {go}, which builds other bytes",
         rows[0].go
     );
     let store = operators_store();
-    reach_the_proxy(&store);
-    hashes(&store, &rows);
-    names(&store, &rows);
+    assert_proxy_reachable(&store);
+    check_hashes(&store, &rows);
+    check_names(&store, &rows);
 }
 
-fn hashes(store: &Scratch, rows: &[Row<'_>]) {
+fn check_hashes(store: &TestStore, rows: &[Row<'_>]) {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
             let start = Instant::now();
-            let answer = {
-                let ask = Ask::get(&row.url()).header("User-Agent", "corpus");
-                store.start(&ask).answer_within(LONGEST_BUILD)
+            let response = {
+                let request = Request::get(&row.url()).header("User-Agent", "corpus");
+                store.start(&request).response_within(LONGEST_BUILD)
             };
-            let expected = expected(store, row, &answer);
-            let right = answer.status == 200 && answer.sha256() == expected;
+            let expected = expected(store, row, &response);
+            let right = response.status == 200 && response.sha256() == expected;
             let seconds = start.elapsed().as_secs_f64();
             println!(
                 "{}\t{:.1} s\t{}",
@@ -110,10 +110,10 @@ fn hashes(store: &Scratch, rows: &[Row<'_>]) {
                 row.url()
             );
             if !right {
-                let got = if answer.status == 200 {
-                    answer.sha256()
+                let got = if response.status == 200 {
+                    response.sha256()
                 } else {
-                    answer.to_string()
+                    response.to_string()
                 };
                 let url = row.url();
                 let report = format!("{url}\n  expected {expected}\n  got {got:.600}");
@@ -125,17 +125,17 @@ fn hashes(store: &Scratch, rows: &[Row<'_>]) {
     let wrong = wrong.into_inner().unwrap();
     assert!(
         wrong.is_empty(),
-        "{} of {} programs are not what they should be:\n{}",
+        "{} of {} programs differ:\n{}",
         wrong.len(),
         rows.len(),
         wrong.join("\n")
     );
 }
 
-/// The hash of the table; or, of a program that holds the path of the module cache, as go-ethereum's do, what its line makes with
-/// plain `go`: the table's was made elsewhere.
-fn expected(store: &Scratch, row: &Row<'_>, answer: &Answer) -> String {
-    let line = answer.header("gox-verify").unwrap_or_default();
+/// The hash in the table. For programs that contain the path of the module cache, such as go-ethereum's, the hash of what the
+/// `Gox-Verify` command builds here, since the table was made with another path.
+fn expected(store: &TestStore, row: &Row<'_>, response: &Response) -> String {
+    let line = response.header("gox-verify").unwrap_or_default();
     if !line.contains("GOMODCACHE=") {
         return row.sha256.to_owned();
     }
@@ -154,12 +154,12 @@ fn expected(store: &Scratch, row: &Row<'_>, answer: &Answer) -> String {
         let name = entry.file_name();
         row.typed.ends_with(name.to_str().unwrap())
     });
-    println!("made by its own line\t{}", row.url());
+    println!("built by its verify command\t{}", row.url());
     sha256(&fs::read(program.unwrap().path()).unwrap())
 }
 
-/// What comes of OWNER/REPO alone, the newest release of today, beside what plain `go install` says to it.
-fn names(store: &Scratch, rows: &[Row<'_>]) {
+/// The response for OWNER/REPO alone, that is today's newest release, compared with plain `go install`.
+fn check_names(store: &TestStore, rows: &[Row<'_>]) {
     let mut repositories = BTreeMap::<String, Vec<&str>>::new();
     for row in rows {
         let parts: Vec<_> = row.typed.splitn(3, '/').take(2).collect();
@@ -167,37 +167,37 @@ fn names(store: &Scratch, rows: &[Row<'_>]) {
     }
     let (mut counts, mut neither) = (BTreeMap::<(&str, &str), usize>::new(), Vec::new());
     for (name, typed) in &repositories {
-        let ask = Ask::get(&format!("/{name}?os=linux&arch=amd64"));
-        let answer = store.start(&ask).answer_within(LONGEST_BUILD);
-        let list = String::from_utf8_lossy(&answer.body);
+        let request = Request::get(&format!("/{name}?os=linux&arch=amd64"));
+        let response = store.start(&request).response_within(LONGEST_BUILD);
+        let list = String::from_utf8_lossy(&response.body);
         let listed = || typed.iter().any(|typed| list.contains(typed));
-        let got = match answer.status {
+        let got = match response.status {
             200 => {
-                runs(&answer);
+                assert_runs(&response);
                 "program"
             }
             300 if listed() => "list",
             _ => {
-                println!("{name}: {answer}");
+                println!("{name}: {response}");
                 neither.push(name.as_str());
                 "neither"
             }
         };
-        let plain = plain_go(store, name);
+        let plain = dry_run_go_install(store, name);
         println!("{got}\t{name}\tgo install: {plain}");
         let plain = if plain == "program" { "program" } else { "error" };
         *counts.entry((got, plain)).or_default() += 1;
     }
     for ((got, plain), count) in counts {
-        println!("{count} times OWNER/REPO is answered by: {got}; go install by: {plain}");
+        println!("OWNER/REPO: {got}, go install: {plain}: {count} times");
     }
     assert!(neither.is_empty(), "{neither:?}");
 }
 
-/// A program for this machine starts, and says something.
-fn runs(answer: &Answer) {
+/// Asserts that a program for this host starts and prints something.
+fn assert_runs(response: &Response) {
     let file = tempfile::NamedTempFile::new_in(tmp()).unwrap().into_temp_path();
-    fs::write(&file, &answer.body).unwrap();
+    fs::write(&file, &response.body).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new("timeout");
     command
@@ -207,43 +207,45 @@ fn runs(answer: &Answer) {
         .env_clear()
         .current_dir(tmp());
     let output = command.stdin(Stdio::null()).output().unwrap();
-    let said = output.stdout.len() + output.stderr.len();
+    let output_text = output.stdout.len() + output.stderr.len();
     assert!(
-        said > 0 && !matches!(output.status.code(), None | Some(124 | 126 | 127)),
-        "{answer:.600}: {output:?}"
+        output_text > 0 && !matches!(output.status.code(), None | Some(124 | 126 | 127)),
+        "{response:.600}: {output:?}"
     );
 }
 
-/// What `go install github.com/OWNER/REPO@latest` would do: `-n` loads all packages and compiles none.
-fn plain_go(store: &Scratch, name: &str) -> String {
+/// The result of `go install -n github.com/OWNER/REPO@latest`, which loads all packages and compiles none.
+fn dry_run_go_install(store: &TestStore, name: &str) -> String {
     let mut command = plain_command(store);
     command.env("GOMODCACHE", store.dir.join("cache/modules"));
     let output = command
         .args(["install", "-n", &format!("github.com/{name}@latest")])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let mut errors = said.lines().filter(|line| !line.starts_with("go: downloading"));
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    let mut errors = output_text
+        .lines()
+        .filter(|line| !line.starts_with("go: downloading"));
     match output.status.success() {
         true => "program".to_owned(),
         false => errors.next().unwrap_or_default().to_owned(),
     }
 }
 
-/// A store with the operator's own module proxy and checksum database, as somebody has it who only sets GOX_DIR.
-pub(crate) fn operators_store() -> Scratch {
-    let mut store = Scratch::cold().unset("GOX_GOPROXY").unset("GOX_GOSUMDB");
+/// A store with the module proxy and checksum database of the environment, as if only GOX_DIR were set.
+pub(crate) fn operators_store() -> TestStore {
+    let mut store = TestStore::empty().unset("GOX_GOPROXY").unset("GOX_GOSUMDB");
     for name in ["HOME", "GOPROXY", "GOSUMDB", "XDG_CONFIG_HOME"] {
         if let Some(value) = std::env::var_os(name) {
             store = store.set(name, value);
         }
     }
-    // A build of the whole table at once is slower than any of its programs alone.
+    // Parallel builds are slower than single ones.
     store.set("GOX_BUILD_SECONDS", "3600")
 }
 
-/// Plain `go`, with the operator's module proxy and checksum database.
-fn plain_command(store: &Scratch) -> Command {
+/// Plain `go` with the module proxy and checksum database of the environment.
+fn plain_command(store: &TestStore) -> Command {
     let mut command = Command::new(crate::support::go());
     command
         .env_clear()
@@ -257,8 +259,8 @@ fn plain_command(store: &Scratch) -> Command {
     command
 }
 
-/// Says what is missing in its own words, before a hundred programs say it in theirs.
-fn reach_the_proxy(store: &Scratch) {
+/// Fails early, with one message, if the module proxy is unreachable.
+fn assert_proxy_reachable(store: &TestStore) {
     let mut command = plain_command(store);
     let output = command
         .env("GOMODCACHE", tmp().join("reach"))
@@ -266,9 +268,9 @@ fn reach_the_proxy(store: &Scratch) {
         .output()
         .unwrap();
     crate::support::remove_tree(&tmp().join("reach"));
-    let said = String::from_utf8_lossy(&output.stderr);
+    let output_text = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "the corpus needs the module proxy that `go env GOPROXY` names, and it cannot be reached: {said}"
+        "the corpus needs the module proxy of `go env GOPROXY`, which is unreachable: {output_text}"
     );
 }

@@ -1,28 +1,31 @@
-//! What a web server may do to a CGI program's environment, and what of it may reach a stranger's build: nothing.
+//! The environment of a CGI program: invalid variables get a clean response, and nothing of it reaches a build.
 
-use crate::support::ask::Ask;
 use crate::support::cgi::Cgi;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, gox_server, processes, walk};
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
+use crate::support::{TIMEOUT, eventually, gox_server, processes, walk};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-/// The program with a request whose variables `change` has spoilt.
-pub(crate) fn spoilt(store: &Scratch, change: impl FnOnce(&mut Command)) -> Cgi {
-    let ask = Ask::get("/tester/hello");
+/// Starts a CGI request after `change` has modified its variables or arguments.
+pub(crate) fn start_modified(store: &TestStore, change: impl FnOnce(&mut Command)) -> Cgi {
+    let request = Request::get("/tester/hello");
     let mut command = Command::new(gox_server());
-    command.env_clear().envs(store.settings()).envs(ask.variables());
+    command
+        .env_clear()
+        .envs(store.settings())
+        .envs(request.variables());
     change(&mut command);
-    Cgi::start_command(command, &ask)
+    Cgi::start_command(command, &request)
 }
 
-/// R19: whatever is missing or odd, there is one clean answer.
+/// R19.
 #[test]
-fn variables_that_are_missing_or_odd() {
-    let store = Scratch::new();
+fn missing_or_invalid_variables_get_one_clean_response() {
+    let store = TestStore::new();
     let bytes = OsStr::from_bytes;
     for (name, value, statuses) in [
         ("REQUEST_METHOD", None, &[400, 405, 500][..]),
@@ -48,24 +51,24 @@ fn variables_that_are_missing_or_odd() {
         ),
         ("CONTENT_LENGTH", Some(bytes(b"many")), &[200, 400]),
     ] {
-        let answer = spoilt(&store, |command| {
+        let response = start_modified(&store, |command| {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         });
-        let answer = answer.answer();
+        let response = response.response();
         assert!(
-            statuses.contains(&answer.status),
-            "{name}={value:?}: expected one of {statuses:?}: {answer}"
+            statuses.contains(&response.status),
+            "{name}={value:?}: expected one of {statuses:?}: {response}"
         );
     }
 }
 
-/// RFC 3875 section 4.4: a server may pass the query as arguments. They mean nothing here.
+/// RFC 3875 section 4.4: a server may pass the query as arguments.
 #[test]
-fn arguments_mean_nothing_to_a_cgi_program() {
-    let store = Scratch::new();
+fn cgi_program_ignores_arguments() {
+    let store = TestStore::new();
     for arguments in [
         &["--version"][..],
         &["build", "tester/library"],
@@ -73,45 +76,45 @@ fn arguments_mean_nothing_to_a_cgi_program() {
         &["tool", "/bin/sh"],
         &["doctor"],
     ] {
-        let answer = spoilt(&store, |command| {
+        let response = start_modified(&store, |command| {
             command.args(arguments);
         });
-        answer.answer().program();
+        response.response().program();
     }
 }
 
-/// A server that is mounted below a path says so in SCRIPT_NAME; links have to lead back through it.
+/// SCRIPT_NAME is the path of the mount; links must start with it.
 #[test]
-fn a_mount_below_a_path() {
-    let store = Scratch::new();
-    let answer = spoilt(&store, |command| {
+fn links_start_with_the_mount_path() {
+    let store = TestStore::new();
+    let response = start_modified(&store, |command| {
         command
             .env("SCRIPT_NAME", "/go")
             .env("REQUEST_URI", "/go/tester/hello");
     });
-    let answer = answer.answer();
-    answer.program();
-    let location = answer.header("content-location").unwrap_or_default();
-    assert!(location.starts_with("/go/tester/hello@v1.1.0?"), "{answer}");
+    let response = response.response();
+    response.program();
+    let location = response.header("content-location").unwrap_or_default();
+    assert!(location.starts_with("/go/tester/hello@v1.1.0?"), "{response}");
     for (accept, link) in [
         ("application/json", "\"type\":\"/go/-/reasons#platform-untold\""),
         ("text/html", "href=\"/go/-/reasons#platform-untold\""),
     ] {
-        let answer = spoilt(&store, |command| {
+        let response = start_modified(&store, |command| {
             command
                 .env("SCRIPT_NAME", "/go")
                 .env("HTTP_USER_AGENT", "curl/8.5.0")
                 .env("HTTP_ACCEPT", accept);
         });
-        let answer = answer.answer();
-        assert!(answer.text().contains(link), "{answer}");
+        let response = response.response();
+        assert!(response.text().contains(link), "{response}");
     }
 }
 
-/// R20, R21: of the operator's secrets and a client's headers nothing reaches `go` or a tool.
+/// R20, R21: no secret of the operator and no header of a client reaches `go` or a tool.
 #[test]
-fn a_build_sees_nothing_of_the_servers_environment() {
-    let store = Scratch::new();
+fn build_does_not_see_the_server_environment() {
+    let store = TestStore::new();
     let secrets = [
         ("DATABASE_URL", "postgres://canary"),
         ("AWS_SECRET_ACCESS_KEY", "canary"),
@@ -126,17 +129,17 @@ fn a_build_sees_nothing_of_the_servers_environment() {
         ("GOENV", "/canary"),
         ("HTTP_COOKIE", "canary"),
     ];
-    let ask = Ask::get("/tester/busy").header("Proxy", "http://canary:9");
+    let request = Request::get("/tester/busy").header("Proxy", "http://canary:9");
     let mut command = Command::new(gox_server());
     command
         .env_clear()
         .envs(store.settings())
         .envs(secrets)
-        .envs(ask.variables());
-    let cgi = Cgi::start_command(command, &ask);
+        .envs(request.variables());
+    let cgi = Cgi::start_command(command, &request);
     let mut seen = Vec::new();
-    eventually("a compile of busy", PATIENCE, || {
-        let running = processes::about(&store.dir);
+    eventually("a compile of busy", TIMEOUT, || {
+        let running = processes::find(&store.dir);
         seen = running
             .iter()
             .filter(|process| process.is("go") || process.is("compile"))
@@ -154,7 +157,7 @@ fn a_build_sees_nothing_of_the_servers_environment() {
             .filter(|line| line.starts_with("HTTP") || line.starts_with("REQUEST_"))
             .collect();
         assert!(http.is_empty(), "{}: {http:?}", process.command);
-        // S8: no descriptor of ours beyond what a build has to write to; above all, no socket.
+        // S8: no socket is inherited.
         let sockets: Vec<_> = open_files(process.pid)
             .into_iter()
             .filter(|file| file.starts_with("socket:"))
@@ -165,20 +168,20 @@ fn a_build_sees_nothing_of_the_servers_environment() {
             process.command
         );
     }
-    cgi.answer().program();
+    cgi.response().program();
 }
 
-/// R21: the credentials of the module proxy are `go`'s alone. No tool, command line, answer, log, page or file has them.
+/// R21: no tool, command line, response, log, page or file contains the credentials of the module proxy.
 #[test]
-fn the_credentials_of_the_module_proxy_stay_with_go() {
-    let proxy = Proxy::start(Manner::Serve);
-    // Go sends credentials over TLS only, and asks the second proxy for what the first one does not have.
+fn proxy_credentials_reach_only_go() {
+    let proxy = Proxy::start(Behavior::Serve);
+    // Go sends credentials over TLS only, and uses the second proxy for what the first does not have.
     let second = proxy.url().replace("http://", "https://canary-user:canary-word@");
-    let store = Scratch::new().set("GOX_GOPROXY", format!("{},{second}", proxy.url()));
-    let cgi = store.start(&Ask::get("/tester/busy@v1.0.0"));
+    let store = TestStore::new().set("GOX_GOPROXY", format!("{},{second}", proxy.url()));
+    let cgi = store.start(&Request::get("/tester/busy@v1.0.0"));
     let mut seen = Vec::new();
-    eventually("a compile of busy", PATIENCE, || {
-        seen = processes::about(&store.dir);
+    eventually("a compile of busy", TIMEOUT, || {
+        seen = processes::find(&store.dir);
         let is_compiled =
             |process: &processes::Process| process.is("compile") && process.command.contains("busy");
         seen.iter().any(is_compiled)
@@ -190,25 +193,29 @@ fn the_credentials_of_the_module_proxy_stay_with_go() {
         if process.is("compile") {
             assert!(!knows, "{}", process.command);
         } else if process.is("go") && !environment.is_empty() {
-            assert!(knows, "{}: this is no test", process.command);
+            assert!(
+                knows,
+                "{}: go has no credentials, so the test proves nothing",
+                process.command
+            );
         }
     }
-    let answer = cgi.answer();
-    answer.program();
-    let mut said = vec![answer.to_string()];
+    let response = cgi.response();
+    response.program();
+    let mut output_text = vec![response.to_string()];
     for path in [
         "/tester/busy@v1.0.0.json",
         "/tester/busy@v1.0.0.log",
         "/tester/does-not-compile@v1.0.0",
         "/",
     ] {
-        said.push(store.ask(&Ask::get(path)).to_string());
+        output_text.push(store.ask(&Request::get(path)).to_string());
     }
     let store = store.set("GOX_GOPROXY", &second);
-    let answer = store.ask(&Ask::get("/tester/library"));
-    answer.refused("proxy-failed");
-    assert!(answer.log.contains("Get \"https://127.0.0.1:"), "{answer}");
-    said.push(answer.to_string());
+    let response = store.ask(&Request::get("/tester/library"));
+    response.refused("proxy-failed");
+    assert!(response.log.contains("Get \"https://127.0.0.1:"), "{response}");
+    output_text.push(response.to_string());
     let doctor = |proxy: &str| {
         let output = store
             .command()
@@ -220,15 +227,15 @@ fn the_credentials_of_the_module_proxy_stay_with_go() {
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .concat()
     };
-    said.push(doctor("https://canary-user:canary-word@proxy.example.org"));
+    output_text.push(doctor("https://canary-user:canary-word@proxy.example.org"));
     assert!(
-        said.last().unwrap().contains("https://proxy.example.org"),
-        "{said:?}"
+        output_text.last().unwrap().contains("https://proxy.example.org"),
+        "{output_text:?}"
     );
-    said.push(doctor("ftp://canary-user:can/canary-word@proxy.example.org"));
+    output_text.push(doctor("ftp://canary-user:can/canary-word@proxy.example.org"));
     let files = walk(&store.dir).into_iter().filter(|path| path.is_file());
-    said.extend(files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()));
-    for text in said {
+    output_text.extend(files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()));
+    for text in output_text {
         assert!(!text.contains("canary"), "{text}");
     }
 }
@@ -244,17 +251,17 @@ fn open_files(pid: i32) -> BTreeSet<String> {
         .collect()
 }
 
-/// A setting that cannot be meant stops the service and says its name; a CGI program gives one clean answer.
+/// The service stops and names the setting; a CGI program returns one clean response.
 #[test]
-fn a_setting_that_cannot_be_used() {
-    let store = Scratch::cold().set("GOX_BUILDS", "many");
-    let answer = store.ask(&Ask::get("/tester/hello"));
-    answer.refused("internal");
+fn invalid_setting_is_reported_by_name() {
+    let store = TestStore::empty().set("GOX_BUILDS", "many");
+    let response = store.ask(&Request::get("/tester/hello"));
+    response.refused("internal");
     assert!(
-        answer.log.contains("GOX_BUILDS") && !answer.text().contains("many"),
-        "{answer}"
+        response.log.contains("GOX_BUILDS") && !response.text().contains("many"),
+        "{response}"
     );
-    let store = Scratch::cold();
+    let store = TestStore::empty();
     for (name, value) in [
         ("GOX_BUILDS", "many"),
         ("GOX_MEMORY_BYTES", "iB"),
@@ -292,65 +299,65 @@ fn a_setting_that_cannot_be_used() {
             .env(name, value)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let output_text = String::from_utf8_lossy(&output.stderr);
         assert!(
-            output.status.code() == Some(1) && said.contains(&format!("{name}={value:?}")),
+            output.status.code() == Some(1) && output_text.contains(&format!("{name}={value:?}")),
             "{output:?}"
         );
     }
 }
 
-/// A slip of the finger in a name is told where an operator looks, and not with every request.
+/// A misspelt name is reported by `doctor` and at the start of the front, not with every request.
 #[test]
-fn a_name_that_is_no_setting_is_told() {
-    let store = Scratch::cold()
+fn unknown_setting_is_reported() {
+    let store = TestStore::empty()
         .set("GOX_DENNY", "tester/hello")
         .set("GOX_GOPROXY", "off");
-    let told = "GOX_DENNY is no setting; GOX_DENY is one";
+    let message = "GOX_DENNY is not a setting; did you mean GOX_DENY?";
     let doctor = store.command().arg("doctor").output().unwrap();
-    let said = String::from_utf8_lossy(&doctor.stdout);
-    assert!(said.contains(told), "{said}");
+    let output_text = String::from_utf8_lossy(&doctor.stdout);
+    assert!(output_text.contains(message), "{output_text}");
     let front = store.front();
-    eventually("the front tells both", PATIENCE, || {
-        front.log().contains(told) && front.log().contains("module proxy: none")
+    eventually("the front logs both", TIMEOUT, || {
+        front.log().contains(message) && front.log().contains("module proxy: none")
     });
     drop(front);
-    let answer = store.ask(&Ask::get("/tester/hello"));
-    assert!(!answer.log.contains("GOX_DENNY"), "{answer}");
-    let store = Scratch::cold().set("GOX_DENNY", "tester/hello");
+    let response = store.ask(&Request::get("/tester/hello"));
+    assert!(!response.log.contains("GOX_DENNY"), "{response}");
+    let store = TestStore::empty().set("GOX_DENNY", "tester/hello");
     let doctor = store.command().arg("doctor").output().unwrap();
     assert!(
         doctor.status.success(),
-        "it is no reason not to serve: {doctor:?}"
+        "an unknown setting must not fail doctor: {doctor:?}"
     );
 }
 
-/// A program is searched for this path: it has to be the one that Go makes of it.
+/// Programs are searched for this path, so it must be in the form in which Go records it.
 #[test]
-fn the_state_directory_is_named_plainly() {
-    let store = Scratch::new();
+fn state_directory_path_is_normalized() {
+    let store = TestStore::new();
     let odd = format!("/.{}//.", store.dir.display());
     let store = store.set("GOX_DIR", odd);
-    store.ask(&Ask::get("/tester/hello")).program();
+    store.ask(&Request::get("/tester/hello")).program();
     let climbs = store.dir.join("../here");
-    let answer = store.set("GOX_DIR", &climbs).ask(&Ask::get("/tester/hello"));
-    answer.refused("internal");
+    let response = store.set("GOX_DIR", &climbs).ask(&Request::get("/tester/hello"));
+    response.refused("internal");
     assert!(
-        answer.log.contains("GOX_DIR") && answer.log.contains("without .."),
-        "{answer}"
+        response.log.contains("GOX_DIR") && response.log.contains("without .."),
+        "{response}"
     );
 }
 
-/// What a client sends can never become a setting.
+/// Headers become variables with the prefix HTTP_.
 #[test]
-fn a_header_is_no_setting() {
-    let store = Scratch::new();
-    let answer = spoilt(&store, |command| {
+fn request_header_cannot_change_a_setting() {
+    let store = TestStore::new();
+    let response = start_modified(&store, |command| {
         let headers: [(&str, OsString); 2] = [
             ("HTTP_GOX_DIR", "/nonexistent".into()),
             ("HTTP_GOX_DENY", "github.com".into()),
         ];
         command.envs(headers);
     });
-    answer.answer().program();
+    response.response().program();
 }

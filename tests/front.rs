@@ -1,13 +1,13 @@
-//! What only a socket can do to the front.
+//! Raw HTTP connections to the front.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
 use crate::support::attacks::copy;
 use crate::support::front::Front;
-use crate::support::http::request;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, gox_server, processes, tmp};
+use crate::support::http::encode_request;
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
+use crate::support::{TIMEOUT, eventually, gox_server, processes, tmp};
 use std::fs;
 use std::io::{Read, Write};
 
@@ -19,53 +19,55 @@ fn first_line(wire: &[u8]) -> String {
         .to_owned()
 }
 
-/// An update puts another file, or for a moment none, where the front's own was: it and its programs are what they were.
+/// An update removes or replaces the executable file of a running front.
 #[test]
-fn a_binary_that_is_replaced_stops_nobody() {
-    let store = Scratch::new();
+fn replaced_binary_does_not_stop_the_service() {
+    let store = TestStore::new();
     let dir = tempfile::tempdir_in(tmp()).unwrap();
     let own = dir.path().join("gox-server");
     copy(gox_server(), &own);
     let front = Front::start_binary(&own, &store);
     fs::remove_file(&own).unwrap();
-    front.ask(&Ask::get("/tester/hello@v1.0.0")).program();
+    front.ask(&Request::get("/tester/hello@v1.0.0")).program();
     fs::copy("/bin/false", &own).unwrap();
-    front.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+    front.ask(&Request::get("/tester/hello@v1.1.0")).program();
 }
 
-/// Who leaves before the answer is in the log all the same, and the build goes on.
+/// A client that disconnects before the response.
 #[test]
-fn a_client_that_leaves_is_told_of() {
-    let store = Scratch::new();
+fn disconnected_client_is_logged_and_build_continues() {
+    let store = TestStore::new();
     let front = store.front();
     let mut client = front.connect();
-    client.write_all(&request(&Ask::get("/tester/busy"))).unwrap();
-    eventually("a compile of busy", PATIENCE, || {
-        let running = processes::about(&store.dir);
+    client
+        .write_all(&encode_request(&Request::get("/tester/busy")))
+        .unwrap();
+    eventually("a compile of busy", TIMEOUT, || {
+        let running = processes::find(&store.dir);
         running
             .iter()
             .any(|process| process.is("compile") && process.command.contains("busy"))
     });
     drop(client);
-    eventually("the log tells of it", PATIENCE, || {
+    eventually("the disconnect is logged", TIMEOUT, || {
         let log = front.log();
         log.contains(
-            "GET \"/tester/busy\" for 127.0.0.1: the client left, or the drain ended, before the answer",
+            "GET \"/tester/busy\" for 127.0.0.1: the client disconnected, or the drain ended, before the response",
         )
     });
-    eventually("the artifact is published", PATIENCE, || {
+    eventually("the artifact is published", TIMEOUT, || {
         !store.artifacts().is_empty()
     });
 }
 
 #[test]
-fn a_connection_serves_many_requests() {
-    let store = Scratch::new();
+fn connection_serves_many_requests() {
+    let store = TestStore::new();
     let front = store.front();
-    let ask = Ask::get("/robots.txt");
-    let wanted = front.ask(&ask).body;
+    let request = Request::get("/robots.txt");
+    let wanted = front.ask(&request).body;
     let mut stream = front.connect();
-    let keeping = String::from_utf8(request(&ask))
+    let keeping = String::from_utf8(encode_request(&request))
         .unwrap()
         .replace("Connection: close\r\n", "");
     for _ in 0..3 {
@@ -84,8 +86,8 @@ fn a_connection_serves_many_requests() {
 }
 
 #[test]
-fn what_is_no_http_gets_a_400_and_no_process() {
-    let store = Scratch::cold();
+fn invalid_http_gets_400() {
+    let store = TestStore::empty();
     let front = store.front();
     for garbage in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
@@ -105,8 +107,8 @@ fn what_is_no_http_gets_a_400_and_no_process() {
 }
 
 #[test]
-fn a_head_without_end_is_refused() {
-    let store = Scratch::cold();
+fn oversized_head_is_rejected() {
+    let store = TestStore::empty();
     let front = store.front();
     let wire =
         front.send(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1 << 20)).as_bytes());
@@ -119,30 +121,30 @@ fn a_head_without_end_is_refused() {
 
 /// RFC 9112 section 3.2.2: a server must accept the absolute form.
 #[test]
-fn a_request_to_a_proxy_is_understood() {
-    let store = Scratch::cold();
+fn absolute_form_is_accepted() {
+    let store = TestStore::empty();
     let front = store.front();
     let wire = front
         .send(b"GET http://127.0.0.1/robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
-    let answer = Answer::from_http(&wire, false).unwrap();
-    assert_eq!(answer.status, 200, "{answer}");
+    let response = Response::from_http(&wire, false).unwrap();
+    assert_eq!(response.status, 200, "{response}");
 }
 
-/// A header that becomes the same variable as another may not stand for it (lighttpd refuses such requests too).
+/// `User_Agent` and `User-Agent` would become the same CGI variable; lighttpd refuses such headers too.
 #[test]
-fn an_underscore_is_no_hyphen() {
-    let store = Scratch::cold();
+fn header_with_underscore_does_not_replace_hyphenated_header() {
+    let store = TestStore::empty();
     let front = store.front();
     let wire = front.send(
         b"GET /tester/hello HTTP/1.1\r\nHost: x\r\nUser_Agent: Linux x86_64\r\nConnection: close\r\n\r\n",
     );
-    let answer = Answer::from_http(&wire, false).unwrap();
-    answer.refused("platform-untold");
+    let response = Response::from_http(&wire, false).unwrap();
+    response.refused("platform-untold");
 }
 
 #[test]
-fn a_second_value_does_not_slip_in() {
-    let store = Scratch::cold();
+fn conflicting_content_lengths_are_rejected() {
+    let store = TestStore::empty();
     let front = store.front();
     let wire = front.send(
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab",
@@ -152,62 +154,62 @@ fn a_second_value_does_not_slip_in() {
 }
 
 #[test]
-fn many_idle_connections_stop_nobody() {
-    let store = Scratch::cold();
+fn idle_connections_do_not_block_others() {
+    let store = TestStore::empty();
     let front = store.front();
     let idle: Vec<_> = (0..200).map(|_| front.connect()).collect();
-    assert_eq!(front.ask(&Ask::get("/robots.txt")).status, 200);
+    assert_eq!(front.ask(&Request::get("/robots.txt")).status, 200);
     drop(idle);
 }
 
-/// As many requests as the front serves at once, and more, wait for a build; a probe waits for none of them.
+/// More requests than the front serves at once wait for a build; a health check does not wait for them.
 #[test]
-fn health_is_answered_beside_256_requests() {
-    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
-    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+fn health_check_is_answered_beside_256_requests() {
+    let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
     let front = store.front();
-    let ask = Ask::get("/tester/waits-for-dependency");
-    // What it means is known then.
-    assert_eq!(front.ask(&ask.clone().method("HEAD")).status, 200);
+    let request = Request::get("/tester/waits-for-dependency");
+    // Resolve it first.
+    assert_eq!(front.ask(&request.clone().method("HEAD")).status, 200);
     let waits: Vec<_> = (0..300)
         .map(|_| {
             let mut client = front.connect();
-            client.write_all(&request(&ask)).unwrap();
+            client.write_all(&encode_request(&request)).unwrap();
             client
         })
         .collect();
     let pid = i32::try_from(front.child.id()).unwrap();
-    eventually("256 requests are under way", PATIENCE, || {
+    eventually("256 requests run", TIMEOUT, || {
         processes::children(pid).len() >= 256
     });
-    assert_eq!(front.ask(&Ask::get("/-/health")).status, 200);
+    assert_eq!(front.ask(&Request::get("/-/health")).status, 200);
     drop(waits);
-    proxy.change(Manner::Serve);
+    proxy.set_behavior(Behavior::Serve);
 }
 
-/// A connection beyond its address's part is answered, and asked for health only.
+/// A connection beyond the limit of its address gets 429, except for a health check.
 #[test]
-fn connections_of_an_address_are_bounded() {
-    let store = Scratch::cold().unset("GOX_CONNECTIONS_PER_ADDRESS");
+fn connections_per_address_are_bounded() {
+    let store = TestStore::empty().unset("GOX_CONNECTIONS_PER_ADDRESS");
     let front = store.front();
     let idle: Vec<_> = (0..64).map(|_| front.connect()).collect();
-    let answer = front.ask(&Ask::get("/robots.txt"));
+    let response = front.ask(&Request::get("/robots.txt"));
     assert_eq!(
-        (answer.status, answer.header("retry-after")),
+        (response.status, response.header("retry-after")),
         (429, Some("1")),
-        "{answer}"
+        "{response}"
     );
-    assert_eq!(front.ask(&Ask::get("/-/health")).status, 200);
+    assert_eq!(front.ask(&Request::get("/-/health")).status, 200);
     drop(idle);
-    eventually("its part is free again", PATIENCE, || {
-        front.ask(&Ask::get("/robots.txt")).status == 200
+    eventually("the connections are released", TIMEOUT, || {
+        front.ask(&Request::get("/robots.txt")).status == 200
     });
 }
 
 /// RFC 9110 section 2.5, RFC 9112 section 3.2.
 #[test]
-fn versions_and_hosts_are_those_of_http_1_1() {
-    let store = Scratch::cold();
+fn http_versions_and_hosts_follow_http_1_1() {
+    let store = TestStore::empty();
     let front = store.front();
     for (version, hosts, status) in [
         ("HTTP/1.1", "Host: example.org\r\n", "200"),
@@ -238,10 +240,10 @@ fn versions_and_hosts_are_those_of_http_1_1() {
     }
 }
 
-/// What a client says of the scheme is printed for it alone.
+/// The scheme that a client sends is used only in responses to it.
 #[test]
-fn an_install_script_has_the_scheme_that_the_client_sees() {
-    let store = Scratch::new();
+fn install_script_uses_the_scheme_of_the_client() {
+    let store = TestStore::new();
     let front = store.front();
     for (name, value) in [
         ("X-Forwarded-Proto", "https"),
@@ -251,8 +253,8 @@ fn an_install_script_has_the_scheme_that_the_client_sees() {
         ("X-Forwarded-Proto", "HTTPS"),
         ("Forwarded", "for=192.0.2.1;proto=https"),
     ] {
-        let ask = Ask::get("/-/install/tester/hello@v1.0.0").header(name, value);
-        let script = front.ask(&ask).text();
+        let request = Request::get("/-/install/tester/hello@v1.0.0").header(name, value);
+        let script = front.ask(&request).text();
         assert!(script.contains("https://127.0.0.1"), "{name}: {value}: {script}");
     }
 }

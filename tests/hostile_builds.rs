@@ -1,23 +1,23 @@
-//! Whole builds of hostile modules, and with a compiler that has been taken over: through gox-server nothing happens, and
-//! plain `go`, the control, shows what would have.
+//! Whole builds of hostile modules and with a hostile compiler. gox-server prevents each attack; plain `go` is the control that
+//! shows its effect.
 
-use crate::support::ask::Ask;
-use crate::support::attacks::{copy, taken_over};
+use crate::support::attacks::{copy, hostile_toolchain};
 use crate::support::case::tester;
-use crate::support::scratch::Scratch;
-use crate::support::{go, gox_server, plain, sha256, tmp, walk};
-use gox_server::sandbox::cell::{Cell, Inmate};
-use gox_server::sandbox::tool::Surroundings;
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
+use crate::support::{go, gox_server, plain_go, sha256, tmp, walk};
+use gox_server::golang::run::tool::ToolContext;
+use gox_server::sandbox::cell::{Cell, Role};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// What asm says of the third word in /etc/passwd, `root:x:0:…`, when it is made to read it.
+/// The error of asm for the third word of /etc/passwd, `root:x:0:…`, if it can read the file.
 const LEAK: &str = "found \"0\"";
 
-/// `go install` of a fixture with `go`, into a folder of the test's own.
+/// Runs `go install` of a fixture in a temporary folder.
 fn install(go: &Path, folder: &Path, package: &str, change: impl FnOnce(&mut Command)) -> Output {
-    let mut command = plain::command_of(go);
+    let mut command = plain_go::command_for(go);
     command.arg("install").arg("-trimpath");
     command
         .env("GOPATH", folder.join("gopath"))
@@ -27,20 +27,20 @@ fn install(go: &Path, folder: &Path, package: &str, change: impl FnOnce(&mut Com
     command.arg(format!("{package}@v1.0.0")).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn goroot() -> PathBuf {
-    PathBuf::from(plain::go_output(&["env", "GOROOT"]).trim())
+    PathBuf::from(plain_go::go_output(&["env", "GOROOT"]).trim())
 }
 
-/// `compile`, `asm` or `link` itself.
+/// The path of `compile`, `asm` or `link`.
 fn tool(name: &str) -> PathBuf {
-    PathBuf::from(plain::go_output(&["env", "GOTOOLDIR"]).trim()).join(name)
+    PathBuf::from(plain_go::go_output(&["env", "GOTOOLDIR"]).trim()).join(name)
 }
 
-/// A folder that goes with the test, read-only modules and all.
+/// A temporary folder. Dropping it removes read-only modules too.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -61,13 +61,13 @@ impl Drop for Folder {
     }
 }
 
-/// M1. The rows of `cases` show that the service says nothing of the file, and `tool` refuses such a package by itself.
-/// Here the assembler is in its cell without that check, and the kernel refuses.
+/// M1. In `cases`, `gox-server tool` refuses such a package before the assembler starts. Here the assembler runs in its cell without
+/// that check, and the kernel denies access.
 #[test]
-fn an_include_reads_no_file_of_the_machine() {
+fn include_cannot_read_host_files() {
     let folder = Folder::new();
     let control = install(go(), &folder.0, "github.com/tester/asm-include-passwd", |_| ());
-    assert!(said(&control).contains(LEAK), "{}", said(&control));
+    assert!(stderr_of(&control).contains(LEAK), "{}", stderr_of(&control));
 
     let sources = folder
         .0
@@ -84,46 +84,43 @@ fn an_include_reads_no_file_of_the_machine() {
             .map(|path| path.to_str().unwrap().to_owned()),
     );
     let control = Command::new(&words[0]).args(&words[1..]).output().unwrap();
-    assert!(said(&control).contains(LEAK), "{}", said(&control));
+    assert!(stderr_of(&control).contains(LEAK), "{}", stderr_of(&control));
     let cell = Cell {
-        inmate: Inmate::Tool,
+        role: Role::Tool,
         read: vec![sources],
         execute: vec![goroot()],
         write: vec![folder.0.clone()],
         limits: None,
-        must_hold: true,
+        must_enforce: true,
     };
-    let mut command = Command::new(gox_server());
-    command
-        .args(["enter", &serde_json::to_string(&cell).unwrap(), "--"])
-        .args(&words);
-    let in_cell = command.output().unwrap();
+    let words = words.iter().map(Into::into).collect();
+    let in_cell = cell.command(gox_server(), words).unwrap().output().unwrap();
     assert!(
-        said(&in_cell).contains("#include: open /") && !said(&in_cell).contains(LEAK),
+        stderr_of(&in_cell).contains("#include: open /") && !stderr_of(&in_cell).contains(LEAK),
         "{}",
-        said(&in_cell)
+        stderr_of(&in_cell)
     );
 }
 
-/// What a fork is made of stays in the program that asks for the fork.
+/// A module that replaces another one by a fork does not change programs that use the original.
 #[test]
-fn a_fork_has_no_part_in_what_others_get() {
-    let store = Scratch::new();
-    let ask = |path| store.ask(&Ask::get(path));
+fn forked_module_does_not_affect_other_programs() {
+    let store = TestStore::new();
+    let ask = |path| store.ask(&Request::get(path));
     let forked = ask("/tester/asm-include-replaces?os=linux&arch=amd64");
     assert_eq!(forked.header("gox-recipe"), Some("main-module"), "{forked}");
     let genuine = ask("/tester/asm-include-replaced?os=linux&arch=amd64");
     assert_eq!(
         genuine.sha256(),
-        plain::install(&tester("asm-include-replaced", "v1.0.0").wanted).sha256,
+        plain_go::install(&tester("asm-include-replaced", "v1.0.0").wanted).sha256,
         "{genuine}"
     );
     assert_ne!(forked.sha256(), genuine.sha256());
 }
 
-/// M2. PATH leads nowhere; and in its cell the linker finds no room for another linker's input, and starts no process.
+/// M2. PATH has no C compiler; and in its cell the linker can neither write temporary files for it nor start it.
 #[test]
-fn a_linker_script_runs_no_linker() {
+fn linker_script_does_not_run_external_linker() {
     let passwd = fs::read("/etc/passwd").unwrap();
     let line = passwd.split(|byte| *byte == b'\n').next().unwrap();
     let leaks = |folder: &Folder| {
@@ -137,10 +134,10 @@ fn a_linker_script_runs_no_linker() {
 
     let control = Folder::new();
     let output = install(go(), &control.0, package, with_compiler);
-    assert!(leaks(&control), "is there no gcc? {}", said(&output));
+    assert!(leaks(&control), "the control needs gcc: {}", stderr_of(&output));
 
     let in_cells = Folder::new();
-    let around = Surroundings {
+    let context = ToolContext {
         goroot: goroot(),
         modules: in_cells.0.join("modules"),
         cache: tmp().join("plain-compile"),
@@ -149,43 +146,47 @@ fn a_linker_script_runs_no_linker() {
         inputs: in_cells.0.join("inputs"),
         compiler_limits: None,
         output: in_cells.0.join("output"),
-        environment: gox_server::golang::command::TOOL_VARIABLES
+        environment: gox_server::golang::run::command::TOOL_VARIABLES
             .map(str::to_owned)
             .into(),
-        must_hold: true,
+        must_enforce: true,
     };
     fs::create_dir(in_cells.0.join("output")).unwrap();
-    let surroundings = in_cells.0.join("surroundings.json");
-    fs::write(&surroundings, serde_json::to_vec(&around).unwrap()).unwrap();
+    let context_file = in_cells.0.join("tool_context.json");
+    fs::write(&context_file, serde_json::to_vec(&context).unwrap()).unwrap();
     let output = install(go(), &in_cells.0, package, |command| {
         with_compiler(command);
         command.arg(format!(
             "-toolexec={} tool {}",
             gox_server().display(),
-            surroundings.display()
+            context_file.display()
         ));
     });
-    assert!(!leaks(&in_cells) && !output.status.success(), "{}", said(&output));
+    assert!(
+        !leaks(&in_cells) && !output.status.success(),
+        "{}",
+        stderr_of(&output)
+    );
 
-    // The service itself, with a C compiler on its own PATH.
-    let store = Scratch::new();
-    store.ask(&Ask::get("/tester/syso-text")).refused("needs-cgo");
+    // The service with a C compiler on its PATH.
+    let store = TestStore::new();
+    store.ask(&Request::get("/tester/syso-text")).refused("needs-cgo");
 }
 
-/// M31, and the whole idea: a package that takes the compiler over spoils nothing but itself, though all builds share one
-/// compile cache. Without cells the same compiler spoils the next program.
+/// M31. A package that takes over the compiler damages only its own output, although all builds share one compile cache.
+/// Without cells the same compiler damages the next program.
 #[test]
-fn a_poisoned_build_is_followed_by_a_right_one() {
+fn build_after_a_hostile_build_is_correct() {
     let folder = Folder::new();
-    let evil = taken_over(&folder.0);
-    let right = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+    let evil = hostile_toolchain(&folder.0);
+    let right = plain_go::install(&tester("hello", "v1.0.0").wanted).sha256;
 
-    let store = Scratch::of_its_own().set("GOX_GO", &evil);
+    let store = TestStore::with_own_cache().set("GOX_GO", &evil);
     let before = contents(&store.dir.join("cache/compile"));
     assert!(!before.is_empty());
-    let answer = store.ask(&Ask::get("/tester/generate"));
-    let generate = plain::install(&tester("generate", "v1.0.0").wanted).sha256;
-    assert_eq!(sha256(answer.program()), generate);
+    let response = store.ask(&Request::get("/tester/generate"));
+    let generate = plain_go::install(&tester("generate", "v1.0.0").wanted).sha256;
+    assert_eq!(sha256(response.program()), generate);
     let after = contents(&store.dir.join("cache/compile"));
     let changed: Vec<_> = before
         .iter()
@@ -194,112 +195,121 @@ fn a_poisoned_build_is_followed_by_a_right_one() {
         .collect();
     assert!(changed.is_empty(), "{changed:?}");
     let store = store.set("GOX_GO", go());
-    assert_eq!(store.ask(&Ask::get("/tester/hello@v1.0.0")).sha256(), right);
+    assert_eq!(store.ask(&Request::get("/tester/hello@v1.0.0")).sha256(), right);
 
     let control = Folder::new();
     copy(&store.dir.join("cache/compile"), &control.0.join("cache"));
     let with_cache = |command: &mut Command| {
         command.env("GOCACHE", control.0.join("cache"));
     };
-    // A program that is not in that cache yet: its compiler has to run.
+    // A program that is not in the cache, so that the compiler runs.
     let poisoned = install(&evil, &control.0, "github.com/tester/retracted", with_cache);
-    assert!(said(&poisoned).contains("files of others"), "{}", said(&poisoned));
+    assert!(
+        stderr_of(&poisoned).contains("files of other packages"),
+        "{}",
+        stderr_of(&poisoned)
+    );
     let next = install(go(), &control.0, "github.com/tester/hello", with_cache);
     let program = fs::read(control.0.join("gopath/bin/hello")).unwrap_or_default();
-    assert_ne!(sha256(&program), right, "{}", said(&next));
+    assert_ne!(sha256(&program), right, "{}", stderr_of(&next));
 }
 
-/// A compiler that was taken over dies of a system call that no compiler makes, and the answer and the log say which. With an
-/// honest compiler the same program is built.
+/// A hostile compiler is killed at a system call that compilers do not make. With the real compiler the same program is built.
 #[test]
-fn a_forbidden_system_call_is_named_in_the_answer_and_in_the_log() {
+fn forbidden_system_call_is_named_in_response_and_log() {
     let folder = Folder::new();
-    let store = Scratch::of_its_own().set("GOX_GO", taken_over(&folder.0));
-    let ask = Ask::get("/tester/forbidden-call?os=linux&arch=amd64");
-    let answer = store.ask(&ask);
-    let text = answer.refused("forbidden-call").text();
-    let said =
-        "compile of github.com/tester/forbidden-call: stopped for a system call that no tool makes: io_setup";
-    assert!(text.contains(said), "{answer}");
+    let store = TestStore::with_own_cache().set("GOX_GO", hostile_toolchain(&folder.0));
+    let request = Request::get("/tester/forbidden-call?os=linux&arch=amd64");
+    let response = store.ask(&request);
+    let text = response.refused("forbidden-call").text();
+    let output_text =
+        "compile of github.com/tester/forbidden-call: killed for a forbidden system call: io_setup";
+    assert!(text.contains(output_text), "{response}");
     let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
-    assert!(log.contains("forbidden-call") && log.contains(said), "{log}");
-    // It is not remembered: another compiler may do without.
-    store.set("GOX_GO", go()).ask(&ask).program();
+    assert!(
+        log.contains("forbidden-call") && log.contains(output_text),
+        "{log}"
+    );
+    // The failure is not cached.
+    store.set("GOX_GO", go()).ask(&request).program();
 }
 
-/// What an archive of the library v1.0.1 may be that its compiler wrote, and whether plain `go` then gives the victim another
-/// program than its own.
-#[allow(clippy::type_complexity, reason = "a table that is read once")]
-const FORGERIES: [(&str, fn(&Archives) -> Vec<u8>, bool); 7] = [
-    ("it states the content of v1.0.0", Archives::states_content, true),
+/// Forged archives of the library v1.0.1, and whether each changes the victim's program with plain `go`.
+#[allow(clippy::type_complexity, reason = "a table that is used once")]
+const FORGERIES: [(&str, fn(&LibraryArchives) -> Vec<u8>, bool); 7] = [
     (
-        "it is v1.0.0 with its build ID in the place of zeros",
-        Archives::replaces_zeros,
+        "states the content ID of v1.0.0",
+        LibraryArchives::states_content,
         true,
     ),
-    ("it states no build ID", Archives::states_nothing, false),
     (
-        "it is no archive",
+        "v1.0.0 with a build ID in place of zeros",
+        LibraryArchives::replaces_zeros,
+        true,
+    ),
+    ("states no build ID", LibraryArchives::states_nothing, false),
+    (
+        "not an archive",
         |_| b"\xff Go build ID: \"ACTION-ID-ACTION-ID-/ACTION-ID-ACTION-ID-\"\n \xff".to_vec(),
         false,
     ),
     (
-        "it ends early",
+        "truncated",
         |archives| archives.states_content()[..200].to_vec(),
         false,
     ),
-    ("it is a large file of nothing", |_| vec![0; 1 << 20], false),
-    ("it is a directory", |_| Vec::new(), false),
+    ("1 MiB of zeros", |_| vec![0; 1 << 20], false),
+    ("a directory", |_| Vec::new(), false),
 ];
 
-/// What `go` makes of both versions of the library.
-struct Archives {
+/// Archives of both versions of the library, as `go` builds them.
+struct LibraryArchives {
     honest: Vec<u8>,
     evil: Vec<u8>,
 }
 
-impl Archives {
-    /// As tests/attacks/forge.go has it: the action ID that `go` will choose.
+impl LibraryArchives {
+    /// Placeholder for the action ID that `go` will choose; see tests/attacks/forge.go.
     const ACTION: &str = "ACTION-ID-ACTION-ID-";
 
-    fn new(folder: &Path) -> Archives {
+    fn new(folder: &Path) -> LibraryArchives {
         let archive = |version: &str| {
             fs::write(
                 folder.join("go.mod"),
                 format!("module x\n\nrequire github.com/tester/forged-build-id {version}\n"),
             )
             .unwrap();
-            let mut list = plain::command_of(go());
+            let mut list = plain_go::command_for(go());
             list.args(["list", "-mod=mod", "-export", "-trimpath", "-f={{.Export}}"])
                 .arg("github.com/tester/forged-build-id")
                 .current_dir(folder);
             let output = list.output().unwrap();
             let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            fs::read(path).unwrap_or_else(|error| panic!("{error}: {}", said(&output)))
+            fs::read(path).unwrap_or_else(|error| panic!("{error}: {}", stderr_of(&output)))
         };
-        Archives {
+        LibraryArchives {
             honest: archive("v1.0.0"),
             evil: archive("v1.0.1"),
         }
     }
 
-    /// Go finds the content ID in the first place and rewrites what it put in the second. The linker is told that importers read
-    /// what they had read of v1.0.0.
+    /// Go reads the content ID at the first position and rewrites the build ID at the second. The fingerprint of the export data is
+    /// that of v1.0.0, so that the linker accepts it.
     fn states_content(&self) -> Vec<u8> {
         let content = build_id(&self.honest).split_at(21).1;
         let states = self.with_ids([&format!("{}/{content}", Self::ACTION), &temporary()], &self.evil);
         let [honest, evil] = [&self.honest, &self.evil].map(|archive| {
-            let end = find(archive, b"\n$$\n").last().unwrap();
+            let end = find_all(archive, b"\n$$\n").last().unwrap();
             archive[end - 8..end].to_vec()
         });
-        replaced(&states, &evil, &honest)
+        replace_bytes(&states, &evil, &honest)
     }
 
-    /// Where Go looks for the build ID it finds zeros in v1.0.0, and hashes zeros in this.
+    /// Go hashes the build ID as zeros, so an ID in place of the zeros of v1.0.0 gives the same hash.
     fn replaces_zeros(&self) -> Vec<u8> {
         let temporary = temporary();
         let states = self.with_ids([&temporary, &temporary], &self.honest);
-        let at = find(&states, &[0; 41]).next().unwrap();
+        let at = find_all(&states, &[0; 41]).next().unwrap();
         [&states[..at], temporary.as_bytes(), &states[at + 41..]].concat()
     }
 
@@ -309,7 +319,7 @@ impl Archives {
 
     fn with_ids(&self, ids: [&str; 2], archive: &[u8]) -> Vec<u8> {
         let mut archive = archive.to_owned();
-        let places: Vec<_> = find(&archive, build_id(&archive).as_bytes()).collect();
+        let places: Vec<_> = find_all(&archive, build_id(&archive).as_bytes()).collect();
         assert_eq!(places.len(), 2);
         for (at, id) in places.into_iter().zip(ids) {
             archive[at..at + 41].copy_from_slice(id.as_bytes());
@@ -318,43 +328,43 @@ impl Archives {
     }
 }
 
-/// What `go` tells a compiler to state.
+/// The temporary build ID that `go` passes to a compiler.
 fn temporary() -> String {
-    [Archives::ACTION; 2].join("/")
+    [LibraryArchives::ACTION; 2].join("/")
 }
 
 fn build_id(archive: &[u8]) -> &str {
-    let at = find(archive, b"build id \"").next().unwrap() + 10;
+    let at = find_all(archive, b"build id \"").next().unwrap() + 10;
     str::from_utf8(&archive[at..at + 41]).unwrap()
 }
 
-fn find<'a>(text: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+fn find_all<'a>(text: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
     (0..text.len()).filter(move |at| text[*at..].starts_with(word))
 }
 
-fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+fn replace_bytes(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut text = text.to_owned();
-    let places: Vec<_> = find(&text, from).collect();
+    let places: Vec<_> = find_all(&text, from).collect();
     for at in places {
         text[at..at + from.len()].copy_from_slice(to);
     }
     text
 }
 
-/// M35. A compiler that a library has taken over cannot have its output taken for that of another version: a program that
-/// needs that one is the program of plain `go`. Without cells the same compiler changes it.
+/// M35. A library that takes over the compiler cannot pass its output off as that of another version: programs that use the other
+/// version are unchanged. Without cells the same compiler changes them.
 #[test]
-fn a_forged_archive_reaches_no_other_program() {
+fn forged_archive_does_not_affect_other_programs() {
     let folder = Folder::new();
-    let evil = taken_over(&folder.0);
-    let compiler = PathBuf::from(said_by(&evil, &["env", "GOTOOLDIR"])).join("compile");
-    let archives = Archives::new(&folder.0);
+    let evil = hostile_toolchain(&folder.0);
+    let compiler = PathBuf::from(go_output(&evil, &["env", "GOTOOLDIR"])).join("compile");
+    let archives = LibraryArchives::new(&folder.0);
     let program = |name: &str| format!("forged-build-id-{name}");
-    let right = |name| plain::install(&tester(&program(name), "v1.0.0").wanted).sha256;
-    let ask = |name| Ask::get(&format!("/tester/{}", program(name)));
-    for (what, forgery, spoils) in FORGERIES {
+    let right = |name| plain_go::install(&tester(&program(name), "v1.0.0").wanted).sha256;
+    let ask = |name| Request::get(&format!("/tester/{}", program(name)));
+    for (what, forgery, has_effect) in FORGERIES {
         fs::write(compiler.with_file_name("forged.a"), forgery(&archives)).unwrap();
-        let store = Scratch::of_its_own().set("GOX_GO", &evil);
+        let store = TestStore::with_own_cache().set("GOX_GO", &evil);
         let control = Folder::new();
         copy(&store.dir.join("cache/compile"), &control.0.join("cache"));
         let install = |go: &Path, name: &str| {
@@ -369,39 +379,39 @@ fn a_forged_archive_reaches_no_other_program() {
             )
         };
         install(&evil, "first");
-        // A compile cache that this was done to before.
-        let spoilt = Scratch::cold().set("GOX_GO", go());
-        fs::create_dir_all(spoilt.dir.join("cache")).unwrap();
-        copy(&control.0.join("cache"), &spoilt.dir.join("cache/compile"));
+        // A compile cache that already contains a forged archive.
+        let damaged = TestStore::empty().set("GOX_GO", go());
+        fs::create_dir_all(damaged.dir.join("cache")).unwrap();
+        copy(&control.0.join("cache"), &damaged.dir.join("cache/compile"));
         install(&evil, "second");
         let output = install(go(), "victim");
         let made = fs::read(control.0.join("gopath/bin").join(program("victim"))).unwrap_or_default();
         assert_eq!(
             sha256(&made) != right("victim"),
-            spoils,
+            has_effect,
             "{what}: {}",
-            said(&output)
+            stderr_of(&output)
         );
 
         for name in ["first", "second"] {
-            let answer = store.ask(&ask(name));
-            assert_ne!(answer.status, 200, "{what}: {answer}");
-            // With a compiler that does what it should, the archive that was left is compiled again.
-            assert_eq!(spoilt.ask(&ask(name)).sha256(), right(name), "{what}: {name}");
+            let response = store.ask(&ask(name));
+            assert_ne!(response.status, 200, "{what}: {response}");
+            // With the real compiler the forged archive is compiled again.
+            assert_eq!(damaged.ask(&ask(name)).sha256(), right(name), "{what}: {name}");
         }
-        for store in [store.set("GOX_GO", go()), spoilt] {
-            let answer = store.ask(&ask("victim"));
-            assert_eq!(answer.sha256(), right("victim"), "{what}: {answer}");
+        for store in [store.set("GOX_GO", go()), damaged] {
+            let response = store.ask(&ask("victim"));
+            assert_eq!(response.sha256(), right("victim"), "{what}: {response}");
         }
     }
 }
 
-fn said_by(go: &Path, arguments: &[&str]) -> String {
-    let output = plain::command_of(go).args(arguments).output().unwrap();
+fn go_output(go: &Path, arguments: &[&str]) -> String {
+    let output = plain_go::command_for(go).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The compiled packages in a compile cache, by their files: Go rewrites its small index entries in place.
+/// Hashes of the compiled packages in a compile cache, without the index entries, which Go rewrites in place.
 fn contents(cache: &Path) -> Vec<(PathBuf, String)> {
     let files = walk(cache)
         .into_iter()

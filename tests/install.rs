@@ -1,12 +1,12 @@
-//! The scripts that install: run by the shells that people have, with curl and with wget.
+//! The install scripts, run by common shells with curl and wget; and sidecars.
 
-use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::front::Front;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
 use crate::support::web_server::WebServer;
-use crate::support::{PATIENCE, eventually, plain, sha256};
+use crate::support::{TIMEOUT, eventually, plain_go, sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use tempfile::TempDir;
 
-/// How each is started. busybox brings its own wget.
+/// Shells with their arguments, and the download tool. busybox has its own wget.
 const SHELLS: [(&[&str], &[&str]); 7] = [
     (&["dash"], &["curl"]),
     (&["dash"], &["wget"]),
@@ -27,7 +27,7 @@ const SHELLS: [(&[&str], &[&str]); 7] = [
     (&["busybox", "sh"], &["wget=busybox"]),
 ];
 
-/// What the script uses of a machine, beside a shell and something that fetches.
+/// The programs that the script uses besides the shell and the download tool.
 const TOOLS: [&str; 10] = [
     "uname",
     "mkdir",
@@ -41,7 +41,7 @@ const TOOLS: [&str; 10] = [
     "cat",
 ];
 
-/// A machine that has these tools and no others, and a home.
+/// A PATH with only these tools, and a home directory.
 struct Machine {
     folder: TempDir,
 }
@@ -69,7 +69,7 @@ impl Machine {
         self.output(command)
     }
 
-    /// The same where standard input, output and error are a terminal: all that it shows is in `stdout`.
+    /// Runs the script on a terminal. All output is in `stdout`.
     fn run_on_terminal(&self, shell: &[&str], script: &[u8]) -> Output {
         let words = [which(shell[0]).to_str().unwrap(), &shell[1..].join(" ")].join(" ");
         let line = format!("{words} {}", self.script(script).display());
@@ -93,7 +93,7 @@ impl Machine {
         command.output().unwrap()
     }
 
-    fn installed(&self) -> Vec<String> {
+    fn installed_files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.bin()).unwrap();
         entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -101,17 +101,17 @@ impl Machine {
     }
 }
 
-/// What `script` says on a machine with these tools and curl, run by dash: whether it ends well, and what it leaves.
-fn with_curl(tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
-    by(&["dash"], &[tools, &["curl"]].concat(), script)
+/// Runs `script` with dash, these tools and curl. Returns success, stderr and installed files.
+fn run_with_curl(tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
+    run_script(&["dash"], &[tools, &["curl"]].concat(), script)
 }
 
-/// The same for any shell and tools.
-fn by(shell: &[&str], tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
+/// Runs `script` with this shell and these tools. Returns success, stderr and installed files.
+fn run_script(shell: &[&str], tools: &[&str], script: &str) -> (bool, String, Vec<String>) {
     let machine = Machine::with(tools);
     let output = machine.run(shell, script.as_bytes());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.success(), said, machine.installed())
+    let output_text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), output_text, machine.installed_files())
 }
 
 fn which(program: &str) -> std::path::PathBuf {
@@ -119,23 +119,23 @@ fn which(program: &str) -> std::path::PathBuf {
     let mut found = std::env::split_paths(&path).map(|folder| folder.join(program));
     found
         .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("the tests need {program}: make test-packages"))
+        .unwrap_or_else(|| panic!("{program} is missing: run `make test-packages`"))
 }
 
 fn script(front: &Front, path: &str) -> String {
-    let answer = front.ask(&Ask::get(path));
-    assert_eq!(answer.status, 200, "{answer}");
-    // The harness leaves the port out of Host.
-    answer
+    let response = front.ask(&Request::get(path));
+    assert_eq!(response.status, 200, "{response}");
+    // `Host` of test requests has no port.
+    response
         .text()
         .replace("http://127.0.0.1", &format!("http://{}", front.address))
 }
 
-/// Who sits at a terminal is told how far the compile is, whatever fetches; and no line of it is left at the end.
+/// On a terminal the script shows a progress line and removes it at the end, with every download tool.
 #[test]
-fn a_terminal_shows_how_far_it_is() {
+fn terminal_shows_progress() {
     for (shell, fetches) in SHELLS {
-        let store = Scratch::new();
+        let store = TestStore::new();
         let front = store.front();
         let script = script(&front, "/-/install/tester/busy");
         let machine = Machine::with(&[&TOOLS[..], fetches].concat());
@@ -144,16 +144,19 @@ fn a_terminal_shows_how_far_it_is() {
         assert!(output.status.success(), "{shell:?} {fetches:?}: {shown}");
         let shown: Vec<&str> = shown.split("\r\n").collect();
         assert!(
-            shown[0].starts_with("Asking http://"),
+            shown[0].starts_with("Requesting "),
             "{shell:?} {fetches:?}: {shown:?}"
         );
-        // Overwritten each second, and gone before the next line.
+        // Overwritten each second, erased before the next line.
         let (progress, sum) = shown[1].rsplit_once("\r\x1b[K").unwrap();
         assert!(
             progress.contains(" s. Being compiled: "),
             "{shell:?} {fetches:?}: {shown:?}"
         );
-        assert!(sum.starts_with("SHA-256 "), "{shell:?} {fetches:?}: {shown:?}");
+        assert!(
+            sum.starts_with("The SHA-256 matches: "),
+            "{shell:?} {fetches:?}: {shown:?}"
+        );
         assert!(
             shown[2].starts_with("Installed "),
             "{shell:?} {fetches:?}: {shown:?}"
@@ -164,17 +167,17 @@ fn a_terminal_shows_how_far_it_is() {
 
 #[test]
 fn every_shell_installs_the_program() {
-    let store = Scratch::new().set("GOX_VULNERABLE", "tell");
+    let store = TestStore::new().set("GOX_VULNERABLE", "tell");
     assert!(store.command().arg("vulnerabilities").status().unwrap().success());
     let front = store.front();
     let script = script(&front, "/-/install/tester/hello@v1.0.0");
-    let wanted = plain::install(&tester("hello", "v1.0.0").wanted).sha256;
+    let wanted = plain_go::install(&tester("hello", "v1.0.0").wanted).sha256;
     for (shell, fetches) in SHELLS {
         let machine = Machine::with(&[&TOOLS[..], fetches].concat());
         let output = machine.run(shell, script.as_bytes());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{shell:?} {fetches:?}: {said}");
-        assert_eq!(machine.installed(), ["hello"], "{shell:?}: {said}");
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{shell:?} {fetches:?}: {output_text}");
+        assert_eq!(machine.installed_files(), ["hello"], "{shell:?}: {output_text}");
         let file = machine.bin().join("hello");
         let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
         assert_eq!(
@@ -183,43 +186,45 @@ fn every_shell_installs_the_program() {
             "{shell:?}"
         );
         assert!(
-            said.contains(&format!("SHA-256 {wanted}, as the server says")),
-            "{said}"
+            output_text.contains(&format!("The SHA-256 matches: {wanted}")),
+            "{output_text}"
         );
         assert!(
-            said.contains("Known vulnerabilities in what is linked: 2 (database of 2026-11-05). http://"),
-            "{shell:?} {fetches:?}: {said}"
+            output_text.contains(
+                "The program has known vulnerabilities: 2 (database of 2026-11-05). For details, see http://"
+            ),
+            "{shell:?} {fetches:?}: {output_text}"
         );
     }
 }
 
 #[test]
-fn other_bytes_are_not_installed() {
-    let store = Scratch::new();
+fn checksum_mismatch_is_not_installed() {
+    let store = TestStore::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/hello@v1.0.0");
-    // The program's own name is no sum of it.
+    // Compare with the file name instead of the checksum.
     let wrong = script.replace(
         "cut -d ' ' -f 1 \"$new.sha256\"",
         "cut -d ' ' -f 3 \"$new.sha256\"",
     );
     assert_ne!(script, wrong);
-    let (well, said, left) = with_curl(&TOOLS, &wrong);
+    let (succeeded, output_text, left) = run_with_curl(&TOOLS, &wrong);
     assert!(
-        !well && said.contains("the server says") && left.is_empty(),
-        "{said}"
+        !succeeded && output_text.contains("the server sent") && left.is_empty(),
+        "{output_text}"
     );
-    // Without a program that tells sums it is installed, and that is said.
+    // Without a checksum tool the program is installed with a warning.
     let bare: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sha256sum").collect();
-    let (well, said, left) = with_curl(&bare, &script);
+    let (succeeded, output_text, left) = run_with_curl(&bare, &script);
     assert!(
-        well && said.contains("not compared") && left == ["hello"],
-        "{said}"
+        succeeded && output_text.contains("not checked") && left == ["hello"],
+        "{output_text}"
     );
 }
 
-/// A server that promises more than comes, and tells the SHA-256 of what it promised.
-fn cut_off() -> SocketAddr {
+/// A server that truncates the program and sends the SHA-256 of the complete one.
+fn start_truncating_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -232,67 +237,70 @@ fn cut_off() -> SocketAddr {
                 true => (sum.len(), sum.as_str()),
                 false => (5, "who"),
             };
-            let answer =
+            let response =
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-            stream.write_all(answer.as_bytes()).unwrap();
+            stream.write_all(response.as_bytes()).unwrap();
         }
     });
     address
 }
 
-/// Half a program is none, even where nothing tells its SHA-256.
+/// Truncation is detected even without a checksum tool.
 #[test]
-fn a_download_that_is_cut_off_is_not_installed() {
-    let store = Scratch::new();
+fn truncated_download_is_not_installed() {
+    let store = TestStore::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/hello@v1.0.0");
-    let script = script.replace(&front.address.to_string(), &cut_off().to_string());
+    let script = script.replace(&front.address.to_string(), &start_truncating_server().to_string());
     let without_sums: Vec<&str> = TOOLS.into_iter().filter(|tool| *tool != "sha256sum").collect();
     for (shell, fetches) in [("dash", "curl"), ("bash", "wget=busybox")] {
         for tools in [&without_sums[..], &TOOLS[..]] {
-            let (is_well, said, left) = by(&[shell], &[tools, &[fetches]].concat(), &script);
-            assert!(!is_well, "{said}");
+            let (succeeded, output_text, left) = run_script(&[shell], &[tools, &[fetches]].concat(), &script);
+            assert!(!succeeded, "{output_text}");
             assert!(
-                said.contains("the download was cut off. Run this again."),
-                "{said}"
+                output_text.contains("the download was incomplete. Run this command again."),
+                "{output_text}"
             );
-            assert_eq!(left, [] as [&str; 0], "{said}");
+            assert_eq!(left, [] as [&str; 0], "{output_text}");
         }
     }
 }
 
-/// Whoever fetches, at once: with the compiler's words, or, where a wget keeps no body of a failure, with its name.
+/// The script prints the compiler's error; with a wget that discards the body of an error, the status.
 #[test]
-fn a_refusal_is_told_and_leaves_nothing() {
-    let store = Scratch::new();
+fn error_is_printed_and_leaves_no_file() {
+    let store = TestStore::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/does-not-compile");
     for (shell, fetches) in SHELLS {
-        let (well, said, left) = by(shell, &[&TOOLS[..], fetches].concat(), &script);
+        let (succeeded, output_text, left) = run_script(shell, &[&TOOLS[..], fetches].concat(), &script);
         let words = match fetches {
-            ["wget=busybox"] => "The server says 422. Why, it tells a browser: http://",
+            ["wget=busybox"] => "The server responded with 422. For details, open http://",
             _ => "cannot use",
         };
         assert!(
-            !well && said.contains("was not installed") && said.contains(words) && left.is_empty(),
-            "{shell:?} {fetches:?}: {said}"
+            !succeeded
+                && output_text.contains("was not installed")
+                && output_text.contains(words)
+                && left.is_empty(),
+            "{shell:?} {fetches:?}: {output_text}"
         );
     }
     front
-        .ask(&Ask::get("/-/install/tester/library"))
+        .ask(&Request::get("/-/install/tester/library"))
         .refused("no-command");
-    front.ask(&Ask::get("/-/install/o/../r")).refused("bad-path");
-    front.ask(&Ask::get("/-/installed")).refused("no-such-page");
+    front.ask(&Request::get("/-/install/o/../r")).refused("bad-path");
+    front.ask(&Request::get("/-/installed")).refused("no-such-page");
 }
 
-/// What still compiles is waited for; what asks too much is told how long to wait, and is not kept.
+/// The script retries while a build runs. Over a budget it prints Retry-After and exits.
 #[test]
-fn a_script_waits_for_what_comes_and_for_nothing_else() {
-    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
-    let store = Scratch::new()
+fn script_retries_running_builds_only() {
+    let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_FIRST_BYTE_SECONDS", "1");
-    // The front begins its answers in time; a responder cannot, and says 503.
+    // A responder cannot start responses early and sends 503.
     let responder = store.responder();
     let nginx = WebServer::nginx(&store, &responder.socket);
     let server = format!("http://{}{}", nginx.mounts[0].address, nginx.mounts[0].prefix);
@@ -302,62 +310,69 @@ fn a_script_waits_for_what_comes_and_for_nothing_else() {
         .output()
         .unwrap();
     let script = String::from_utf8(script.stdout).unwrap();
-    // It does not matter how long it sleeps: it is there when it is there.
+    // No real sleep between retries.
     let tools = TOOLS.map(|tool| if tool == "sleep" { "sleep=true" } else { tool });
     std::thread::scope(|scope| {
-        let waits = scope.spawn(|| with_curl(&tools, &script));
-        eventually("it was told to wait", PATIENCE, || {
+        let waits = scope.spawn(|| run_with_curl(&tools, &script));
+        eventually("the script got 503", TIMEOUT, || {
             responder.log().contains("still-building")
         });
-        proxy.change(Manner::Serve);
-        let (well, said, left) = waits.join().unwrap();
-        assert!(well && said.contains("not ready yet (still-building)"), "{said}");
-        assert_eq!(left, ["waits-for-dependency"], "{said}");
+        proxy.set_behavior(Behavior::Serve);
+        let (succeeded, output_text, left) = waits.join().unwrap();
+        assert!(
+            succeeded && output_text.contains("not ready yet (still-building)"),
+            "{output_text}"
+        );
+        assert_eq!(left, ["waits-for-dependency"], "{output_text}");
     });
-    let poor = Scratch::new().set("GOX_BUILDS_PER_HOUR", "1");
+    let poor = TestStore::new().set("GOX_BUILDS_PER_HOUR", "1");
     let front = poor.front();
-    front.ask(&Ask::get("/tester/hello@v1.1.0")).program();
+    front.ask(&Request::get("/tester/hello@v1.1.0")).program();
     let text = self::script(&front, "/-/install/tester/hello@v1.0.0");
     let without_sleep: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sleep").collect();
-    let (well, said, left) = with_curl(&without_sleep, &text);
+    let (succeeded, output_text, left) = run_with_curl(&without_sleep, &text);
     assert!(
-        !well
-            && said.contains("many new programs")
-            && said.contains("Ask again in 600 seconds")
+        !succeeded
+            && output_text.contains("many new programs")
+            && output_text.contains("Try again in 600 seconds")
             && left.is_empty(),
-        "{said}"
+        "{output_text}"
     );
 }
 
-/// Its query is the program's: what is not understood is refused, the rest is asked for.
+/// The query of the script is checked, and passed on to the request for the program.
 #[test]
-fn what_else_was_asked_for_is_installed() {
-    let store = Scratch::new();
+fn build_options_apply_to_the_installed_program() {
+    let store = TestStore::new();
     let front = store.front();
     let path = "/-/install/tester/hello@v1.0.0";
     for (query, reason) in [
         ("versoin=1", "bad-query"),
         ("os=windows&arch=mips", "unknown-platform"),
     ] {
-        front.ask(&Ask::get(&format!("{path}?{query}"))).refused(reason);
+        front
+            .ask(&Request::get(&format!("{path}?{query}")))
+            .refused(reason);
     }
-    let program = front.ask(&Ask::get("/tester/hello@v1.0.0?os=windows&arch=arm64&strip=1"));
+    let program = front.ask(&Request::get(
+        "/tester/hello@v1.0.0?os=windows&arch=arm64&strip=1",
+    ));
     let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
     let script = script(&front, &format!("{path}?strip=1&goos=windows&arch=aarch64"));
     let output = machine.run(&["dash"], script.as_bytes());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(machine.installed(), ["hello.exe"], "{said}");
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(machine.installed_files(), ["hello.exe"], "{output_text}");
     assert_eq!(
         sha256(&fs::read(machine.bin().join("hello.exe")).unwrap()),
         program.sha256()
     );
 }
 
-/// A list is one of what can be installed, and a failure is one in the language of who asked.
+/// A list of commands links to install scripts, and a failure is a script for the requested shell.
 #[test]
-fn a_list_leads_to_what_can_be_installed() {
-    let store = Scratch::new();
-    let ask = |path: &str| store.ask(&Ask::get(path));
+fn list_of_commands_links_to_install_scripts() {
+    let store = TestStore::new();
+    let ask = |path: &str| store.ask(&Request::get(path));
     let list = ask("/-/install/tester/several-commands?strip=1");
     list.refused("several-commands");
     assert!(
@@ -378,44 +393,44 @@ fn a_list_leads_to_what_can_be_installed() {
     assert!(is_powershell(&text), "{list}");
 }
 
-/// Where it cannot go, that is said in words.
+/// A directory in place of the file, or no HOME.
 #[test]
-fn a_place_that_is_none_is_told() {
-    let store = Scratch::new();
+fn unusable_install_path_is_reported() {
+    let store = TestStore::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/hello@v1.0.0");
     let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
     fs::create_dir(machine.bin().join("hello")).unwrap();
     let output = machine.run(&["dash"], script.as_bytes());
-    let said = String::from_utf8_lossy(&output.stderr);
+    let output_text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && said.contains("hello is a directory"),
-        "{said}"
+        !output.status.success() && output_text.contains("hello is a directory"),
+        "{output_text}"
     );
     let homeless = script.replace("set -eu\n", "set -eu\nunset HOME\n");
-    let (well, said, left) = with_curl(&TOOLS, &homeless);
+    let (succeeded, output_text, left) = run_with_curl(&TOOLS, &homeless);
     assert!(
-        !well && said.contains("there is no HOME") && left.is_empty(),
-        "{said}"
+        !succeeded && output_text.contains("HOME is not set") && left.is_empty(),
+        "{output_text}"
     );
 }
 
 #[test]
-fn a_script_that_was_cut_does_nothing() {
-    let store = Scratch::new();
+fn truncated_script_does_nothing() {
+    let store = TestStore::new();
     let front = store.front();
     let script = script(&front, "/-/install/tester/hello@v1.0.0");
     let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat());
     let whole = script.trim_end().len();
     for end in (0..whole).step_by(61).chain([whole - 1]) {
         machine.run(&["dash"], &script.as_bytes()[..end]);
-        assert_eq!(machine.installed(), [] as [&str; 0], "cut at {end}");
+        assert_eq!(machine.installed_files(), [] as [&str; 0], "cut at {end}");
     }
 }
 
 #[test]
-fn the_scripts_are_clean() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/answer/install");
+fn scripts_pass_static_checks() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/response/install");
     let output = Command::new(which("shellcheck"))
         .args(["--shell=sh", "--severity=style"])
         .arg(folder.join("install.sh"))
@@ -428,7 +443,7 @@ fn the_scripts_are_clean() {
     );
     let text = fs::read_to_string(folder.join("install.ps1")).unwrap();
     assert!(is_powershell(&text), "install.ps1 does not parse");
-    // The control: the parser does refuse.
+    // The control: the parser rejects an error.
     assert!(!is_powershell(&text.replacen("try {", "try ", 1)));
 }
 
@@ -441,9 +456,9 @@ fn is_powershell(text: &str) -> bool {
 }
 
 #[test]
-fn sidecars_tell_and_never_build() {
-    let store = Scratch::new();
-    let get = |path: &str| store.ask(&Ask::get(path));
+fn sidecars_never_build() {
+    let store = TestStore::new();
+    let get = |path: &str| store.ask(&Request::get(path));
     for sidecar in ["sha256", "json", "log"] {
         get(&format!("/tester/hello@v1.0.0.{sidecar}")).refused("not-built");
     }
@@ -458,28 +473,28 @@ fn sidecars_tell_and_never_build() {
     assert_eq!(all["sha256"], sum.as_str());
     assert_eq!(all["verify"], program.header("gox-verify").unwrap());
     assert_eq!(all["url"], program.header("content-location").unwrap());
-    assert!(get("/tester/hello@v1.0.0.log").text().contains("without a word"));
+    assert!(get("/tester/hello@v1.0.0.log").text().contains("without output"));
     get("/tester/does-not-compile").refused("does-not-compile");
     get("/tester/does-not-compile.sha256").refused("does-not-compile");
     get("/tester/does-not-compile.json").refused("does-not-compile");
     assert!(get("/tester/does-not-compile.log").text().contains("cannot use"));
 }
 
-/// Asked for by TLS, which ends at a proxy, the script goes back by TLS: what it compares came the same way.
+/// A script that was requested through a TLS proxy uses https for its own requests.
 #[test]
-fn the_script_comes_back_the_way_that_it_was_asked_for() {
-    let store = Scratch::new();
+fn script_uses_the_forwarded_scheme() {
+    let store = TestStore::new();
     for (scheme, expected) in [("https", "server='https://"), ("http", "server='http://")] {
-        let ask = Ask::get("/-/install/tester/hello").header("X-Forwarded-Proto", scheme);
-        let script = store.ask(&ask).text();
+        let request = Request::get("/-/install/tester/hello").header("X-Forwarded-Proto", scheme);
+        let script = store.ask(&request).text();
         assert!(script.contains(expected), "{script:.400}");
     }
 }
 
-/// The same where TLS ends at the web server, which says so.
+/// The same with TLS at the web server.
 #[test]
-fn the_script_comes_back_by_tls_that_ends_at_nginx() {
-    let store = Scratch::new();
+fn script_uses_https_behind_nginx_with_tls() {
+    let store = TestStore::new();
     let responder = store.responder();
     let nginx = WebServer::nginx_by_tls(&store, &responder.socket);
     for mount in &nginx.mounts {

@@ -1,41 +1,45 @@
-//! Every limit is reached by somebody: bombs end in time with the right word, the greedy wait, the operator's lists hold.
+//! Every limit, reached: resource bombs, timeouts, allow and deny lists, proxy failures.
 //!
-//! Which limit a bomb meets first depends on the machine, so some tests take either of two words; none takes an answer that
-//! would be kept, or a program.
+//! Which limit a bomb reaches first depends on the host, so some tests accept either of two reasons.
 
 use crate::cases::cases;
-use crate::machine::{machine, on_a_machine};
-use crate::support::PATIENCE;
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
+use crate::host::{command_on_host, run_on_host};
+use crate::support::TIMEOUT;
 use crate::support::case::{Expect, tester};
 use crate::support::cgi::Cgi;
 use crate::support::modproxy::archives;
 use crate::support::processes;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
-use crate::support::{eventually, plain, walk};
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
+use crate::support::{eventually, plain_go, walk};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 #[track_caller]
-fn refused_for(answer: &Answer, reasons: &[&str]) {
-    let reason = answer.reason().unwrap_or_default();
-    assert!(reasons.contains(&reason), "expected one of {reasons:?}: {answer}");
-    answer.refused(reason);
+fn refused_for(response: &Response, reasons: &[&str]) {
+    let reason = response.reason().unwrap_or_default();
+    assert!(
+        reasons.contains(&reason),
+        "expected one of {reasons:?}: {response}"
+    );
+    response.refused(reason);
 }
 
-fn hello() -> Ask {
-    Ask::get("/tester/hello@v1.0.0")
+fn hello() -> Request {
+    Request::get("/tester/hello@v1.0.0")
 }
 
 #[test]
-fn wall_clock() {
-    let store = Scratch::new().set("GOX_BUILD_SECONDS", "3");
+fn wall_clock_time_is_limited() {
+    let store = TestStore::new().set("GOX_BUILD_SECONDS", "3");
     let start = Instant::now();
-    store.ask(&Ask::get("/tester/bomb-types")).refused("out-of-time");
+    store
+        .ask(&Request::get("/tester/bomb-types"))
+        .refused("out-of-time");
     assert!(
         start.elapsed().as_secs() < 30,
         "stopped after {:?}",
@@ -44,30 +48,35 @@ fn wall_clock() {
 }
 
 #[test]
-fn processor_time() {
-    let store = Scratch::new().set("GOX_CPU_SECONDS", "2");
-    store.ask(&Ask::get("/tester/bomb-types")).refused("out-of-time");
+fn cpu_time_is_limited() {
+    let store = TestStore::new().set("GOX_CPU_SECONDS", "2");
+    store
+        .ask(&Request::get("/tester/bomb-types"))
+        .refused("out-of-time");
 }
 
 #[test]
-fn memory() {
-    let store = Scratch::new()
+fn memory_is_limited() {
+    let store = TestStore::new()
         .set("GOX_MEMORY_BYTES", "256MiB")
         .set("GOX_BUILD_SECONDS", "120");
-    refused_for(&store.ask(&Ask::get("/tester/bomb-generics")), &["out-of-memory"]);
+    refused_for(
+        &store.ask(&Request::get("/tester/bomb-generics")),
+        &["out-of-memory"],
+    );
 }
 
-/// M16: a container of 512 MiB, and as many compilers as fit.
+/// M16: in a container of 512 MiB the memory limits of concurrent compilers add up to at most three quarters of it.
 #[test]
-fn compilers_at_once_fit_the_memory() {
+fn parallel_compilers_fit_in_memory() {
     const MEMORY: u64 = 512 << 20;
-    let store = Scratch::new().set("GOX_BUILD_SECONDS", "120");
-    let ask = Ask::get("/tester/two-bombs@v1.0.0");
+    let store = TestStore::new().set("GOX_BUILD_SECONDS", "120");
+    let request = Request::get("/tester/two-bombs@v1.0.0");
     let container = format!("mount -t tmpfs none /sys/fs/cgroup; echo {MEMORY} >/sys/fs/cgroup/memory.max");
-    let mut cgi = Cgi::start_command(machine(&store, &container, &ask), &ask);
+    let mut cgi = Cgi::start_command(command_on_host(&store, &container, &request), &request);
     let mut most = 0;
     while cgi.child.try_wait().unwrap().is_none() {
-        let compilers = processes::about(&store.dir).into_iter();
+        let compilers = processes::find(&store.dir).into_iter();
         let limits = compilers
             .filter(|process| process.is("compile"))
             .filter_map(|process| {
@@ -79,30 +88,30 @@ fn compilers_at_once_fit_the_memory() {
             });
         most = most.max(limits.sum());
     }
-    refused_for(&cgi.answer(), &["out-of-memory"]);
+    refused_for(&cgi.response(), &["out-of-memory"]);
     assert!(
         (1..=MEMORY / 4 * 3).contains(&most),
-        "compilers had {most} bytes at once"
+        "concurrent compilers had limits of {most} bytes"
     );
 }
 
 /// A program is served after its Go was removed.
 #[test]
-fn a_hit_needs_no_go() {
-    let store = Scratch::new();
-    let ask = Ask::get("/tester/hello");
-    let first = store.ask(&ask).program().to_vec();
+fn cache_hit_does_not_need_go() {
+    let store = TestStore::new();
+    let request = Request::get("/tester/hello");
+    let first = store.ask(&request).program().to_vec();
     let store = store.set("GOX_GO", "/nonexistent/go");
-    assert_eq!(store.ask(&ask).program(), first);
-    store.ask(&Ask::get("/tester/hello?strip=1")).refused("no-go");
-    store.ask(&Ask::get("/tester/generate")).refused("no-go");
+    assert_eq!(store.ask(&request).program(), first);
+    store.ask(&Request::get("/tester/hello?strip=1")).refused("no-go");
+    store.ask(&Request::get("/tester/generate")).refused("no-go");
 }
 
 #[test]
-fn an_accident_is_not_remembered() {
-    let store = Scratch::new();
-    let busy = Ask::get("/tester/busy@v1.0.0");
-    // What it means is known by then.
+fn timeout_is_not_cached_when_the_limit_is_raised() {
+    let store = TestStore::new();
+    let busy = Request::get("/tester/busy@v1.0.0");
+    // Resolve it first.
     store.ask(&busy.clone().method("HEAD"));
     let store = store.set("GOX_BUILD_SECONDS", "1");
     store.ask(&busy).refused("out-of-time");
@@ -110,11 +119,11 @@ fn an_accident_is_not_remembered() {
     store.ask(&busy).program();
 }
 
-/// Within the same limits it would fail again: Retry-After says when it is tried again, and until then nothing is built.
+/// A build that exceeded its time is not repeated within an hour; Retry-After is the rest of that hour.
 #[test]
-fn what_exceeded_a_limit_is_not_built_again_for_a_while() {
-    let store = Scratch::new();
-    let busy = Ask::get("/tester/busy@v1.0.0");
+fn exceeded_limit_is_cached_for_an_hour() {
+    let store = TestStore::new();
+    let busy = Request::get("/tester/busy@v1.0.0");
     store.ask(&busy.clone().method("HEAD"));
     let store = store.set("GOX_BUILD_SECONDS", "1");
     let built = || {
@@ -124,9 +133,9 @@ fn what_exceeded_a_limit_is_not_built_again_for_a_while() {
             .map(|path| fs::read_to_string(path).unwrap().trim().parse::<u64>().unwrap())
             .sum::<u64>()
     };
-    let refused = |ask: &Ask| {
-        let answer = store.ask(ask);
-        answer
+    let refused = |request: &Request| {
+        let response = store.ask(request);
+        response
             .refused("out-of-time")
             .header("retry-after")
             .unwrap()
@@ -147,162 +156,164 @@ fn what_exceeded_a_limit_is_not_built_again_for_a_while() {
     assert_eq!((refused(&busy), built()), (20 * 60, 1));
     age(61);
     assert_eq!((refused(&busy), built()), (3600, 2));
-    // Another query of the same program is another build.
-    assert_eq!(refused(&Ask::get("/tester/busy@v1.0.0?tags=x")), 3600);
+    // Another query is another build.
+    assert_eq!(refused(&Request::get("/tester/busy@v1.0.0?tags=x")), 3600);
 }
 
 #[test]
-fn size_of_a_program() {
-    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1MiB");
+fn program_size_is_limited() {
+    let store = TestStore::new().set("GOX_ARTIFACT_BYTES", "1MiB");
     store.ask(&hello()).refused("too-large");
-    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "50MiB");
-    store.ask(&Ask::get("/tester/bomb-embed")).refused("too-large");
+    let store = TestStore::new().set("GOX_ARTIFACT_BYTES", "50MiB");
+    store
+        .ask(&Request::get("/tester/bomb-embed"))
+        .refused("too-large");
 }
 
-/// What was refused for the operator's limits is refused no longer than these hold.
+/// A failure that was cached for a limit is invalid after the limit is raised.
 #[test]
-fn a_limit_that_is_raised() {
-    let store = Scratch::new().set("GOX_ARTIFACT_BYTES", "1MiB");
+fn raised_limit_invalidates_cached_failure() {
+    let store = TestStore::new().set("GOX_ARTIFACT_BYTES", "1MiB");
     store.ask(&hello()).refused("too-large");
     store.ask(&hello().method("HEAD")).refused("too-large");
     let store = store.unset("GOX_ARTIFACT_BYTES");
     assert_eq!(store.ask(&hello().method("HEAD")).status, 200);
     store.ask(&hello()).program();
-    // Here what it means is not found out.
-    let files = Ask::get("/tester/bomb-files@v1.0.0");
+    // This failure occurs before the resolution is complete.
+    let files = Request::get("/tester/bomb-files@v1.0.0");
     let store = store.set("GOX_WORK_FILES", "1000");
     store.ask(&files).refused("too-much-disk");
     let store = store.unset("GOX_WORK_FILES");
-    let answer = store.ask(&files.method("HEAD"));
-    assert_ne!(answer.reason(), Some("too-much-disk"), "{answer}");
+    let response = store.ask(&files.method("HEAD"));
+    assert_ne!(response.reason(), Some("too-much-disk"), "{response}");
 }
 
 #[test]
-fn size_of_a_file() {
-    let store = Scratch::new().set("GOX_FILE_BYTES", "64MiB");
+fn file_size_is_limited() {
+    let store = TestStore::new().set("GOX_FILE_BYTES", "64MiB");
     refused_for(
-        &store.ask(&Ask::get("/tester/bomb-array")),
+        &store.ask(&Request::get("/tester/bomb-array")),
         &["too-large", "too-much-disk"],
     );
 }
 
-/// M13: what is refused is taken away again, the module cache is as large as before.
+/// M13: files of a refused module are removed from the module cache.
 #[test]
-fn bytes_of_a_build() {
-    let store = Scratch::new().set("GOX_WORK_BYTES", "100MiB");
+fn build_disk_usage_is_limited() {
+    let store = TestStore::new().set("GOX_WORK_BYTES", "100MiB");
     store
-        .ask(&Ask::get("/tester/bomb-embed"))
+        .ask(&Request::get("/tester/bomb-embed"))
         .refused("too-much-disk");
-    assert_eq!(unpacked(&store), [] as [PathBuf; 0]);
+    assert_eq!(unpacked_modules(&store), [] as [PathBuf; 0]);
 }
 
-/// M12, likewise.
+/// M12: files of a refused module are removed from the module cache.
 #[test]
-fn files_of_a_build() {
-    let store = Scratch::new().set("GOX_WORK_FILES", "5000");
+fn build_file_count_is_limited() {
+    let store = TestStore::new().set("GOX_WORK_FILES", "5000");
     store
-        .ask(&Ask::get("/tester/bomb-files"))
+        .ask(&Request::get("/tester/bomb-files"))
         .refused("too-much-disk");
-    assert_eq!(unpacked(&store), [] as [PathBuf; 0]);
+    assert_eq!(unpacked_modules(&store), [] as [PathBuf; 0]);
 }
 
-/// M12: refused; and an eviction that may have few files open removes such a tree.
+/// M12: refused, and eviction removes such a tree even with few open files.
 #[test]
-fn directories_in_each_other() {
-    let store = Scratch::new();
+fn deeply_nested_directories_are_removed() {
+    let store = TestStore::new();
     store
-        .ask(&Ask::get("/tester/deep-directories@v1.0.0"))
+        .ask(&Request::get("/tester/deep-directories@v1.0.0"))
         .refused("too-much-disk");
-    store.quiet();
+    store.wait_until_idle();
     let modules = store.dir.join("cache/modules");
     fs::create_dir_all(modules.join("example.org/deep@v1.0.0").join("d/".repeat(1100))).unwrap();
-    // As if the last eviction were long ago.
+    // Make the last eviction look old.
     fs::remove_file(store.dir.join("locks/evict")).unwrap();
     let store = store.set("GOX_CACHE_BYTES", "8KiB");
-    let head = on_a_machine(&store, "ulimit -n 256", &hello().method("HEAD"));
+    let head = run_on_host(&store, "ulimit -n 256", &hello().method("HEAD"));
     assert_eq!(head.status, 200, "{head}");
-    store.quiet();
+    store.wait_until_idle();
     assert_eq!(fs::read_dir(&modules).unwrap().count(), 0);
 }
 
-/// M18: the module itself is small, and stays.
+/// M18: the go.mod files of 5000 requirements exceed the file limit.
 #[test]
-fn files_of_the_module_index() {
-    let store = Scratch::new().set("GOX_WORK_FILES", "2000");
+fn module_index_counts_against_the_file_limit() {
+    let store = TestStore::new().set("GOX_WORK_FILES", "2000");
     store
-        .ask(&Ask::get("/tester/bomb-requires"))
+        .ask(&Request::get("/tester/bomb-requires"))
         .refused("too-much-disk");
 }
 
-/// What there is of modules in the cache, beyond some small files for each: directories and zips.
-fn unpacked(store: &Scratch) -> Vec<PathBuf> {
+/// Unpacked modules and zips in the module cache.
+fn unpacked_modules(store: &TestStore) -> Vec<PathBuf> {
     let modules = walk(&store.dir.join("cache/modules")).into_iter();
     modules
         .filter(|path| path.to_string_lossy().contains("@v1.0.0") || path.to_string_lossy().contains(".zip"))
         .collect()
 }
 
-/// A bomb under way is nobody else's trouble.
+/// Another build succeeds while a bomb runs.
 #[test]
-fn a_bomb_does_not_stop_the_others() {
-    let store = Scratch::new()
+fn resource_bomb_does_not_stop_other_builds() {
+    let store = TestStore::new()
         .set("GOX_BUILD_SECONDS", "20")
         .set("GOX_BUILDS", "2");
-    let bomb = store.start(&Ask::get("/tester/bomb-types"));
-    compiling(&store, "bomb-types");
-    let answer = store.ask(&hello());
+    let bomb = store.start(&Request::get("/tester/bomb-types"));
+    wait_for_compiler(&store, "bomb-types");
+    let response = store.ask(&hello());
     assert_eq!(
-        answer.sha256(),
-        plain::install(&tester("hello", "v1.0.0").wanted).sha256
+        response.sha256(),
+        plain_go::install(&tester("hello", "v1.0.0").wanted).sha256
     );
-    bomb.answer().refused("out-of-time");
+    bomb.response().refused("out-of-time");
 }
 
 #[track_caller]
-fn compiling(store: &Scratch, package: &str) {
-    eventually(&format!("a compile of {package}"), PATIENCE, || {
-        processes::about(&store.dir)
+fn wait_for_compiler(store: &TestStore, package: &str) {
+    eventually(&format!("a compile of {package}"), TIMEOUT, || {
+        processes::find(&store.dir)
             .iter()
             .any(|process| process.is("compile") && process.command.contains(package))
     });
 }
 
 #[test]
-fn who_waits_too_long_is_told_to_come_again() {
-    let store = Scratch::new().set("GOX_FIRST_BYTE_SECONDS", "1");
-    let answer = store.ask(&Ask::get("/tester/busy"));
+fn long_wait_ends_with_retry_after() {
+    let store = TestStore::new().set("GOX_FIRST_BYTE_SECONDS", "1");
+    let response = store.ask(&Request::get("/tester/busy"));
     assert!(
-        answer.refused("still-building").header("retry-after").is_some(),
-        "{answer}"
+        response.refused("still-building").header("retry-after").is_some(),
+        "{response}"
     );
-    store.quiet();
-    let answer = store.ask(&Ask::get("/tester/busy"));
+    store.wait_until_idle();
+    let response = store.ask(&Request::get("/tester/busy"));
     assert_eq!(
-        answer.sha256(),
-        plain::install(&tester("busy", "v1.0.0").wanted).sha256
+        response.sha256(),
+        plain_go::install(&tester("busy", "v1.0.0").wanted).sha256
     );
 }
 
 #[test]
-fn the_operators_lists() {
-    let store = Scratch::new().set("GOX_DENY", "github.com/tester/hello");
+fn allow_and_deny_lists_are_enforced() {
+    let store = TestStore::new().set("GOX_DENY", "github.com/tester/hello");
     store.ask(&hello()).refused("denied");
-    store.ask(&Ask::get("/tester/generate")).program();
+    store.ask(&Request::get("/tester/generate")).program();
     let store = store.unset("GOX_DENY").set("GOX_ALLOW", "example.org");
     store.ask(&hello()).refused("denied");
-    store.ask(&Ask::get("/example.org/vanity")).program();
-    // A module's own word for its name opens no door.
+    store.ask(&Request::get("/example.org/vanity")).program();
+    // A module path in go.mod outside GOX_ALLOW is denied.
     let store = store.set("GOX_ALLOW", "github.com/tester/declares-another-path");
     store
-        .ask(&Ask::get("/tester/declares-another-path"))
+        .ask(&Request::get("/tester/declares-another-path"))
         .refused("denied");
 }
 
-/// A denied repository is refused by every name that leads to it, and by its own looks before anybody is asked.
+/// A denied repository is refused under every name, and without contacting the proxy if its path matches.
 #[test]
-fn what_is_denied_has_many_names() {
-    let proxy = Proxy::start(Manner::Serve);
-    let mut store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+fn denied_module_is_refused_under_every_name() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let mut store = TestStore::new().set("GOX_GOPROXY", proxy.url());
     let other = "github.com/tester/declares-another-path";
     for (denied, typed) in [
         ("tester/hello", "/tester/hello"),
@@ -311,9 +322,9 @@ fn what_is_denied_has_many_names() {
         (other, "/tester/declares-another-path"),
     ] {
         store = store.set("GOX_DENY", denied);
-        store.ask(&Ask::get(typed)).refused("denied");
+        store.ask(&Request::get(typed)).refused("denied");
     }
-    assert_eq!(proxy.asked(), [] as [String; 0]);
+    assert_eq!(proxy.requests(), [] as [String; 0]);
     for (denied, typed) in [
         ("example.org/vanity", "/tester/declares-another-path"),
         (
@@ -322,18 +333,20 @@ fn what_is_denied_has_many_names() {
         ),
     ] {
         store = store.set("GOX_DENY", denied);
-        store.ask(&Ask::get(typed)).refused("denied");
+        store.ask(&Request::get(typed)).refused("denied");
     }
-    // What is allowed is what go.mod says, whatever was typed.
+    // GOX_ALLOW applies to the path in go.mod, not to the requested path.
     let store = store.unset("GOX_DENY").set("GOX_ALLOW", "Example.org");
-    store.ask(&Ask::get("/tester/declares-another-path")).program();
+    store
+        .ask(&Request::get("/tester/declares-another-path"))
+        .program();
 }
 
-/// R14: what is refused by its looks costs no look-up.
+/// R14: invalid requests cause no lookup.
 #[test]
-fn a_bad_request_asks_nobody() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::cold().set("GOX_GOPROXY", proxy.url());
+fn invalid_request_does_not_contact_the_proxy() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::empty().set("GOX_GOPROXY", proxy.url());
     let early = [
         "bad-path",
         "bad-version",
@@ -348,32 +361,32 @@ fn a_bad_request_asks_nobody() {
             store.ask(&case.request());
         }
     }
-    assert_eq!(proxy.asked(), [] as [String; 0]);
+    assert_eq!(proxy.requests(), [] as [String; 0]);
 }
 
 #[test]
-fn a_hit_asks_nobody() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
+fn cache_hit_does_not_contact_the_proxy() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
     let first = store.ask(&hello());
-    let asked = proxy.asked();
+    let asked = proxy.requests();
     assert!(
         asked.iter().any(|path| path.ends_with("/v1.0.0.zip")),
         "{asked:?}"
     );
-    proxy.change(Manner::Page(500));
+    proxy.set_behavior(Behavior::Page(500));
     assert_eq!(store.ask(&hello()).program(), first.program());
-    assert_eq!(proxy.asked(), asked);
+    assert_eq!(proxy.requests(), asked);
 }
 
-/// R17: HEAD tells what GET would give, and builds nothing.
+/// R17: HEAD has the headers of GET, and does not build.
 #[test]
-fn head_builds_nothing() {
-    let store = Scratch::new();
+fn head_does_not_build() {
+    let store = TestStore::new();
     let ask = |method: &'static str| store.ask(&hello().method(method));
     let head = ask("HEAD");
     assert_eq!((head.status, head.body.len()), (200, 0), "{head}");
-    assert!(store.artifacts().is_empty(), "HEAD built something");
+    assert!(store.artifacts().is_empty(), "HEAD started a build");
     let get = ask("GET");
     for name in [
         "gox-module",
@@ -386,17 +399,17 @@ fn head_builds_nothing() {
         assert_eq!(head.header(name), get.header(name), "{name}");
     }
     assert_eq!(head.header("gox-verify"), None, "the recipe is not known yet");
-    // What will never be a program is not announced as one.
-    let broken = Ask::get("/tester/does-not-compile");
+    // HEAD reports a cached failure.
+    let broken = Request::get("/tester/does-not-compile");
     store.ask(&broken).refused("does-not-compile");
     store.ask(&broken.method("HEAD")).refused("does-not-compile");
 }
 
-/// M27, and the end of every network: bounded, told, and forgotten.
+/// M27.
 #[test]
-fn a_proxy_in_trouble() {
-    let proxy = Proxy::start(Manner::Page(500));
-    let store = Scratch::new()
+fn proxy_failure_is_reported_and_not_cached() {
+    let proxy = Proxy::start(Behavior::Page(500));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_RESOLVE_SECONDS", "0");
     for (status, reason) in [
@@ -407,87 +420,93 @@ fn a_proxy_in_trouble() {
         (410, "no-such-module"),
         (403, "no-such-module"),
     ] {
-        proxy.change(Manner::Page(status));
-        let answer = store.ask(&Ask::get("/tester/hello"));
-        assert_eq!(answer.reason(), Some(reason), "the proxy says {status}: {answer}");
-        assert!(!answer.text().contains("hotel"), "{answer}");
+        proxy.set_behavior(Behavior::Page(status));
+        let response = store.ask(&Request::get("/tester/hello"));
+        assert_eq!(
+            response.reason(),
+            Some(reason),
+            "the proxy sends {status}: {response}"
+        );
+        assert!(!response.text().contains("hotel"), "{response}");
     }
-    proxy.change(Manner::Serve);
-    store.ask(&Ask::get("/tester/hello")).program();
-    let nobody = Scratch::new().set("GOX_GOPROXY", "http://127.0.0.1:1");
-    nobody.ask(&Ask::get("/tester/hello")).refused("proxy-failed");
+    proxy.set_behavior(Behavior::Serve);
+    store.ask(&Request::get("/tester/hello")).program();
+    let unreachable = TestStore::new().set("GOX_GOPROXY", "http://127.0.0.1:1");
+    unreachable
+        .ask(&Request::get("/tester/hello"))
+        .refused("proxy-failed");
 }
 
-/// Trouble with the newest major, or with the list of majors, is no reason to serve an older one.
+/// A proxy failure for the newest major version must not cause an older one to be served.
 #[test]
-fn a_proxy_in_trouble_with_the_newest() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new()
+fn proxy_failure_for_newest_major_does_not_serve_an_older_one() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_RESOLVE_SECONDS", "0");
-    let ask = Ask::get("/tester/majors");
+    let request = Request::get("/tester/majors");
     for part in ["/majors/v3/@v/list", "/majors/v3/@v/v3.0.1.zip"] {
-        proxy.change(Manner::PageFor(part, 500));
-        store.ask(&ask).refused("proxy-failed");
+        proxy.set_behavior(Behavior::PageFor(part, 500));
+        store.ask(&request).refused("proxy-failed");
     }
-    proxy.change(Manner::Serve);
-    let answer = store.ask(&ask);
-    assert_eq!(answer.header("gox-version"), Some("v3.0.1"), "{answer}");
+    proxy.set_behavior(Behavior::Serve);
+    let response = store.ask(&request);
+    assert_eq!(response.header("gox-version"), Some("v3.0.1"), "{response}");
 }
 
 #[test]
-fn a_proxy_that_never_answers() {
-    let proxy = Proxy::start(Manner::Hang);
-    let store = Scratch::new()
+fn unresponsive_proxy_times_out() {
+    let proxy = Proxy::start(Behavior::Hang);
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_BUILD_SECONDS", "3");
-    store.ask(&Ask::get("/tester/hello")).refused("proxy-failed");
+    store.ask(&Request::get("/tester/hello")).refused("proxy-failed");
 }
 
 #[test]
-fn a_download_that_stands_still_is_stopped() {
-    let proxy = Proxy::start(Manner::Hold(".zip"));
-    let store = Scratch::new()
+fn stalled_download_times_out() {
+    let proxy = Proxy::start(Behavior::Hold(".zip"));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_BUILD_SECONDS", "3");
     let cgi = store.start(&hello());
-    proxy.await_ask("/v1.0.0.zip");
-    cgi.answer().refused("proxy-failed");
+    proxy.wait_for_request("/v1.0.0.zip");
+    cgi.response().refused("proxy-failed");
 }
 
-/// M26, by tester/sumdb-lies: the checksum database has the last word, and what it refuses is not kept.
+/// M26, with tests/modules/sumdb-lies.txtar: what the checksum database rejects is not kept.
 #[test]
-fn other_bytes_than_the_checksum_database_knows() {
+fn checksum_mismatch_is_refused_and_not_kept() {
     let archive = &archives()["sumdb-lies"];
     let key = archive
         .lines()
         .find(|line| line.starts_with("lying.example+"))
         .unwrap();
-    let store = Scratch::new().set("GOX_GOSUMDB", key);
+    let store = TestStore::new().set("GOX_GOSUMDB", key);
     store.ask(&hello()).refused("checksum-mismatch");
     let store = store.set("GOX_GOSUMDB", "off");
     store.ask(&hello()).program();
 }
 
 #[test]
-fn without_go_there_is_one_sentence() {
-    let store = Scratch::cold().set("GOX_GO", "/nonexistent/go");
+fn missing_go_is_reported() {
+    let store = TestStore::empty().set("GOX_GO", "/nonexistent/go");
     store.ask(&hello()).refused("no-go");
 }
 
 #[test]
-fn a_store_that_cannot_be_written() {
-    let store = Scratch::cold();
+fn unwritable_state_directory_is_reported() {
+    let store = TestStore::empty();
     let file = store.dir.join("file");
     fs::write(&file, "").unwrap();
     let store = store.set("GOX_DIR", &file);
     store.ask(&hello()).refused("no-state-directory");
 }
 
-/// M33: an artifact that lost a bit or its end on the disk is never served.
+/// M33: a truncated or changed artifact is never served.
 #[test]
-fn a_damaged_artifact_is_built_again() {
-    let store = Scratch::new();
+fn damaged_artifact_is_rebuilt() {
+    let store = TestStore::new();
     let right = store.ask(&hello()).program().to_vec();
     let [artifact] = &store.artifacts()[..] else {
         panic!("{:?}", store.artifacts())
@@ -500,7 +519,7 @@ fn a_damaged_artifact_is_built_again() {
     }
     fs::remove_file(artifact).unwrap();
     assert_eq!(store.ask(&hello()).program(), right);
-    // M33: one bit, in place.
+    // One changed byte.
     let mut file = fs::File::options().write(true).open(artifact).unwrap();
     file.seek(SeekFrom::Start(1000)).unwrap();
     file.write_all(&[!right[1000]]).unwrap();

@@ -1,13 +1,13 @@
-//! Many at once: what is promised to one client holds for hundreds, and one who floods costs the others little.
+//! Many clients at once: guarantees hold under load, and a flood by one client hardly delays others.
 //!
-//! Small here; `make load` asks with LOAD=10, that is 500 clients for 50 programs, 100,000 names, 200 programs, 50 of up to 100 MB
-//! under a cap of 512 MiB, and prints its figures.
+//! LOAD scales the tests (default 1). `make load` uses 10: 500 clients for 50 programs, 100,000 names, 200 programs, and 50
+//! programs of up to 100 MB under a cap of 512 MiB. It prints measurements.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
-use crate::support::dice::number;
 use crate::support::front::Front;
-use crate::support::scratch::Scratch;
+use crate::support::random::number;
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
 use crate::support::{http, processes, walk};
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,56 +19,59 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How much of everything.
+/// The scale of the tests.
 fn load() -> usize {
     number("LOAD").map_or(1, |load| usize::try_from(load).unwrap())
 }
 
-/// A program of its own for each number: a tag that no file knows is in its build information, and nowhere else.
-fn program(number: usize) -> Ask {
-    Ask::get(&format!("/tester/hello@v1.0.0?tags=x{number}"))
+/// A different program for each number: the unused build tag changes only the build information.
+fn program(number: usize) -> Request {
+    Request::get(&format!("/tester/hello@v1.0.0?tags=x{number}"))
 }
 
-/// The sum of a program that came as a whole, as its validator says.
+/// Asserts a complete response, by its ETag. Returns its SHA-256.
 #[track_caller]
-fn whole(answer: &Answer) -> String {
-    let sum = answer.sha256();
+fn assert_complete(response: &Response) -> String {
+    let sum = response.sha256();
     let validator = format!("\"{sum}\"");
     assert_eq!(
-        (answer.status, answer.header("etag")),
+        (response.status, response.header("etag")),
         (200, Some(&*validator)),
-        "{answer}"
+        "{response}"
     );
     sum
 }
 
-fn count(front: &Front, name: &str) -> u64 {
-    let answer = front.ask(&Ask::get("/-/status"));
-    let status: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+fn read_count(front: &Front, name: &str) -> u64 {
+    let response = front.ask(&Request::get("/-/status"));
+    let status: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
     status["counts"][name].as_u64().unwrap()
 }
 
-/// Pss in bytes: what a process has to itself, and its share of what it shares (proc_pid_smaps(5)).
-fn memory(pid: i32) -> Option<u64> {
+/// Proportional set size (Pss) in bytes; see proc_pid_smaps(5).
+fn read_pss(pid: i32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
-/// Ten clients for each program, all at once: each program is made once, and everybody gets it.
+/// Ten concurrent clients for each program: each program is built once, and all clients get it.
 #[test]
-fn a_crowd_is_served_and_each_program_made_once() {
+fn many_clients_are_served_and_each_program_is_built_once() {
     let (programs, clients) = (5 * load(), 50 * load());
-    let store = Scratch::new();
+    let store = TestStore::new();
     let front = store.front();
-    whole(&front.ask(&program(0)));
+    assert_complete(&front.ask(&program(0)));
     let pid = i32::try_from(front.child.id()).unwrap();
     let (waiting, over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
     let begun = Instant::now();
-    let answers: Vec<(usize, Duration, Answer)> = std::thread::scope(|scope| {
+    let responses: Vec<(usize, Duration, Response)> = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let mut each: Vec<_> = processes::children(pid).into_iter().filter_map(memory).collect();
+                let mut each: Vec<_> = processes::children(pid)
+                    .into_iter()
+                    .filter_map(read_pss)
+                    .collect();
                 each.sort_unstable();
                 if let Some(middle) = each.get(each.len() / 2) {
                     waiting.lock().unwrap().push(*middle);
@@ -80,27 +83,30 @@ fn a_crowd_is_served_and_each_program_made_once() {
                 let front = &front;
                 scope.spawn(move || {
                     let number = client % programs;
-                    let answer = front.ask(&program(number));
-                    (number, begun.elapsed(), answer)
+                    let response = front.ask(&program(number));
+                    (number, begun.elapsed(), response)
                 })
             })
             .collect();
-        let answers = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        let responses = clients.into_iter().map(|client| client.join().unwrap()).collect();
         over.store(true, Ordering::Relaxed);
-        answers
+        responses
     });
-    // No 503: a crowd that wants the same waits for one build, and the queue has room for the rest.
-    let sums: BTreeSet<_> = answers
+    // No 503: clients of the same program wait for one build, and the queue has space for the others.
+    let sums: BTreeSet<_> = responses
         .iter()
-        .map(|(number, _, answer)| (number, whole(answer)))
+        .map(|(number, _, response)| (number, assert_complete(response)))
         .collect();
-    assert_eq!(sums.len(), programs, "all who wanted the same got the same");
-    assert_eq!(count(&front, "builds"), programs as u64);
-    // Fair: in the order in which each program's first answer came, all who wanted it were answered before the builds
-    // that came two slots later.
+    assert_eq!(
+        sums.len(),
+        programs,
+        "clients of the same program got different bytes"
+    );
+    assert_eq!(read_count(&front, "builds"), programs as u64);
+    // Measure the time between the first and the last response of each program.
     let mut first = BTreeMap::new();
     let mut last = BTreeMap::new();
-    for (number, at, _) in &answers {
+    for (number, at, _) in &responses {
         first
             .entry(*number)
             .and_modify(|f: &mut Duration| *f = (*f).min(*at))
@@ -116,26 +122,26 @@ fn a_crowd_is_served_and_each_program_made_once() {
         .unwrap();
     let each = waiting.into_inner().unwrap();
     println!(
-        "{clients} clients, {programs} programs: all served in {:.1?}; who wanted the same got it within {spread:.1?}; \
+        "{clients} clients, {programs} programs: all served in {:.1?}; clients of one program within {spread:.1?}; \
          a waiting client costs {} kB",
         begun.elapsed(),
         each.iter().max().unwrap_or(&0) >> 10
     );
 }
 
-/// Names that are not, by the thousand: files and calls to the proxy stay bounded, and who asks for a program gets it.
+/// Thousands of unknown names: files and proxy requests are bounded, and other clients are served.
 #[test]
-fn a_flood_of_names_leaves_the_others_alone() {
-    use crate::support::proxy::{Manner, Proxy};
+fn flood_of_unknown_names_does_not_delay_other_clients() {
+    use crate::support::proxy::{Behavior, Proxy};
     const BUDGET: usize = 50;
     let names = 1000 * load() * load();
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new()
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_TRUSTED_PROXIES", "127.0.0.1")
         .set("GOX_LOOKUPS_PER_HOUR", BUDGET.to_string());
     let front = store.front();
-    let good = Ask::get("/tester/hello@v1.0.0").header("X-Forwarded-For", "192.0.2.1");
+    let good = Request::get("/tester/hello@v1.0.0").header("X-Forwarded-For", "192.0.2.1");
     let right = front.ask(&good).sha256();
     let median = |asks: &mut dyn FnMut() -> bool| {
         let mut times = Vec::new();
@@ -148,8 +154,8 @@ fn a_flood_of_names_leaves_the_others_alone() {
         times[times.len() / 2]
     };
     let idle = median(&mut || false);
-    let before = proxy.asked().len();
-    let (next, refusals) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
+    let before = proxy.requests().len();
+    let (next, reasons) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
     let flooded = std::thread::scope(|scope| {
         let floods: Vec<_> = (0..4)
             .map(|_| {
@@ -159,53 +165,56 @@ fn a_flood_of_names_leaves_the_others_alone() {
                         if number >= names {
                             return;
                         }
-                        let ask = Ask::get(&format!("/tester/nosuch{number}"))
+                        let request = Request::get(&format!("/tester/nosuch{number}"))
                             .header("X-Forwarded-For", "198.51.100.1");
-                        let answer = front.ask(&ask);
-                        refusals
+                        let response = front.ask(&request);
+                        reasons
                             .lock()
                             .unwrap()
-                            .insert(answer.reason().unwrap_or("none").to_owned());
+                            .insert(response.reason().unwrap_or("none").to_owned());
                     }
                 })
             })
             .collect();
         median(&mut || floods.iter().any(|flood| !flood.is_finished()))
     });
-    let refusals = refusals.into_inner().unwrap();
+    let reasons = reasons.into_inner().unwrap();
     assert!(
-        refusals
+        reasons
             .iter()
             .all(|reason| ["no-such-module", "too-many-builds"].contains(&reason.as_str())),
-        "{refusals:?}"
+        "{reasons:?}"
     );
-    // A name is asked for as a module and at its majors, each a file or two: so many for each question, and no more.
-    let asked = proxy.asked().len() - before;
-    assert!(asked <= BUDGET * 61, "{asked} calls for {BUDGET} questions");
+    // A lookup requests a bounded number of files: one or two for the module and for each major version.
+    let asked = proxy.requests().len() - before;
+    assert!(
+        asked <= BUDGET * 61,
+        "{asked} proxy requests for {BUDGET} lookups"
+    );
     let files = walk(&store.dir.join("resolutions")).len();
     assert!(files <= 4097, "{files}");
-    let front_memory = memory(i32::try_from(front.child.id()).unwrap()).unwrap();
+    let front_memory = read_pss(i32::try_from(front.child.id()).unwrap()).unwrap();
     assert!(front_memory < 32 << 20, "{front_memory}");
     println!(
-        "{names} names that are not: {asked} calls to the proxy, {files} files, front {} kB; a good client's median {flooded:.1?}, \
-         of an idle server {idle:.1?}",
+        "{names} unknown names: {asked} proxy requests, {files} files, front {} kB; median of another client {flooded:.1?}, \
+         on an idle server {idle:.1?}",
         front_memory >> 10
     );
 }
 
-/// A cap that holds five programs, many programs, and a reader who has taken a page of one: nobody is cut, nothing fails, and
-/// the cap holds to within one program.
+/// Many programs under a cap of five, and a slow reader: no response is truncated, no request fails, and the cap is exceeded by
+/// at most one program.
 #[test]
-fn a_cap_holds_while_programs_are_made_and_read() {
+fn cache_cap_holds_while_programs_are_built_and_read() {
     let programs = 20 * load();
-    let store = Scratch::new();
+    let store = TestStore::new();
     let first = store.ask(&program(0));
     let size = first.program().len() as u64;
-    let cap = bytes(&store.dir.join("cache")) + 5 * size;
+    let cap = total_bytes(&store.dir.join("cache")) + 5 * size;
     let store = store.set("GOX_CACHE_BYTES", cap.to_string());
     let mut front = store.front();
     let mut reader = front.connect();
-    reader.write_all(&http::request(&program(0))).unwrap();
+    reader.write_all(&http::encode_request(&program(0))).unwrap();
     let mut wire = vec![0; 4096];
     reader.read_exact(&mut wire).unwrap();
     let next = AtomicUsize::new(1);
@@ -217,8 +226,8 @@ fn a_cap_holds_while_programs_are_made_and_read() {
                     if number > programs {
                         return;
                     }
-                    whole(&front.ask(&program(number)));
-                    // What was made a minute ago is not spared any more; another client still waits for what was made just now.
+                    assert_complete(&front.ask(&program(number)));
+                    // Make artifacts evictable that are older than two seconds; other clients may still wait for newer ones.
                     let is_new = |path: &&PathBuf| {
                         let made = fs::metadata(path).and_then(|metadata| metadata.modified());
                         made.is_ok_and(|at| at.elapsed().is_ok_and(|since| since < Duration::from_secs(2)))
@@ -227,27 +236,30 @@ fn a_cap_holds_while_programs_are_made_and_read() {
                     artifacts
                         .iter()
                         .filter(|path| !is_new(path))
-                        .for_each(|path| age(path));
+                        .for_each(|path| make_old(path));
                 }
             });
         }
     });
-    store.artifacts().iter().for_each(|path| age(path));
-    whole(&front.ask(&program(programs + 1)));
+    store.artifacts().iter().for_each(|path| make_old(path));
+    assert_complete(&front.ask(&program(programs + 1)));
     reader.read_to_end(&mut wire).unwrap();
-    assert_eq!(Answer::from_http(&wire, false).unwrap().sha256(), first.sha256());
+    assert_eq!(
+        Response::from_http(&wire, false).unwrap().sha256(),
+        first.sha256()
+    );
     front.signal(Signal::SIGTERM);
-    front.ended();
-    store.quiet();
-    let kept = bytes(&store.dir.join("artifacts"));
-    assert!(kept < 7 * size, "{kept} bytes are kept");
+    front.wait_for_exit();
+    store.wait_until_idle();
+    let cached = total_bytes(&store.dir.join("artifacts"));
+    assert!(cached < 7 * size, "{cached} bytes are cached");
     println!(
-        "{programs} programs of {size} bytes under a cap that holds 5: {} are kept",
+        "{programs} programs of {size} bytes under a cap of 5: {} are cached",
         store.artifacts().len()
     );
 }
 
-/// Bytes on the disk below a folder, without links and without the directories of running builds.
+/// Disk usage of a folder in bytes, without symbolic links and working directories of builds.
 fn on_disk(folder: &Path) -> u64 {
     let (mut bytes, mut left) = (0, vec![folder.to_owned()]);
     while let Some(folder) = left.pop() {
@@ -255,7 +267,7 @@ fn on_disk(folder: &Path) -> u64 {
             match entry.metadata() {
                 Ok(meta) if meta.is_dir() && entry.file_name() != "work" => left.push(entry.path()),
                 Ok(meta) if meta.is_file() => bytes += meta.blocks() * 512,
-                // Gone meanwhile, or a link.
+                // A symbolic link, or removed in the meantime.
                 Ok(_) | Err(_) => {}
             }
         }
@@ -263,26 +275,26 @@ fn on_disk(folder: &Path) -> u64 {
     bytes
 }
 
-/// Everything grows under a small cap: builds, with programs of 100 MB among them under more than a little load, hits and copies, and
-/// one client reads slowly. Every answer is whole, no build fails, and at no time does more lie on the disk than the cap, the programs
-/// that waiters have time to open, and what the running builds add.
+/// Builds, hits and compression under a small cap, with a slow reader. From LOAD=2 on, every fifth program has 100 MB. All
+/// responses are complete, no build fails, and disk usage never exceeds the cap plus programs reserved for waiters plus what
+/// running builds add.
 #[test]
-fn a_cap_holds_among_builds_hits_and_copies() {
+fn cache_cap_holds_during_builds_hits_and_compression() {
     let (builds, cap, largest) = match load() {
         1 => (10, 16 << 20, 4 << 20),
         load => (5 * load, 512 << 20, 256 << 20),
     };
     let program = |number: usize| match (load(), number % 5) {
-        (2.., 0) => Ask::get(&format!("/tester/large@v1.0.0?tags=x{number}")),
+        (2.., 0) => Request::get(&format!("/tester/large@v1.0.0?tags=x{number}")),
         _ => program(number),
     };
-    let store = Scratch::in_image()
+    let store = TestStore::with_image_cache()
         .set("GOX_BUILDS", "2")
         .set("GOX_CACHE_BYTES", cap.to_string());
     let mut front = store.front();
     let first = front.ask(&program(0));
     let mut reader = front.connect();
-    reader.write_all(&http::request(&program(0))).unwrap();
+    reader.write_all(&http::encode_request(&program(0))).unwrap();
     let mut wire = vec![0; 4096];
     reader.read_exact(&mut wire).unwrap();
     let (next, over) = (AtomicUsize::new(1), AtomicBool::new(false));
@@ -302,9 +314,9 @@ fn a_cap_holds_among_builds_hits_and_copies() {
                         if number > builds {
                             return;
                         }
-                        whole(&front.ask(&program(number)));
-                        whole(&front.ask(&program(number).header("Accept-Encoding", "zstd")));
-                        whole(&front.ask(&program(number / 2)));
+                        assert_complete(&front.ask(&program(number)));
+                        assert_complete(&front.ask(&program(number).header("Accept-Encoding", "zstd")));
+                        assert_complete(&front.ask(&program(number / 2)));
                     }
                 })
             })
@@ -314,12 +326,15 @@ fn a_cap_holds_among_builds_hits_and_copies() {
         disk.join().unwrap()
     });
     reader.read_to_end(&mut wire).unwrap();
-    assert_eq!(Answer::from_http(&wire, false).unwrap().sha256(), first.sha256());
-    let builds = count(&front, "builds");
-    assert_eq!(count(&front, "failed_builds"), 0);
+    assert_eq!(
+        Response::from_http(&wire, false).unwrap().sha256(),
+        first.sha256()
+    );
+    let builds = read_count(&front, "builds");
+    assert_eq!(read_count(&front, "failed_builds"), 0);
     front.signal(Signal::SIGTERM);
-    front.ended();
-    store.quiet();
+    front.wait_for_exit();
+    store.wait_until_idle();
     println!(
         "{builds} builds under a cap of {} KiB: {} KiB at most, {} KiB in the end",
         cap >> 10,
@@ -329,15 +344,15 @@ fn a_cap_holds_among_builds_hits_and_copies() {
     assert!(most <= cap / 4 * 5 + 3 * largest, "{most} bytes were on the disk");
 }
 
-fn bytes(folder: &Path) -> u64 {
+fn total_bytes(folder: &Path) -> u64 {
     let files = walk(folder).into_iter().filter(|path| path.is_file());
     files
         .map(|path| path.metadata().map_or(0, |meta| meta.len()))
         .sum()
 }
 
-/// Makes it look as if it had been used yesterday, unless it is gone.
-fn age(path: &Path) {
+/// Sets access and modification time to yesterday, if the file still exists.
+fn make_old(path: &Path) {
     let yesterday = SystemTime::now() - Duration::from_secs(86_400);
     let times = FileTimes::new().set_accessed(yesterday).set_modified(yesterday);
     if let Ok(file) = File::open(path) {

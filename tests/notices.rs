@@ -1,33 +1,33 @@
-//! What a module's author says of it stands beside the program: deprecated modules, versions that were taken back.
+//! Deprecations and retractions by a module's author are reported with the program.
 
-use crate::support::PATIENCE;
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
+use crate::support::TIMEOUT;
 use crate::support::eventually;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
 const RETRACTED: &str = "/tester/retracted@v1.1.0";
 
-/// What tests/modules/retracted.txtar says, in a header.
+/// The retraction of tests/modules/retracted.txtar as header value.
 const WHY: Option<&str> = Some("published by mistake ?[31m");
 
-/// As if nothing had been retracted yet when it was asked what things mean.
-fn not_yet_retracted(store: &Scratch) {
+/// Removes the notices from all cached resolutions.
+fn remove_notices(store: &TestStore) {
     for entry in fs::read_dir(store.dir.join("resolutions")).unwrap() {
         let path = entry.unwrap().path();
-        let mut remembered: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        let notices = &mut remembered["value"]["Ok"]["notices"];
+        let mut cached: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let notices = &mut cached["value"]["Ok"]["notices"];
         assert!(notices.is_object(), "{notices}");
         *notices = serde_json::json!({});
-        fs::write(&path, remembered.to_string()).unwrap();
+        fs::write(&path, cached.to_string()).unwrap();
     }
 }
 
-/// As if it were days since anybody asked what things mean.
-fn days_later(store: &Scratch) {
+/// Makes all cached resolutions three days old.
+fn age_resolutions(store: &TestStore) {
     let then = SystemTime::now() - Duration::from_secs(3 * 86_400);
     for entry in fs::read_dir(store.dir.join("resolutions")).unwrap() {
         let file = fs::File::options().append(true).open(entry.unwrap().path());
@@ -35,36 +35,36 @@ fn days_later(store: &Scratch) {
     }
 }
 
-fn retracted(answer: &Answer) -> Option<&str> {
-    assert!(matches!(answer.status, 200 | 304), "{answer}");
-    answer.header("Gox-Retracted")
+fn retraction_of(response: &Response) -> Option<&str> {
+    assert!(matches!(response.status, 200 | 304), "{response}");
+    response.header("Gox-Retracted")
 }
 
-/// Whoever tells of a program tells it.
+/// In HEAD, GET, 304 and the JSON sidecar.
 #[test]
-fn a_deprecated_module_is_told_everywhere() {
-    let store = Scratch::new();
+fn deprecation_is_reported_everywhere() {
+    let store = TestStore::new();
     let path = "/tester/deprecated-with-escapes";
     let why = Some("use ?]0;pwned? <script>alert(1)</script> instead.");
-    let ask = Ask::get(path);
-    let announced = store.ask(&ask.clone().method("HEAD"));
+    let request = Request::get(path);
+    let announced = store.ask(&request.clone().method("HEAD"));
     assert_eq!(announced.header("Gox-Deprecated"), why, "{announced}");
-    let program = store.ask(&ask);
+    let program = store.ask(&request);
     assert_eq!(program.header("Gox-Deprecated"), why, "{program}");
-    let again = ask.header("If-None-Match", program.header("ETag").unwrap());
+    let again = request.header("If-None-Match", program.header("ETag").unwrap());
     let same = store.ask(&again);
     assert_eq!((same.status, same.header("Gox-Deprecated")), (304, why));
-    let sidecar = store.ask(&Ask::get(&format!("{path}.json")));
+    let sidecar = store.ask(&Request::get(&format!("{path}.json")));
     let all: serde_json::Value = serde_json::from_slice(&sidecar.body).unwrap();
     let deprecated = all["deprecated"].as_str().unwrap();
     assert!(deprecated.starts_with("use \u{FFFD}]0;pwned"), "{all:#}");
 }
 
-/// Whoever has a program installed is told too, in the author's words, which no shell reads as its own.
+/// Install scripts print the author's text, quoted for the shell.
 #[test]
-fn who_installs_is_told() {
-    let store = Scratch::new();
-    let script = |path: &str| store.ask(&Ask::get(path)).text();
+fn install_script_prints_notices() {
+    let store = TestStore::new();
+    let script = |path: &str| store.ask(&Request::get(path)).text();
     let posix = script("/-/install/tester/deprecated-with-escapes");
     let line = posix
         .lines()
@@ -82,45 +82,55 @@ fn who_installs_is_told() {
     assert!(!powershell.contains("{{") && !posix.contains("{{"));
 }
 
-/// At a terminal too.
+/// `gox-server build` prints notices.
 #[test]
-fn who_builds_is_told() {
-    let store = Scratch::new();
+fn build_command_prints_notices() {
+    let store = TestStore::new();
     let output = store
         .command()
         .args(["build", "tester/retracted@v1.1.0", "-o", "-"])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let output_text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.success() && said.contains("This version is retracted by its author: published"),
-        "{said}"
+        output.status.success() && output_text.contains("This version is retracted by its author: published"),
+        "{output_text}"
     );
 }
 
-/// A version that was asked for by name may be taken back later: who asks days after that is told, without waiting for it; and
-/// an exact version stays what it is though the proxy fails.
+/// A retraction of a requested version is looked up again after a day, in the background. If the proxy fails, the version is still
+/// served.
 #[test]
-fn what_is_retracted_later_is_told() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
-    let ask = Ask::get(RETRACTED);
-    let first = store.ask(&ask);
-    assert_eq!(retracted(&first), WHY, "{first}");
-    store.quiet();
-    not_yet_retracted(&store);
-    assert_eq!(retracted(&store.ask(&ask)), None, "once a day is enough");
-    store.quiet();
-    assert_eq!(retracted(&store.ask(&ask)), None);
-    days_later(&store);
-    assert_eq!(retracted(&store.ask(&ask)), None, "nobody waits for it");
-    eventually("it is told", PATIENCE, || retracted(&store.ask(&ask)) == WHY);
-    store.quiet();
-    proxy.change(Manner::Page(500));
-    days_later(&store);
+fn later_retraction_is_reported() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let request = Request::get(RETRACTED);
+    let first = store.ask(&request);
+    assert_eq!(retraction_of(&first), WHY, "{first}");
+    store.wait_until_idle();
+    remove_notices(&store);
+    assert_eq!(
+        retraction_of(&store.ask(&request)),
+        None,
+        "looked up again within a day"
+    );
+    store.wait_until_idle();
+    assert_eq!(retraction_of(&store.ask(&request)), None);
+    age_resolutions(&store);
+    assert_eq!(
+        retraction_of(&store.ask(&request)),
+        None,
+        "the request waited for the lookup"
+    );
+    eventually("the retraction is reported", TIMEOUT, || {
+        retraction_of(&store.ask(&request)) == WHY
+    });
+    store.wait_until_idle();
+    proxy.set_behavior(Behavior::Page(500));
+    age_resolutions(&store);
     for _ in 0..2 {
-        assert_eq!(retracted(&store.ask(&ask)), WHY);
-        store.quiet();
+        assert_eq!(retraction_of(&store.ask(&request)), WHY);
+        store.wait_until_idle();
     }
-    assert_eq!(store.ask(&ask).sha256(), first.sha256());
+    assert_eq!(store.ask(&request).sha256(), first.sha256());
 }

@@ -1,12 +1,12 @@
-//! Web servers that conf/ has no file for, and configurations that leave out what gox-server needs.
+//! Web servers without a file in conf/, and configurations that do not pass what gox-server needs.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
 use crate::support::case::tester;
 use crate::support::http::{self, exchange};
-use crate::support::scratch::Scratch;
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
 use crate::support::web_server::WebServer;
-use crate::support::{gox_server, plain, tmp};
+use crate::support::{gox_server, plain_go, tmp};
 use std::process::Command;
 
 const NGINX: &str = "daemon off; USER pid DIR/pid; error_log DIR/error.log; events {}
@@ -51,16 +51,16 @@ fcgi-app gox
 
 const NGINX_COMMAND: &[&str] = &["/usr/sbin/nginx", "-c", "CONFIG", "-p", "DIR"];
 
-/// A web server whose configuration, as it is copied from everywhere, passes no PATH_INFO.
-struct LeavesOut {
+/// A web server with a common configuration that does not pass PATH_INFO.
+struct IncompleteServer {
     name: &'static str,
     command: &'static [&'static str],
-    /// With `ADVICE` where the advised lines belong.
+    /// With `ADVICE` at the place of the lines that the error message suggests.
     config: String,
 }
 
-fn leave_out_path_info() -> Vec<LeavesOut> {
-    let server = |name, command, config: String| LeavesOut {
+fn servers_without_path_info() -> Vec<IncompleteServer> {
+    let server = |name, command, config: String| IncompleteServer {
         name,
         command,
         config,
@@ -89,29 +89,29 @@ fn leave_out_path_info() -> Vec<LeavesOut> {
     ]
 }
 
-/// What a failure prints that was saved as the program and is run.
-fn read(answer: &Answer) -> String {
+/// Runs a failure as a script and returns what it prints.
+fn run_as_script(response: &Response) -> String {
     let file = tempfile::NamedTempFile::new_in(tmp()).unwrap();
-    std::fs::write(file.path(), &answer.body).unwrap();
+    std::fs::write(file.path(), &response.body).unwrap();
     let ran = Command::new("/bin/sh").arg(file.path()).output().unwrap();
-    assert_eq!(ran.status.code(), Some(1), "{answer}");
+    assert_eq!(ran.status.code(), Some(1), "{response}");
     String::from_utf8(ran.stderr).unwrap()
 }
 
 #[test]
-fn a_web_server_that_leaves_out_path_info_is_told_which_lines_to_add() {
-    let store = Scratch::new();
+fn missing_path_info_error_names_the_lines_to_add() {
+    let store = TestStore::new();
     let responder = store.responder();
-    for LeavesOut {
+    for IncompleteServer {
         name,
         command,
         config,
-    } in leave_out_path_info()
+    } in servers_without_path_info()
     {
         let config = config.replace("SOCKET", responder.socket.to_str().unwrap());
         let start = |lines: &str| WebServer::configured(name, command, &config.replace("ADVICE", lines), "");
         let server = start("");
-        let ask = |path: &str| server.mounts[0].ask(&Ask::get(path)).unwrap();
+        let ask = |path: &str| server.mounts[0].ask(&Request::get(path)).unwrap();
         for path in [
             "/tester/hello@v1.0.0?os=linux&arch=amd64",
             "/-/install/tester/hello",
@@ -119,20 +119,24 @@ fn a_web_server_that_leaves_out_path_info_is_told_which_lines_to_add() {
         ] {
             ask(path).refused("no-path-info");
         }
-        let text = read(&ask("/tester/hello"));
+        let text = run_as_script(&ask("/tester/hello"));
         let advised = text.lines().filter_map(|line| line.strip_prefix("  "));
         let advised: Vec<_> = advised.filter(|line| !line.starts_with('#')).collect();
         assert!(!advised.is_empty(), "{name}: {text}");
         drop(server);
         if config.contains("ADVICE") {
             let server = start(&advised.join("\n"));
-            is_hello(&server.mounts[0].ask(&Ask::get("/tester/hello@v1.0.0")).unwrap());
+            assert_hello(
+                &server.mounts[0]
+                    .ask(&Request::get("/tester/hello@v1.0.0"))
+                    .unwrap(),
+            );
         }
     }
 }
 
-/// The program for a web server that passes none of its variables on.
-fn script(store: &Scratch) -> String {
+/// A CGI script with the settings, for web servers that pass no variables of their own environment.
+fn cgi_script(store: &TestStore) -> String {
     let settings = store.settings().iter();
     let settings = settings.map(|(name, value)| format!("export {name}='{}'\n", value.to_str().unwrap()));
     format!(
@@ -143,45 +147,45 @@ fn script(store: &Scratch) -> String {
 }
 
 #[track_caller]
-fn is_hello(answer: &Answer) {
-    answer.program();
+fn assert_hello(response: &Response) {
+    response.program();
     assert_eq!(
-        answer.sha256(),
-        plain::install(&tester("hello", "v1.0.0").wanted).sha256,
-        "{answer}"
+        response.sha256(),
+        plain_go::install(&tester("hello", "v1.0.0").wanted).sha256,
+        "{response}"
     );
 }
 
 const HELLO: &str = "/cgi-bin/gox-server/tester/hello@v1.0.0?os=linux&arch=amd64";
 
-/// mini_httpd gives a program one pipe as stdout and stderr.
+/// mini_httpd connects stdout and stderr of a program to one pipe.
 #[test]
-fn mini_httpd_gets_no_line_of_the_log() {
-    let store = Scratch::new();
+fn mini_httpd_response_contains_no_log_lines() {
+    let store = TestStore::new();
     let command = "/usr/sbin/mini_httpd -D -p PORT -h HOST -d DIR -c cgi-bin/* -u root -i DIR/pid";
     let command: Vec<_> = command.split(' ').collect();
-    let server = WebServer::configured("mini_httpd", &command, "", &script(&store));
+    let server = WebServer::configured("mini_httpd", &command, "", &cgi_script(&store));
     let request = format!("GET {HELLO} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
     let wire = exchange(server.mounts[0].address, request.as_bytes()).unwrap();
-    let answer = Answer::from_http(&wire, false).unwrap();
-    is_hello(&answer);
-    assert_eq!(answer.header("accept-ranges"), None, "{answer}");
-    let head = String::from_utf8_lossy(&wire[..wire.len() - answer.body.len()]).into_owned();
+    let response = Response::from_http(&wire, false).unwrap();
+    assert_hello(&response);
+    assert_eq!(response.header("accept-ranges"), None, "{response}");
+    let head = String::from_utf8_lossy(&wire[..wire.len() - response.body.len()]).into_owned();
     assert!(!head.contains("method=GET") && !head.contains(" info "), "{head}");
 }
 
-/// It passes neither Range nor conditions on.
+/// busybox httpd passes neither Range nor conditional headers.
 #[test]
-fn busybox_httpd_promises_no_ranges() {
-    let store = Scratch::new();
+fn no_ranges_are_advertised_behind_busybox_httpd() {
+    let store = TestStore::new();
     let command = ["/bin/busybox", "httpd", "-f", "-p", "HOST:PORT", "-h", "DIR"];
-    let server = WebServer::configured("busybox httpd", &command, "", &script(&store));
-    let answer = http::ask(server.mounts[0].address, &Ask::get(HELLO)).unwrap();
-    is_hello(&answer);
-    assert_eq!(answer.header("accept-ranges"), None, "{answer}");
-    let announced = http::ask(server.mounts[0].address, &Ask::get(HELLO).method("HEAD")).unwrap();
+    let server = WebServer::configured("busybox httpd", &command, "", &cgi_script(&store));
+    let response = http::ask(server.mounts[0].address, &Request::get(HELLO)).unwrap();
+    assert_hello(&response);
+    assert_eq!(response.header("accept-ranges"), None, "{response}");
+    let announced = http::ask(server.mounts[0].address, &Request::get(HELLO).method("HEAD")).unwrap();
     assert_eq!(announced.header("accept-ranges"), None, "{announced}");
-    // The place where it is mounted has as many elements as a program's path.
-    let first = http::ask(server.mounts[0].address, &Ask::get("/cgi-bin/gox-server")).unwrap();
+    // The path of the mount has as many elements as OWNER/REPO.
+    let first = http::ask(server.mounts[0].address, &Request::get("/cgi-bin/gox-server")).unwrap();
     assert!(first.status == 200 && first.text().contains("curl"), "{first}");
 }

@@ -1,31 +1,31 @@
-//! Turns, budgets, caps: what holds when many ask for much, between processes that know each other by files only.
+//! Build slots, budgets and caps, across processes that share only files.
 
-use crate::support::ask::Ask;
 use crate::support::case::tester;
-use crate::support::proxy::{Manner, Proxy};
-use crate::support::scratch::Scratch;
-use crate::support::{PATIENCE, eventually, plain, processes, walk};
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
+use crate::support::{TIMEOUT, eventually, plain_go, processes, walk};
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-pub(crate) fn hello(version: &str) -> Ask {
-    Ask::get(&format!("/tester/hello@{version}"))
+pub(crate) fn hello(version: &str) -> Request {
+    Request::get(&format!("/tester/hello@{version}"))
 }
 
-/// A store with one slot, which is taken by a build that lasts some seconds.
-pub(crate) fn busy() -> (Scratch, crate::support::cgi::Cgi) {
-    let store = Scratch::new().set("GOX_BUILDS", "1");
-    let first = store.start(&Ask::get("/tester/busy"));
-    eventually("a compile of busy", PATIENCE, || {
-        processes::about(&store.dir)
+/// A store with one slot, which a build occupies for some seconds.
+pub(crate) fn store_with_busy_slot() -> (TestStore, crate::support::cgi::Cgi) {
+    let store = TestStore::new().set("GOX_BUILDS", "1");
+    let first = store.start(&Request::get("/tester/busy"));
+    eventually("a compile of busy", TIMEOUT, || {
+        processes::find(&store.dir)
             .iter()
             .any(|process| process.is("compile") && process.command.contains("busy"))
     });
     (store, first)
 }
 
-/// Tickets are files named START-NUMBER-CLIENT.
-fn waiting(store: &Scratch) -> usize {
+/// The number of tickets: files named START-NUMBER-CLIENT.
+fn queue_length(store: &TestStore) -> usize {
     let entries = fs::read_dir(store.dir.join("queue")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names
@@ -33,29 +33,29 @@ fn waiting(store: &Scratch) -> usize {
         .count()
 }
 
-fn until_waiting(store: &Scratch, count: usize) {
-    eventually(&format!("{count} wait"), PATIENCE, || waiting(store) == count);
+fn wait_for_queue_length(store: &TestStore, count: usize) {
+    eventually(&format!("{count} wait"), TIMEOUT, || queue_length(store) == count);
 }
 
 #[test]
-fn the_queue_is_bounded() {
-    let (store, first) = busy();
+fn queue_is_bounded() {
+    let (store, first) = store_with_busy_slot();
     let store = store.set("GOX_QUEUE", "1");
     let second = store.start(&hello("v1.0.0"));
-    until_waiting(&store, 1);
-    let answer = store.ask(&hello("v1.1.0"));
+    wait_for_queue_length(&store, 1);
+    let response = store.ask(&hello("v1.1.0"));
     assert!(
-        answer.refused("queue-full").header("retry-after").is_some(),
-        "{answer}"
+        response.refused("queue-full").header("retry-after").is_some(),
+        "{response}"
     );
-    first.answer().program();
-    second.answer().program();
+    first.response().program();
+    second.response().program();
     store.ask(&hello("v1.1.0")).program();
 }
 
 #[test]
-fn turns_come_in_order_of_arrival() {
-    let (store, first) = busy();
+fn slots_are_granted_in_order_of_arrival() {
+    let (store, first) = store_with_busy_slot();
     let asked = [
         "/tester/hello@v1.1.0",
         "/tester/generate",
@@ -66,23 +66,23 @@ fn turns_come_in_order_of_arrival() {
         .iter()
         .enumerate()
         .map(|(place, path)| {
-            let cgi = store.start(&Ask::get(path));
-            until_waiting(&store, place + 1);
+            let cgi = store.start(&Request::get(path));
+            wait_for_queue_length(&store, place + 1);
             cgi
         })
         .collect();
-    first.answer().program();
+    first.response().program();
     for cgi in waiting {
-        cgi.answer().program();
+        cgi.response().program();
     }
     assert_eq!(
-        built(&store),
+        built_programs(&store),
         ["busy", "hello@v1.1.0", "generate", "hello@v1.0.0", "pgo-garbage"]
     );
 }
 
-/// What was built so far, in that order: `busy`, and `hello@v1.0.0` where there are several versions.
-fn built(store: &Scratch) -> Vec<String> {
+/// Names of the programs built so far, in order, such as `busy`; with the version for `hello`.
+fn built_programs(store: &TestStore) -> Vec<String> {
     let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
     let lines = log.lines().filter_map(|line| line.split("built ").nth(1));
     let names = lines.map(|line| line.split(' ').next().unwrap().rsplit('/').next().unwrap());
@@ -93,37 +93,37 @@ fn built(store: &Scratch) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The same for a client of its own, whom a trusted proxy saw.
-fn by(client: &str, ask: Ask) -> Ask {
-    ask.header("X-Forwarded-For", client)
+/// The request of another client, as a trusted proxy reports it.
+fn from_client(client: &str, request: Request) -> Request {
+    request.header("X-Forwarded-For", client)
 }
 
-/// A newcomer waits for the build that runs, and for none that another client has queued.
+/// A new client waits for the running build, but not for builds that another client has queued.
 #[test]
-fn a_client_that_queues_much_delays_no_other() {
-    let (store, first) = busy();
+fn queue_of_one_client_does_not_delay_others() {
+    let (store, first) = store_with_busy_slot();
     let store = store.set("GOX_TRUSTED_PROXIES", "127.0.0.1");
     let greedy = |number: usize| {
-        by(
+        from_client(
             "192.0.2.1",
-            Ask::get(&format!("/tester/hello@v1.1.0?tags=x{number}")),
+            Request::get(&format!("/tester/hello@v1.1.0?tags=x{number}")),
         )
     };
     let mut waits = Vec::new();
     for number in 0..6 {
         waits.push(store.start(&greedy(number)));
-        until_waiting(&store, number + 1);
+        wait_for_queue_length(&store, number + 1);
     }
     let others = ["/tester/hello@v1.0.0", "/tester/generate"];
     for (path, place) in others.iter().zip(7..) {
-        waits.push(store.start(&by("198.51.100.1", Ask::get(path))));
-        until_waiting(&store, place);
+        waits.push(store.start(&from_client("198.51.100.1", Request::get(path))));
+        wait_for_queue_length(&store, place);
     }
-    first.answer().program();
+    first.response().program();
     for cgi in waits {
-        cgi.answer().program();
+        cgi.response().program();
     }
-    let built = built(&store);
+    let built = built_programs(&store);
     let place = |name: &str| built.iter().position(|built| built == name);
     assert_eq!(
         [place("hello@v1.0.0"), place("generate")],
@@ -132,10 +132,10 @@ fn a_client_that_queues_much_delays_no_other() {
     );
 }
 
-/// A program that another client has queued behind others comes when it is this client's turn.
+/// A program that two clients wait for is built at the earlier turn of the two.
 #[test]
-fn a_client_that_queues_a_program_delays_no_other_that_wants_it() {
-    let (store, first) = busy();
+fn shared_program_is_built_at_its_earliest_turn() {
+    let (store, first) = store_with_busy_slot();
     let store = store.set("GOX_TRUSTED_PROXIES", "127.0.0.1");
     let mut waits = Vec::new();
     for number in 0..5 {
@@ -143,85 +143,85 @@ fn a_client_that_queues_a_program_delays_no_other_that_wants_it() {
             4 => "/tester/generate".to_owned(),
             other => format!("/tester/hello@v1.1.0?tags=x{other}"),
         };
-        waits.push(store.start(&by("192.0.2.1", Ask::get(&path))));
-        until_waiting(&store, number + 1);
+        waits.push(store.start(&from_client("192.0.2.1", Request::get(&path))));
+        wait_for_queue_length(&store, number + 1);
     }
-    let other = store.start(&by("198.51.100.1", Ask::get("/tester/generate")));
-    // It has a ticket of its own, or the build is over before.
-    eventually("it waits", PATIENCE, || {
-        waiting(&store) == 6 || built(&store).len() == 6
+    let other = store.start(&from_client("198.51.100.1", Request::get("/tester/generate")));
+    // It has a ticket of its own, or all builds are done.
+    eventually("it waits", TIMEOUT, || {
+        queue_length(&store) == 6 || built_programs(&store).len() == 6
     });
-    first.answer().program();
-    other.answer().program();
+    first.response().program();
+    other.response().program();
     for cgi in waits {
-        cgi.answer().program();
+        cgi.response().program();
     }
-    let built = built(&store);
+    let built = built_programs(&store);
     let place = built.iter().position(|built| built == "generate");
     assert_eq!((place, built.len()), (Some(2), 6), "{built:?}");
 }
 
-/// With two slots, a client that has one gets the other only while nobody else waits.
+/// With two slots, a client that has one gets the other only while no other client waits.
 #[test]
-fn no_client_takes_all_slots_while_another_waits() {
-    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
-    let store = Scratch::new()
+fn client_cannot_take_all_slots_while_another_waits() {
+    let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_BUILDS", "2")
         .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
     let slow = |number: usize| {
         let path = format!("/tester/waits-for-dependency?tags=x{number}");
-        by("192.0.2.1", Ask::get(&path))
+        from_client("192.0.2.1", Request::get(&path))
     };
     let mut waits: Vec<_> = (0..2).map(|number| store.start(&slow(number))).collect();
-    eventually("both slots are taken", PATIENCE, || {
-        let running = processes::about(&store.dir);
+    eventually("both slots are taken", TIMEOUT, || {
+        let running = processes::find(&store.dir);
         running.iter().filter(|process| process.is("builder")).count() == 2
     });
     waits.push(store.start(&slow(2)));
-    until_waiting(&store, 1);
+    wait_for_queue_length(&store, 1);
     for number in 3..6 {
         waits.push(store.start(&slow(number)));
     }
-    let other = store.start(&by("198.51.100.1", hello("v1.0.0")));
-    until_waiting(&store, 5);
-    proxy.change(Manner::Serve);
-    other.answer().program();
+    let other = store.start(&from_client("198.51.100.1", hello("v1.0.0")));
+    wait_for_queue_length(&store, 5);
+    proxy.set_behavior(Behavior::Serve);
+    other.response().program();
     for cgi in waits {
-        cgi.answer().program();
+        cgi.response().program();
     }
-    let built = built(&store);
+    let built = built_programs(&store);
     let place = built.iter().position(|name| name == "hello@v1.0.0");
     assert!(place.is_some_and(|place| place <= 3), "{built:?}");
 }
 
-/// A budget counts the seconds for which builds hold slots.
+/// The budget counts the seconds for which builds hold slots.
 #[test]
-fn slot_seconds_of_a_client_and_hour() {
-    let store = Scratch::new()
+fn slot_seconds_per_client_are_limited() {
+    let store = TestStore::new()
         .set("GOX_SLOT_SECONDS_PER_HOUR", "1")
         .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
-    store.ask(&by("192.0.2.1", hello("v1.0.0"))).program();
+    store.ask(&from_client("192.0.2.1", hello("v1.0.0"))).program();
     let next = hello("v1.1.0");
     store
-        .ask(&by("192.0.2.9", next.clone()))
+        .ask(&from_client("192.0.2.9", next.clone()))
         .refused("too-many-builds");
-    store.ask(&by("192.0.2.9", hello("v1.0.0"))).program();
-    store.ask(&by("198.51.100.1", next)).program();
+    store.ask(&from_client("192.0.2.9", hello("v1.0.0"))).program();
+    store.ask(&from_client("198.51.100.1", next)).program();
 }
 
-/// A client whose names the module proxy answers slowly holds two of the turns to ask it, and no more.
+/// One client may hold two of the lookup slots.
 #[test]
-fn slow_names_of_one_client_delay_no_other() {
-    let proxy = Proxy::start(Manner::Hold("/slow/@v/list"));
-    let store = Scratch::new()
+fn slow_lookups_of_one_client_do_not_delay_others() {
+    let proxy = Proxy::start(Behavior::Hold("/slow/@v/list"));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
-    // What it needs is known: its list of versions is not asked for.
+    // Cache the version list that the hit needs.
     store.ask(&hello("v1.0.0")).program();
-    let slow = |number: usize| by("192.0.2.1", Ask::get(&format!("/slow{number}/slow")));
+    let slow = |number: usize| from_client("192.0.2.1", Request::get(&format!("/slow{number}/slow")));
     let waits: Vec<_> = (0..12).map(|number| store.start(&slow(number))).collect();
-    eventually("two ask, and ten wait", PATIENCE, || {
+    eventually("two lookups run, and ten wait", TIMEOUT, || {
         let queue = fs::read_dir(store.dir.join("locks/lookups/queue"))
             .into_iter()
             .flatten()
@@ -229,46 +229,49 @@ fn slow_names_of_one_client_delay_no_other() {
         let tickets = queue.filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit());
         tickets.count() == 10
     });
-    let other = store.ask(&by("198.51.100.1", Ask::get("/tester/generate")));
+    let other = store.ask(&from_client("198.51.100.1", Request::get("/tester/generate")));
     assert_eq!(other.status, 200, "{other}");
-    // The list of the module itself: modules inside it are asked for in the same turn.
+    // Only the list of the module itself; nested modules are looked up in the same slot.
     let slow_asked = |path: &&String| path.ends_with("/slow/@v/list") && path.matches('/').count() == 5;
-    assert_eq!(proxy.asked().iter().filter(slow_asked).count(), 2);
-    proxy.change(Manner::Serve);
+    assert_eq!(proxy.requests().iter().filter(slow_asked).count(), 2);
+    proxy.set_behavior(Behavior::Serve);
     for cgi in waits {
-        cgi.answer();
+        cgi.response();
     }
 }
 
-/// Old answers are refreshed within the client's budget of look-ups.
+/// Refreshes of expired resolutions count against the client's lookup budget.
 #[test]
-fn refreshes_count() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new()
+fn refreshes_count_as_lookups() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_TRUSTED_PROXIES", "127.0.0.1")
         .set("GOX_LOOKUPS_PER_HOUR", "1")
         .set("GOX_RESOLVE_SECONDS", "0");
-    let ask = Ask::get("/tester/hello");
-    let first = store.ask(&by("192.0.2.1", ask.clone())).sha256();
-    store.quiet();
-    let before = proxy.asked().len();
-    assert_eq!(store.ask(&by("192.0.2.1", ask.clone())).sha256(), first);
-    store.quiet();
-    assert_eq!(proxy.asked().len(), before);
+    let request = Request::get("/tester/hello");
+    let first = store.ask(&from_client("192.0.2.1", request.clone())).sha256();
+    store.wait_until_idle();
+    let before = proxy.requests().len();
+    assert_eq!(
+        store.ask(&from_client("192.0.2.1", request.clone())).sha256(),
+        first
+    );
+    store.wait_until_idle();
+    assert_eq!(proxy.requests().len(), before);
     let store = store.set("GOX_LOOKUPS_PER_HOUR", "2");
     for path in fs::read_dir(store.dir.join("locks/refreshes")).unwrap() {
         fs::remove_file(path.unwrap().path()).unwrap();
     }
-    assert_eq!(store.ask(&by("192.0.2.1", ask)).sha256(), first);
-    eventually("it is refreshed", PATIENCE, || proxy.asked().len() > before);
+    assert_eq!(store.ask(&from_client("192.0.2.1", request)).sha256(), first);
+    eventually("it is refreshed", TIMEOUT, || proxy.requests().len() > before);
 }
 
-/// However many old answers are served, four processes refresh at most, two of them for one client.
+/// At most four processes refresh at a time, at most two for one client.
 #[test]
-fn refreshes_are_few_at_a_time() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new()
+fn concurrent_refreshes_are_bounded() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_RESOLVE_SECONDS", "0");
     let names = [
@@ -280,116 +283,121 @@ fn refreshes_are_few_at_a_time() {
     ];
     let asks: Vec<_> = names
         .iter()
-        .map(|name| Ask::get(&format!("/tester/{name}")).method("HEAD"))
+        .map(|name| Request::get(&format!("/tester/{name}")).method("HEAD"))
         .collect();
-    for ask in &asks {
-        assert_eq!(store.ask(ask).status, 200);
+    for request in &asks {
+        assert_eq!(store.ask(request).status, 200);
     }
-    store.quiet();
-    proxy.change(Manner::Hang);
-    for ask in &asks {
-        assert_eq!(store.ask(ask).status, 200);
+    store.wait_until_idle();
+    proxy.set_behavior(Behavior::Hang);
+    for request in &asks {
+        assert_eq!(store.ask(request).status, 200);
     }
-    let running = processes::about(&store.dir);
+    let running = processes::find(&store.dir);
     let refreshes = running
         .iter()
         .filter(|process| process.command.contains(" refresh "))
         .count();
     assert!((1..=2).contains(&refreshes), "{refreshes}");
-    proxy.change(Manner::Serve);
+    proxy.set_behavior(Behavior::Serve);
 }
 
-/// Locks of builds are named by whole keys, and removed with their builds.
+/// Lock files of builds are named by key and removed after the build.
 #[test]
-fn a_build_leaves_no_lock() {
-    let store = Scratch::new().set("GOX_BUILDS_PER_HOUR", "1");
+fn build_leaves_no_lock() {
+    let store = TestStore::new().set("GOX_BUILDS_PER_HOUR", "1");
     store.ask(&hello("v1.0.0")).program();
     store.ask(&hello("v1.1.0")).refused("too-many-builds");
-    store.quiet();
+    store.wait_until_idle();
     let left = fs::read_dir(store.dir.join("locks/builds")).unwrap();
     assert_eq!(left.count(), 0);
 }
 
-/// Who leaves the line is built nothing for, and holds nobody up.
+/// For a client that leaves the queue nothing is built, and it does not delay others.
 #[test]
-fn who_leaves_the_queue_is_dropped() {
-    let (store, first) = busy();
-    let mut second = store.start(&Ask::get("/tester/generate"));
-    until_waiting(&store, 1);
+fn disconnected_waiter_leaves_the_queue() {
+    let (store, first) = store_with_busy_slot();
+    let mut second = store.start(&Request::get("/tester/generate"));
+    wait_for_queue_length(&store, 1);
     let third = store.start(&hello("v1.0.0"));
-    until_waiting(&store, 2);
+    wait_for_queue_length(&store, 2);
     second.child.kill().unwrap();
     second.child.wait().unwrap();
-    first.answer().program();
-    third.answer().program();
-    store.quiet();
-    assert_eq!(store.artifacts().len(), 2, "what nobody waits for was built");
-    assert_eq!(waiting(&store), 0);
+    first.response().program();
+    third.response().program();
+    store.wait_until_idle();
+    assert_eq!(store.artifacts().len(), 2, "a program was built without a waiter");
+    assert_eq!(queue_length(&store), 0);
 }
 
 #[test]
-fn builds_of_a_client_and_hour() {
-    let store = Scratch::new().set("GOX_BUILDS_PER_HOUR", "2");
+fn builds_per_client_are_limited() {
+    let store = TestStore::new().set("GOX_BUILDS_PER_HOUR", "2");
     store.ask(&hello("v1.0.0")).program();
     store.ask(&hello("v1.1.0")).program();
-    let next = Ask::get("/tester/generate");
-    let answer = store.ask(&next);
+    let next = Request::get("/tester/generate");
+    let response = store.ask(&next);
     assert!(
-        answer.refused("too-many-builds").header("retry-after").is_some(),
-        "{answer}"
+        response
+            .refused("too-many-builds")
+            .header("retry-after")
+            .is_some(),
+        "{response}"
     );
-    // What is there already costs nothing, and another client has a budget of its own.
+    // Hits are free, and another client has its own budget.
     store.ask(&hello("v1.0.0")).program();
     store
-        .ask(&Ask::get("/tester/generate").header("X-Forwarded-For", "192.0.2.7"))
+        .ask(&Request::get("/tester/generate").header("X-Forwarded-For", "192.0.2.7"))
         .refused("too-many-builds");
     let store = store.set("GOX_TRUSTED_PROXIES", "127.0.0.1");
     store
-        .ask(&Ask::get("/tester/generate").header("X-Forwarded-For", "192.0.2.7"))
+        .ask(&Request::get("/tester/generate").header("X-Forwarded-For", "192.0.2.7"))
         .program();
 }
 
-/// Whose turn does not come in time is told so, and has paid nothing.
+/// A request that gets no slot in time is refused without cost.
 #[test]
-fn who_gets_no_turn_has_paid_nothing() {
-    let proxy = Proxy::start(Manner::Hold("/arrives-late/@v/v1.0.0.zip"));
-    let store = Scratch::new()
+fn request_without_a_slot_costs_no_budget() {
+    let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_BUILDS", "1")
         .set("GOX_BUILDS_PER_HOUR", "2")
         .set("GOX_FIRST_BYTE_SECONDS", "1");
     store
-        .ask(&Ask::get("/tester/waits-for-dependency"))
+        .ask(&Request::get("/tester/waits-for-dependency"))
         .refused("still-building");
     for _ in 0..2 {
         store.ask(&hello("v1.0.0")).refused("queue-full");
     }
-    proxy.change(Manner::Serve);
-    store.quiet();
+    proxy.set_behavior(Behavior::Serve);
+    store.wait_until_idle();
     store.ask(&hello("v1.0.0")).program();
     store.ask(&hello("v1.1.0")).refused("too-many-builds");
 }
 
-/// What does not exist is asked for once a minute, by whomever, and only so often by one client.
+/// An unknown name is looked up once a minute, and lookups of one client are limited.
 #[test]
-fn names_that_are_not_are_cheap() {
-    let store = Scratch::new().set("GOX_LOOKUPS_PER_HOUR", "3");
+fn unknown_names_are_cached_and_limited() {
+    let store = TestStore::new().set("GOX_LOOKUPS_PER_HOUR", "3");
     for number in 0..3 {
         store
-            .ask(&Ask::get(&format!("/nobody/nothing{number}")))
+            .ask(&Request::get(&format!("/nobody/nothing{number}")))
             .refused("no-such-module");
     }
     store
-        .ask(&Ask::get("/nobody/nothing4"))
+        .ask(&Request::get("/nobody/nothing4"))
         .refused("too-many-builds");
-    // Remembered, and so free.
-    store.ask(&Ask::get("/nobody/nothing1")).refused("no-such-module");
+    // Cached, therefore free.
+    store
+        .ask(&Request::get("/nobody/nothing1"))
+        .refused("no-such-module");
 }
 
-/// The cap holds but for what somebody may be waiting for; a program that is taken away is built again.
+/// Programs just built are exempt from the cap; an evicted program is built again.
 #[test]
-fn what_was_used_longest_ago_goes() {
-    let store = Scratch::in_image();
+fn least_recently_used_program_is_evicted() {
+    let store = TestStore::with_image_cache();
     store.ask(&hello("v1.0.0")).program();
     let [old] = &store.artifacts()[..] else {
         panic!("one artifact")
@@ -401,115 +409,118 @@ fn what_was_used_longest_ago_goes() {
     fs::File::open(old).unwrap().set_times(times).unwrap();
     let store = store.set("GOX_CACHE_BYTES", "1MiB");
     store.ask(&hello("v1.1.0")).program();
-    store.quiet();
-    assert!(!old.exists(), "over the cap, and still there");
-    assert_eq!(store.artifacts().len(), 1, "what was just made stays");
+    store.wait_until_idle();
+    assert!(!old.exists(), "the old program was not evicted");
+    assert_eq!(store.artifacts().len(), 1, "the new program was evicted");
     let again = store.ask(&hello("v1.0.0"));
     assert_eq!(
         again.sha256(),
-        plain::install(&tester("hello", "v1.0.0").wanted).sha256
+        plain_go::install(&tester("hello", "v1.0.0").wanted).sha256
     );
 }
 
-/// Modules that are only looked at keep to the cap too, and go before anything that was compiled.
+/// Modules that were downloaded for lookups count too, and are evicted before compiled packages and programs.
 #[test]
-fn what_is_only_looked_at_goes() {
-    let store = Scratch::new().set("GOX_CACHE_BYTES", "1GiB");
+fn unbuilt_modules_are_evicted_first() {
+    let store = TestStore::new().set("GOX_CACHE_BYTES", "1GiB");
     store.ask(&hello("v1.0.0")).program();
-    store.quiet();
+    store.wait_until_idle();
     let modules = store.dir.join("cache/modules");
-    let looked_at = || fs::read_dir(&modules).unwrap().count();
-    assert!(looked_at() > 0);
-    let kept = store.artifacts();
+    let cached_modules = || fs::read_dir(&modules).unwrap().count();
+    assert!(cached_modules() > 0);
+    let programs = store.artifacts();
     let store = store.set("GOX_CACHE_BYTES", "8KiB");
-    // As if the last eviction were long ago.
+    // Make the last eviction look old.
     fs::remove_file(store.dir.join("locks/evict")).unwrap();
     let head = store.ask(&hello("v1.1.0").method("HEAD"));
     assert_eq!(head.status, 200, "{head}");
-    store.quiet();
-    assert_eq!(looked_at(), 0);
-    assert_eq!(store.artifacts(), kept, "what somebody may be waiting for stays");
+    store.wait_until_idle();
+    assert_eq!(cached_modules(), 0);
+    assert_eq!(store.artifacts(), programs, "a program was evicted");
 }
 
-/// An old answer is given at once, and one process asks anew.
+/// An expired resolution is used at once, and one process refreshes it.
 #[test]
-fn a_hit_does_not_wait_for_the_proxy() {
-    let proxy = Proxy::start(Manner::Serve);
-    let store = Scratch::new()
+fn expired_resolution_is_refreshed_in_background() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new()
         .set("GOX_GOPROXY", proxy.url())
         .set("GOX_RESOLVE_SECONDS", "0");
-    let ask = Ask::get("/tester/hello");
-    let first = store.ask(&ask);
-    proxy.change(Manner::Page(500));
-    let before = proxy.asked().len();
-    assert_eq!(store.ask(&ask).sha256(), first.sha256());
-    eventually("the proxy is asked anew", PATIENCE, || {
-        proxy.asked().len() > before
+    let request = Request::get("/tester/hello");
+    let first = store.ask(&request);
+    proxy.set_behavior(Behavior::Page(500));
+    let before = proxy.requests().len();
+    assert_eq!(store.ask(&request).sha256(), first.sha256());
+    eventually("the resolution is refreshed", TIMEOUT, || {
+        proxy.requests().len() > before
     });
-    store.quiet();
+    store.wait_until_idle();
     assert_eq!(
-        store.ask(&ask).sha256(),
+        store.ask(&request).sha256(),
         first.sha256(),
-        "what the proxy failed to say displaced what it had said"
+        "a proxy failure replaced the cached resolution"
     );
 }
 
-/// A proxy that says nothing keeps all waiting who ask it: whoever gets no turn is given what was said an hour ago.
+/// If an unresponsive proxy blocks all lookup slots, a resolution of an hour ago is served.
 #[test]
-fn an_old_answer_is_better_than_no_turn() {
-    let store = Scratch::new();
-    let ask = Ask::get("/tester/hello");
-    let first = store.ask(&ask);
+fn stale_resolution_is_served_when_no_lookup_slot_is_free() {
+    let store = TestStore::new();
+    let request = Request::get("/tester/hello");
+    let first = store.ask(&request);
     first.program();
     store.ask(&hello("v1.0.0")).program();
-    store.quiet();
+    store.wait_until_idle();
     let hour_ago = SystemTime::now() - Duration::from_secs(60 * 60);
-    let said = walk(&store.dir.join("resolutions"));
-    for said in said.iter().filter(|path| path.is_file()) {
-        File::open(said).unwrap().set_modified(hour_ago).unwrap();
+    let files = walk(&store.dir.join("resolutions"));
+    for file in files.iter().filter(|path| path.is_file()) {
+        File::open(file).unwrap().set_modified(hour_ago).unwrap();
     }
-    let turns = (0..8).map(|turn| File::create(store.dir.join(format!("locks/lookups/{turn}"))).unwrap());
-    let turns: Vec<_> = turns.inspect(|turn| turn.lock().unwrap()).collect();
+    let slots = (0..8).map(|slot| File::create(store.dir.join(format!("locks/lookups/{slot}"))).unwrap());
+    let slots: Vec<_> = slots.inspect(|slot| slot.lock().unwrap()).collect();
     let store = store.set("GOX_FIRST_BYTE_SECONDS", "2");
-    assert_eq!(store.ask(&ask).sha256(), first.sha256());
+    assert_eq!(store.ask(&request).sha256(), first.sha256());
     store.ask(&hello("v1.0")).refused("queue-full");
-    drop(turns);
+    drop(slots);
     store.ask(&hello("v1.0")).program();
 }
 
-/// R8, R30: that there is nothing is remembered as long as what there is, and no longer.
+/// R8, R30: a negative resolution expires like a positive one.
 #[test]
-fn what_is_published_is_seen() {
-    let proxy = Proxy::start(Manner::Page(404));
-    let store = Scratch::new().set("GOX_GOPROXY", proxy.url());
-    let ask = Ask::get("/tester/hello");
-    store.ask(&ask).refused("no-such-module");
-    proxy.change(Manner::Serve);
-    let before = proxy.asked();
-    store.ask(&ask).refused("no-such-module");
-    assert_eq!(proxy.asked(), before, "it was asked within the minute");
+fn new_release_is_seen_after_the_resolution_expires() {
+    let proxy = Proxy::start(Behavior::Page(404));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let request = Request::get("/tester/hello");
+    store.ask(&request).refused("no-such-module");
+    proxy.set_behavior(Behavior::Serve);
+    let before = proxy.requests();
+    store.ask(&request).refused("no-such-module");
+    assert_eq!(proxy.requests(), before, "looked up again within a minute");
     let store = store.set("GOX_RESOLVE_SECONDS", "0");
-    eventually("the release is seen", PATIENCE, || store.ask(&ask).status == 200);
+    eventually("the release is seen", TIMEOUT, || {
+        store.ask(&request).status == 200
+    });
     let exact = store.ask(&hello("v1.1.0"));
-    assert_eq!(store.ask(&ask).sha256(), exact.sha256());
+    assert_eq!(store.ask(&request).sha256(), exact.sha256());
 }
 
 #[test]
-fn status_and_metrics_tell_what_happened() {
-    let store = Scratch::new();
+fn status_and_metrics_report_counts() {
+    let store = TestStore::new();
     store.ask(&hello("v1.0.0")).program();
     store.ask(&hello("v1.0.0")).program();
     store
-        .ask(&Ask::get("/tester/does-not-compile"))
+        .ask(&Request::get("/tester/does-not-compile"))
         .refused("does-not-compile");
-    store.quiet();
-    let status: serde_json::Value = serde_json::from_slice(&store.ask(&Ask::get("/-/status")).body).unwrap();
+    store.wait_until_idle();
+    let status: serde_json::Value =
+        serde_json::from_slice(&store.ask(&Request::get("/-/status")).body).unwrap();
     let counts = |name: &str| status["counts"][name].as_u64();
     assert_eq!(
         ["hits", "misses", "refusals", "builds", "failed_builds"].map(counts),
         [Some(1), Some(1), Some(1), Some(1), Some(1)],
         "{status:#}"
     );
-    let metrics = store.ask(&Ask::get("/-/metrics"));
+    let metrics = store.ask(&Request::get("/-/metrics"));
     assert!(metrics.text().contains("\ngox_hits_total 1\n"), "{metrics}");
 }

@@ -1,8 +1,8 @@
-//! The release recipe: what the author's release configuration says, as far as it is data.
+//! The release recipe: values of the author's release configuration, without its commands.
 
-use crate::support::answer::Answer;
-use crate::support::ask::Ask;
-use crate::support::scratch::Scratch;
+use crate::support::request::Request;
+use crate::support::response::Response;
+use crate::support::test_store::TestStore;
 use crate::support::tmp;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,14 +10,14 @@ use std::process::Command;
 
 const LINUX: &str = "os=linux&arch=amd64";
 
-fn get(store: &Scratch, path: &str) -> Answer {
-    store.ask(&Ask::get(path))
+fn get(store: &TestStore, path: &str) -> Response {
+    store.ask(&Request::get(path))
 }
 
-/// What a program prints.
-fn printed(answer: &Answer) -> String {
+/// Runs a program and returns its output.
+fn run_program(response: &Response) -> String {
     let file = tempfile::NamedTempFile::new_in(tmp()).unwrap().into_temp_path();
-    fs::write(&file, answer.program()).unwrap();
+    fs::write(&file, response.program()).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     let output = Command::new(&*file).env_clear().output().unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat())
@@ -26,13 +26,13 @@ fn printed(answer: &Answer) -> String {
 }
 
 #[test]
-fn release_builds_have_the_authors_values_and_are_programs_of_their_own() {
-    let store = Scratch::new();
+fn release_build_has_author_values_and_its_own_key() {
+    let store = TestStore::new();
     let plain = get(&store, &format!("/tester/release-config?{LINUX}"));
-    assert_eq!(printed(&plain), "(devel)   none  plain");
+    assert_eq!(run_program(&plain), "(devel)   none  plain");
     let release = get(&store, &format!("/tester/release-config?{LINUX}&recipe=release"));
     assert_eq!(
-        printed(&release),
+        run_program(&release),
         "1.2.0 v1.2.0 release-config it's new none 2025-01-02T03:04:05Z extra"
     );
     assert_eq!(release.header("gox-recipe"), Some("release"));
@@ -56,33 +56,33 @@ fn release_builds_have_the_authors_values_and_are_programs_of_their_own() {
         "{left_out}"
     );
 
-    let told = get(
+    let pinned = get(
         &store,
         &format!("/tester/release-config@v1.3.0?{LINUX}&recipe=release"),
     );
-    assert_eq!(printed(&told), "0123456");
+    assert_eq!(run_program(&pinned), "0123456");
 }
 
 #[test]
-fn nothing_of_a_hostile_configuration_but_words_reaches_the_linker() {
-    let store = Scratch::new();
+fn hostile_release_config_passes_only_strings_to_the_linker() {
+    let store = TestStore::new();
     let url = format!("/tester/release-config-hostile@v1.0.0?{LINUX}&recipe=release");
-    let answer = get(&store, &url);
-    assert_eq!(printed(&answer), "$(id)';`id`");
+    let response = get(&store, &url);
+    assert_eq!(run_program(&response), "$(id)';`id`");
     assert_eq!(
-        answer.header("content-disposition"),
-        Some("attachment; filename=\"passwd\"")
+        response.header("content-disposition"),
+        Some("attachment; filename=\"release-config-hostile\"")
     );
-    let line = answer.header("gox-verify").unwrap();
+    let line = response.header("gox-verify").unwrap();
     for flag in ["toolexec", "overlay", "linkmode", "buildid", "extld", "-r "] {
         assert!(!line.contains(flag), "{line}");
     }
 }
 
 #[test]
-fn operators_recipe_is_used_where_there_is_a_release_build() {
-    let store = Scratch::new().set("GOX_RECIPE", "release");
-    let go = crate::support::plain::go_version();
+fn operator_recipe_applies_to_modules_with_release_config() {
+    let store = TestStore::new().set("GOX_RECIPE", "release");
+    let go = crate::support::plain_go::go_version();
     for (path, recipe, cached) in [
         ("/tester/release-config@v1.2.0?", "release", "max-age=60"),
         (
@@ -97,17 +97,17 @@ fn operators_recipe_is_used_where_there_is_a_release_build() {
         ),
         ("/tester/hello@v1.1.0?", "go-install", "max-age=60"),
     ] {
-        let answer = get(&store, &format!("{path}{LINUX}&go={go}"));
-        answer.program();
-        assert_eq!(answer.header("gox-recipe"), Some(recipe), "{path}");
-        let caching = answer.header("cache-control").unwrap();
+        let response = get(&store, &format!("{path}{LINUX}&go={go}"));
+        response.program();
+        assert_eq!(response.header("gox-recipe"), Some(recipe), "{path}");
+        let caching = response.header("cache-control").unwrap();
         assert!(caching.contains(cached), "{path}: {caching}");
     }
 }
 
 #[test]
 fn install_script_offers_the_release_build() {
-    let store = Scratch::new();
+    let store = TestStore::new();
     let script = |path: &str| String::from_utf8(get(&store, path).body).unwrap();
     assert!(script("/-/install/tester/release-config").contains("?recipe=release"));
     assert!(!script("/-/install/tester/hello").contains("recipe"));

@@ -1,20 +1,22 @@
-//! People save what curl prints and run it. A failure, saved and run by sh, says why on stderr and exits 1: no more, no less.
+//! Users save the output of curl and run it. A failure that is run by sh prints its reason to stderr and exits with 1, without
+//! other effects. Also the commands `build` and `doctor`.
 
 use crate::cases::cases;
-use crate::support::ask::Ask;
 use crate::support::case::{Case, Expect};
-use crate::support::scratch::Scratch;
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
 use crate::support::{gox_server, sha256, tmp};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
-/// The shells that a saved answer meets. Debian and the README's machine have both.
+/// The shells that run a saved failure.
 const SHELLS: [&str; 2] = ["/bin/sh", "/bin/bash"];
 
 #[test]
-fn every_failure_saved_and_run_says_why_and_exits_1() {
-    let store = Scratch::new();
+fn failure_run_as_script_prints_reason_and_exits_1() {
+    let store = TestStore::new();
     let wrong: Vec<String> = cases()
         .iter()
         .filter(|case| is_text(case))
@@ -30,19 +32,19 @@ fn every_failure_saved_and_run_says_why_and_exits_1() {
 
 fn is_text(case: &Case) -> bool {
     let types = case
-        .ask
+        .request
         .headers
         .iter()
         .find(|(name, _)| *name == "Accept")
         .map(|(_, types)| types.as_str());
-    matches!(case.expect, Expect::Refused(_)) && types == Some("*/*") && case.ask.method != "HEAD"
+    matches!(case.expect, Expect::Refused(_)) && types == Some("*/*") && case.request.method != "HEAD"
 }
 
-fn run_saved(case: &Case, store: &Scratch) -> Vec<String> {
-    let answer = store.ask(&case.request());
+fn run_saved(case: &Case, store: &TestStore) -> Vec<String> {
+    let response = store.ask(&case.request());
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let saved = folder.path().join("repo");
-    fs::write(&saved, &answer.body).unwrap();
+    fs::write(&saved, &response.body).unwrap();
     let mut wrong = Vec::new();
     for shell in SHELLS {
         let output = Command::new(shell)
@@ -51,48 +53,51 @@ fn run_saved(case: &Case, store: &Scratch) -> Vec<String> {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let output_text = String::from_utf8_lossy(&output.stderr);
         let mut unless = |fine: bool, what: &str| {
             if !fine {
                 wrong.push(format!(
                     "cases.rs:{}: {}: {shell}: {what}\n{}",
                     case.line,
                     case.shows,
-                    output_shown(&said, &answer.body)
+                    describe_output(&output_text, &response.body)
                 ));
             }
         };
         unless(output.status.code() == Some(1), &format!("{}", output.status));
-        unless(output.stdout.is_empty(), "something on stdout");
-        // A sentence for a person, and no complaint of the shell about the script.
-        unless(said.split_whitespace().count() >= 4, "no sentence on stderr");
+        unless(output.stdout.is_empty(), "output on stdout");
+        // A sentence, and no error of the shell itself.
         unless(
-            !said.contains("syntax error") && !said.contains(": not found"),
-            "the shell complains",
+            output_text.split_whitespace().count() >= 4,
+            "no sentence on stderr",
         );
-        unless(only_file(folder.path()), "it left files behind");
+        unless(
+            !output_text.contains("syntax error") && !output_text.contains(": not found"),
+            "the shell reports an error",
+        );
+        unless(has_one_file(folder.path()), "it left files behind");
     }
     wrong
 }
 
-fn output_shown(said: &str, body: &[u8]) -> String {
+fn describe_output(output_text: &str, body: &[u8]) -> String {
     let body: String = String::from_utf8_lossy(body).chars().take(600).collect();
-    format!("  stderr: {said:.300}\n  saved: {body}")
+    format!("  stderr: {output_text:.300}\n  saved: {body}")
 }
 
-fn only_file(folder: &Path) -> bool {
+fn has_one_file(folder: &Path) -> bool {
     fs::read_dir(folder).unwrap().count() == 1
 }
 
-/// `sh` runs a script line by line: a download that is cut in the middle must not run half of it.
+/// `sh` runs a script line by line, so a truncated download must not run a part of it.
 #[test]
-fn a_failure_that_is_cut_anywhere_does_nothing() {
-    let store = Scratch::new();
-    let answer = store.ask(&Ask::get("/tester/several-commands"));
+fn truncated_failure_script_does_nothing() {
+    let store = TestStore::new();
+    let response = store.ask(&Request::get("/tester/several-commands"));
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let saved = folder.path().join("repo");
-    for end in 0..answer.body.len() {
-        fs::write(&saved, &answer.body[..end]).unwrap();
+    for end in 0..response.body.len() {
+        fs::write(&saved, &response.body[..end]).unwrap();
         let output = Command::new("/bin/sh")
             .arg(&saved)
             .current_dir(folder.path())
@@ -100,16 +105,16 @@ fn a_failure_that_is_cut_anywhere_does_nothing() {
             .output()
             .unwrap();
         assert!(
-            output.stdout.is_empty() && only_file(folder.path()),
+            output.stdout.is_empty() && has_one_file(folder.path()),
             "cut at {end}: {output:?}"
         );
     }
 }
 
-/// The same story without HTTP.
+/// `gox-server build`.
 #[test]
-fn build_writes_the_program_that_a_request_gets() {
-    let store = Scratch::new();
+fn build_command_writes_the_program_of_a_request() {
+    let store = TestStore::new();
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let file = folder.path().join("hello");
     let output = store
@@ -125,7 +130,7 @@ fn build_writes_the_program_that_a_request_gets() {
     );
     assert_eq!(
         sha256(&fs::read(&file).unwrap()),
-        store.ask(&Ask::get("/tester/hello@v1.0.0")).sha256()
+        store.ask(&Request::get("/tester/hello@v1.0.0")).sha256()
     );
     let run = Command::new(&file).output().unwrap();
     assert_eq!(
@@ -135,8 +140,8 @@ fn build_writes_the_program_that_a_request_gets() {
 }
 
 #[test]
-fn build_that_fails_says_why_and_writes_nothing() {
-    let store = Scratch::new();
+fn failed_build_command_prints_reason_and_writes_nothing() {
+    let store = TestStore::new();
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     for (target, word) in [
         ("tester/library", "library"),
@@ -151,20 +156,20 @@ fn build_that_fails_says_why_and_writes_nothing() {
             .arg(&file)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{target}: {said}");
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{target}: {output_text}");
         assert!(
-            said.contains(word) && output.stdout.is_empty(),
-            "{target}: {said}"
+            output_text.contains(word) && output.stdout.is_empty(),
+            "{target}: {output_text}"
         );
-        assert!(!file.exists(), "{target}: a file was made");
+        assert!(!file.exists(), "{target}: a file was written");
     }
 }
 
-/// As `cp` and curl do.
+/// `-o` accepts a directory, `-` and existing pipes and devices.
 #[test]
-fn build_writes_to_a_directory_and_to_stdout() {
-    let store = Scratch::new();
+fn build_command_writes_to_directory_and_stdout() {
+    let store = TestStore::new();
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let build = |output: &Path| {
         let mut command = store.command();
@@ -176,28 +181,39 @@ fn build_writes_to_a_directory_and_to_stdout() {
     assert_eq!(build(folder.path()), b"");
     let program = fs::read(folder.path().join("hello")).unwrap();
     assert_eq!(sha256(&build(Path::new("-"))), sha256(&program));
-    assert!(only_file(folder.path()));
+    assert!(has_one_file(folder.path()));
+
+    // A pipe or device such as /dev/null is not replaced.
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let read = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    build(&pipe);
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+    assert_eq!(sha256(&read.join().unwrap()), sha256(&program));
 }
 
-/// The operator's lists hold for the operator too, and what is advised can be done at a terminal.
+/// Allow and deny lists apply to `build`, and its hints are arguments for `build`.
 #[test]
-fn build_serves_what_the_operator_serves() {
-    let store = Scratch::new().set("GOX_DENY", "tester/hello");
+fn build_command_enforces_allow_and_deny_lists() {
+    let store = TestStore::new().set("GOX_DENY", "tester/hello");
     for (target, word) in [
         ("tester/hello", "GOX_DENY"),
         ("tester/several-commands", "\n  tester/several-commands/cmd/"),
     ] {
         let output = store.command().args(["build", target]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains(word), "{said}");
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{output_text}");
+        assert!(output_text.contains(word), "{output_text}");
     }
 }
 
-/// A bar that is drawn before anything is known of the steps is empty.
+/// The progress bar is empty before the number of steps is known.
 #[test]
-fn the_bar_does_not_start_full() {
-    let store = Scratch::new();
+fn progress_bar_starts_empty() {
+    let store = TestStore::new();
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let file = folder.path().join("typescript");
     let mut command = Command::new("/usr/bin/script");
@@ -211,28 +227,28 @@ fn the_bar_does_not_start_full() {
         .output()
         .unwrap();
     let drawn = fs::read_to_string(&file).unwrap();
-    let first = drawn.split('\r').find(|line| line.contains("asking for"));
+    let first = drawn.split('\r').find(|line| line.contains("resolving"));
     let first = first.unwrap_or_else(|| panic!("{output:?} {drawn}"));
     assert!(!first.contains('█'), "{first}");
 }
 
-/// `doctor` is for an operator in trouble: it must say what it found, also where nothing works.
+/// `doctor` prints its findings even if nothing works.
 #[test]
-fn doctor_names_what_is_missing() {
-    let store = Scratch::cold();
+fn doctor_reports_missing_go() {
+    let store = TestStore::empty();
     let well = store.command().arg("doctor").output().unwrap();
-    let said = [well.stdout, well.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
+    let output_text = [well.stdout, well.stderr].concat();
+    let output_text = String::from_utf8_lossy(&output_text);
     assert!(
-        well.status.success() && said.contains("go1.") && said.contains("Landlock"),
-        "{said}"
+        well.status.success() && output_text.contains("go1.") && output_text.contains("Landlock"),
+        "{output_text}"
     );
     let store = store.set("GOX_GO", "/nonexistent/go");
     let ill = store.command().arg("doctor").output().unwrap();
-    let said = [ill.stdout, ill.stderr].concat();
+    let output_text = [ill.stdout, ill.stderr].concat();
     assert!(
-        !ill.status.success() && String::from_utf8_lossy(&said).contains("/nonexistent/go"),
+        !ill.status.success() && String::from_utf8_lossy(&output_text).contains("/nonexistent/go"),
         "{}",
-        String::from_utf8_lossy(&said)
+        String::from_utf8_lossy(&output_text)
     );
 }

@@ -1,96 +1,96 @@
-//! The black-box suite: the built program, the real `go`, real processes. Nothing is mocked, nothing sleeps, nothing is skipped.
+//! Black-box tests: the built program, the real `go`, real processes. No mocks, no fixed sleeps, no skipped tests.
 //!
-//! Start with `cases`: one row for each thing that gox-server promises about a request. `doors` sends every row through every way
-//! in. What is no single request has a file of its own. `make test` runs it all.
+//! Start with `cases`: one row for each promise about a request. `transports` sends every row through every transport. What
+//! needs more than one request has a module of its own. `make test` runs all of it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test that cannot go on stops at the line that says why"
+    reason = "a failing test stops at the line that names the reason"
 )]
 
-// What every test stands on: fixtures, doors, a store of one's own.
+// Shared helpers: fixtures, transports, temporary stores, the real `go`.
 mod support;
 
-// The one table: what gox-server promises about a request.
+// The table of requests and the responses that gox-server promises for them.
 mod cases;
-// The table through every way in; and the checks of the harness itself.
-mod doors;
-// What a web server may do to a CGI program's environment, and what of it may reach a build.
+// Every case through every transport; checks of the harness itself.
+mod transports;
+// Environment variables of a CGI program, and which of them reach a build.
 mod environment;
-// What only a socket can do to the front.
+// Raw HTTP sockets to the front.
 mod front;
-// What only a socket can do to a FastCGI responder; how one is started and ended.
+// Raw FastCGI sockets to a responder; how a responder starts and stops.
 mod fastcgi;
-// Laws of whatever reads a stranger's bytes, tried on many.
+// Laws for all parsers of untrusted bytes, tested on a corpus and mutations.
 mod fuzz;
-// Failures, saved and run by sh; and the commands that a person types.
+// Failure pages run by sh; the commands that a user types.
 mod scripts;
-// Many who want the same thing at once.
+// Concurrent requests for the same program cause one build.
 mod single_flight;
-// Copies of a program for who accepts zstd or gzip.
-mod copies;
-// HTTP clients, alone and behind caches.
+// Compressed copies of a program for clients that accept zstd or gzip.
+mod content_coding;
+// HTTP clients, directly and through caches.
 mod clients;
-// A large program, and how little of it is held.
-mod large;
-// Whoever is killed in the middle of a build.
-mod killed;
-// Web servers that are reloaded, restarted or killed in the middle of a build.
-mod servers;
-// Web servers without a file in conf/, and configurations that leave something out.
+// A program of 100 MB: every transport, and memory use.
+mod large_program;
+// Processes that are killed during a build.
+mod crashes;
+// Web servers that are reloaded, restarted or killed during a build.
+mod server_restarts;
+// Web servers without a file in conf/, and incomplete configurations.
 mod other_servers;
-// The first process of a container, told to stop at any moment.
+// The front as process 1 of a container, stopped at any time.
 mod container;
-// What an image brings, compiled ahead.
-mod warmed;
-// Answers that begin before their program is there.
-mod first_byte;
-// Turns, budgets, caps.
+// The compile cache that an image contains.
+mod image_cache;
+// Responses that start before the build ends.
+mod early_response;
+// Slots, budgets and caps.
 mod queue;
-// Faults of all kinds, at moments that a seed decides.
+// Random faults at times that a seed decides.
 mod campaign;
-// The line that an answer carries makes its bytes.
+// The `Gox-Verify` command builds the same bytes.
 mod verify;
-// Programs as their authors release them.
+// Builds with the author's release configuration.
 mod release;
-// What a compiler could do that was taken over, and what `go` could.
-mod cells;
-// Each layer of a cell, switched off.
-mod layers;
-// Hostile modules and a compiler that was taken over, in whole builds.
+// Attacks by a hostile compiler, and by `go`, from inside a cell.
+mod sandbox_attacks;
+// Cells with one layer of the sandbox switched off.
+mod sandbox_layers;
+// Whole builds of hostile modules and with a hostile compiler.
 mod hostile_builds;
-// The scripts that install a program, and what is told beside it.
+// Install scripts and sidecars.
 mod install;
-// A person with a browser.
+// Pages in a real browser.
 mod browser;
-// Many at once.
+// Many clients at once.
 mod load;
-// Every failure has its right name, whatever its author writes.
-mod names;
-// Every failure, and what a person reads.
+// The reason of a failure depends on `go`, not on text in a module.
+mod reasons;
+// The recorded text of every failure.
 mod failures;
-// The table of known attacks.
+// The table of known attacks in SECURITY.md.
 mod catalogue;
-// Known vulnerabilities of what is linked, and bills of materials.
+// Known vulnerabilities of linked modules; bills of materials.
 mod advisories;
-// What authors say of their versions.
+// Deprecations and retractions.
 mod notices;
-// A machine in trouble.
-mod machine;
-// What only a proxy by HTTP says.
+// Faulty or unusual hosts: full disks, missing resources, clock jumps.
+mod host;
+// Major versions that only an HTTP module proxy reports.
 mod majors;
 // Every limit, reached.
 mod limits;
-// Real programs, through the real module proxy.
+// Real programs through the real module proxy.
 mod corpus;
-// Which program OWNER/REPO means, of well-known repositories.
+// Which program OWNER/REPO resolves to, for well-known repositories.
 mod well_known;
-// Versions of Go, those that are here and those that are brought.
+// Go versions: installed and downloaded.
 mod toolchains;
-// Which room of src/ may know which.
-mod rooms;
-// Settings are told three times, alike.
+// Which module of src/ may import which.
+mod architecture;
+// Settings are documented in three places that agree.
 mod settings;
-// What systemd says of its unit, and what of a build works in it.
+// The systemd unit: systemd's own checks, and builds under its system call filter.
 mod systemd;

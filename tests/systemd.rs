@@ -1,10 +1,9 @@
-//! The unit and the socket of conf/, as far as they can be tried where systemd is not the first process: its own checks of
-//! them, and whether builds still work, in whole cells, with the system calls that the unit leaves. That a listening socket
-//! as standard input makes a responder is shown in `fastcgi`.
+//! The service and socket units of conf/, as far as they can be tested without systemd as process 1: systemd's own checks, and
+//! whether builds work in complete cells under the unit's system call filter. `fastcgi` tests a listening socket as stdin.
 
 use crate::support::case::tester;
-use crate::support::plain;
-use crate::support::scratch::Scratch;
+use crate::support::plain_go;
+use crate::support::test_store::TestStore;
 use crate::support::{gox_server, sha256};
 use nix::libc;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -26,15 +25,15 @@ fn unit(name: &str) -> String {
 fn analyze(arguments: &[&str]) -> Output {
     let mut command = Command::new("systemd-analyze");
     let output = command.arg("--no-pager").args(arguments).output();
-    output.expect("systemd-analyze runs; `make test-packages` installs it")
+    output.expect("cannot run systemd-analyze; `make test-packages` installs it")
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The units with our program at its place, which systemd looks for.
-fn installed() -> (TempDir, [String; 2]) {
+/// Copies of the units with the path of the tested binary.
+fn install_units() -> (TempDir, [String; 2]) {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     let paths = [SERVICE, SOCKET].map(|name| {
         let path = folder.path().join(name);
@@ -45,29 +44,29 @@ fn installed() -> (TempDir, [String; 2]) {
     (folder, paths)
 }
 
-/// A setting that systemd does not know, or a value, is a line on stderr, and no failure.
+/// systemd reports unknown options and values on stderr, without failing.
 #[test]
-fn systemd_knows_every_setting() {
-    let (folder, [service, socket]) = installed();
+fn systemd_accepts_every_unit_option() {
+    let (folder, [service, socket]) = install_units();
     let verified = analyze(&["verify", "--man=no", &service, &socket]);
-    let said = text(&verified.stderr);
-    let about_us: Vec<_> = said
+    let output_text = text(&verified.stderr);
+    let about_us: Vec<_> = output_text
         .lines()
         .filter(|line| line.contains(folder.path().to_str().unwrap()) || line.contains("gox-server"))
         .collect();
-    assert!(verified.status.success() && about_us.is_empty(), "{said}");
+    assert!(verified.status.success() && about_us.is_empty(), "{output_text}");
 }
 
-/// systemd's own measure, from 0 to 10, in tenths: what gox-server needs is the network, its user and its files.
+/// The exposure level is at most 2.0 of 10 (`--threshold` is in tenths). The rest is network, user and files.
 #[test]
-fn systemd_calls_the_service_confined() {
-    let (_folder, [service, _]) = installed();
+fn systemd_rates_the_service_as_confined() {
+    let (_folder, [service, _]) = install_units();
     let measured = analyze(&["security", "--offline=true", "--threshold=20", &service]);
     assert!(measured.status.success(), "{}", text(&measured.stdout));
 }
 
-/// The system calls that the unit leaves, the groups of `SystemCallFilter=` spelt out by the systemd of this machine.
-fn allowed() -> BTreeSet<Sysno> {
+/// The system calls that the unit allows. Groups of `SystemCallFilter=` are expanded by the installed systemd.
+fn allowed_system_calls() -> BTreeSet<Sysno> {
     let unit = unit(SERVICE);
     let mut left: Vec<String> = unit
         .lines()
@@ -77,7 +76,7 @@ fn allowed() -> BTreeSet<Sysno> {
         .collect();
     let mut calls = BTreeSet::new();
     while let Some(name) = left.pop() {
-        assert!(!name.starts_with('~'), "only what is allowed is understood here");
+        assert!(!name.starts_with('~'), "deny lists are not supported here");
         if name.starts_with('@') {
             let group = analyze(&["syscall-filter", &name]);
             assert!(group.status.success(), "{}", text(&group.stderr));
@@ -89,16 +88,16 @@ fn allowed() -> BTreeSet<Sysno> {
                 .filter(|line| !line.starts_with('#'));
             left.extend(names.filter(|line| !line.is_empty()).map(str::to_owned));
         } else {
-            // A group names the calls of all machines.
+            // Groups contain calls of other architectures too; ignore unknown names.
             calls.extend(Sysno::from_str(&name));
         }
     }
     calls
 }
 
-/// What `run` gives in a thread in which every system call but these fails with EPERM, as `SystemCallErrorNumber=` says; what
-/// it starts inherits that.
-fn with_only<T: Send>(calls: &BTreeSet<Sysno>, run: impl FnOnce() -> T + Send) -> T {
+/// Runs `run` in a thread in which all other system calls fail with EPERM, as with `SystemCallErrorNumber=`. Child processes
+/// inherit the filter.
+fn run_with_only<T: Send>(calls: &BTreeSet<Sysno>, run: impl FnOnce() -> T + Send) -> T {
     let rules = calls.iter().map(|call| (i64::from(call.id()), vec![])).collect();
     let filter = SeccompFilter::new(
         rules,
@@ -117,31 +116,31 @@ fn with_only<T: Send>(calls: &BTreeSet<Sysno>, run: impl FnOnce() -> T + Send) -
 }
 
 #[test]
-fn builds_work_with_the_system_calls_that_are_left() {
+fn builds_work_under_the_unit_system_call_filter() {
     assert!(unit(SERVICE).contains("\nSystemCallErrorNumber=EPERM\n"));
-    let store = Scratch::new();
-    let calls = allowed();
+    let store = TestStore::new();
+    let calls = allowed_system_calls();
     let whole = doctor(&store);
     let output = store.dir.join("hello");
     let mut build = store.command();
     build.args(["build", "tester/hello", "-o"]).arg(&output);
-    let (confined, built) = with_only(&calls, || (doctor(&store), build.output().unwrap()));
+    let (confined, built) = run_with_only(&calls, || (doctor(&store), build.output().unwrap()));
     assert!(built.status.success(), "{}", text(&built.stderr));
-    let hello = plain::install(&tester("hello", "v1.1.0").wanted);
+    let hello = plain_go::install(&tester("hello", "v1.1.0").wanted);
     assert_eq!(sha256(&fs::read(output).unwrap()), hello.sha256);
-    assert_eq!(confined, whole, "the filter takes something from the cells");
+    assert_eq!(confined, whole, "the filter disables a layer of the cells");
 
-    // And it can be seen: without Landlock's calls the cells are not whole.
+    // The control: without Landlock's system calls `doctor` reports a missing layer.
     let fewer = calls
         .into_iter()
         .filter(|call| !call.name().starts_with("landlock_"));
-    assert_ne!(with_only(&fewer.collect(), || doctor(&store)), whole);
+    assert_ne!(run_with_only(&fewer.collect(), || doctor(&store)), whole);
 }
 
-/// What `doctor` says of the cells.
-fn doctor(store: &Scratch) -> String {
-    let said = store.command().arg("doctor").output().unwrap();
-    let said = text(&said.stdout);
-    assert!(said.contains("files"), "{said}");
-    said
+/// The output of `doctor`.
+fn doctor(store: &TestStore) -> String {
+    let output_text = store.command().arg("doctor").output().unwrap();
+    let output_text = text(&output_text.stdout);
+    assert!(output_text.contains("files"), "{output_text}");
+    output_text
 }

@@ -1,15 +1,15 @@
-//! Nobody has to trust the server: the line that an answer carries, pasted into a shell with nothing else, makes its bytes.
+//! Verification without trust in the server: the command in `Gox-Verify`, run in a shell, builds the same bytes.
 
-use crate::support::ask::Ask;
 use crate::support::modproxy::modproxy;
-use crate::support::scratch::Scratch;
-use crate::support::{go, plain, sha256, tmp, walk};
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
+use crate::support::{go, plain_go, sha256, tmp, walk};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs the line in a new folder with caches of its own, and gives the sha256 of the one program that it leaves.
-fn made_by(line: &str, name: &str) -> String {
+/// Runs the command in an empty folder. Returns the SHA-256 of the program that it builds.
+fn run_verify_command(line: &str, name: &str) -> String {
     let home = tempfile::tempdir_in(tmp()).unwrap();
     let tools = go().parent().unwrap().display();
     let output = Command::new("sh")
@@ -21,7 +21,7 @@ fn made_by(line: &str, name: &str) -> String {
             ("TMPDIR", home.path()),
             ("GOPATH", &home.path().join("go")),
         ])
-        // The operator's proxy and checksum database, which here are files and none; and the compile cache of the run.
+        // The fixtures' proxy, no checksum database, and a compile cache that all runs share.
         .envs([
             ("GOPROXY", modproxy().url()),
             ("GOSUMDB", "off".to_owned()),
@@ -47,8 +47,8 @@ fn made_by(line: &str, name: &str) -> String {
 }
 
 #[test]
-fn the_line_makes_the_same_bytes() {
-    let store = Scratch::new();
+fn printed_go_command_builds_the_same_bytes() {
+    let store = TestStore::new();
     for (recipe, name, path) in [
         ("go-install", "hello", "/tester/hello@v1.0.0?os=linux&arch=amd64"),
         ("go-install", "hello", "/tester/hello?os=linux&arch=amd64&strip=1"),
@@ -108,18 +108,22 @@ fn the_line_makes_the_same_bytes() {
             "/tester/replace-nested@v1.1.0?os=linux&arch=amd64",
         ),
     ] {
-        let answer = store.ask(&Ask::get(path));
-        answer.program();
-        assert_eq!(answer.header("gox-recipe"), Some(recipe), "{path}");
-        let line = answer.header("gox-verify").unwrap();
-        assert_eq!(made_by(line, name), answer.sha256(), "{path}: {line}");
-        // What only the day decides is written down.
+        let response = store.ask(&Request::get(path));
+        response.program();
+        assert_eq!(response.header("gox-recipe"), Some(recipe), "{path}");
+        let line = response.header("gox-verify").unwrap();
+        assert_eq!(
+            run_verify_command(line, name),
+            response.sha256(),
+            "{path}: {line}"
+        );
+        // The command pins versions that depend on the day of the build.
         assert_eq!(
             line.contains("github.com/tester/imported v1.1.0"),
             matches!(name, "before-modules" | "untidy"),
             "{line}"
         );
-        // Of all these only one holds a path of this machine, and says which.
+        // Only one of these programs contains the path of the module cache; its command sets that path.
         let modules = store.dir.join("cache/modules");
         assert_eq!(
             line.contains(modules.to_str().unwrap()),
@@ -129,15 +133,18 @@ fn the_line_makes_the_same_bytes() {
     }
 }
 
-/// What `gox-server verify` says of a program, and its exit status.
-fn verified(store: &Scratch, program: &str) -> (i32, String) {
+/// Runs `gox-server verify`. Returns exit status and output.
+fn run_verify(store: &TestStore, program: &str) -> (i32, String) {
     let output = store.command().args(["verify", program]).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    let output_text = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output_text).unwrap(),
+    )
 }
 
 #[track_caller]
-fn says(found: (i32, String), status: i32, words: &str) {
+fn assert_output(found: (i32, String), status: i32, words: &str) {
     assert!(
         found.0 == status && found.1.contains(words),
         "status {}, wanted {status} and {words:?}:\n{}",
@@ -146,10 +153,10 @@ fn says(found: (i32, String), status: i32, words: &str) {
     );
 }
 
-/// What plain `go install` with these flags makes of `hello`, as a file of a folder.
-fn plainly_installed(folder: &Path, flags: &[&str]) -> PathBuf {
+/// Builds `hello` with plain `go install` and these flags. Returns the path of the program.
+fn go_install(folder: &Path, flags: &[&str]) -> PathBuf {
     let gopath = folder.join(format!("{}", fs::read_dir(folder).unwrap().count()));
-    let mut command = plain::command_of(go());
+    let mut command = plain_go::command_for(go());
     command
         .arg("install")
         .args(flags)
@@ -158,7 +165,7 @@ fn plainly_installed(folder: &Path, flags: &[&str]) -> PathBuf {
     gopath.join("bin/hello")
 }
 
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+fn replace_bytes(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = bytes.to_vec();
     let at: Vec<_> = memchr::memmem::find_iter(&bytes, from).collect();
@@ -168,106 +175,106 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Programs from anywhere: unchanged, changed since, or built in ways that cannot be repeated.
+/// Unchanged programs, changed programs, and programs built with flags that cannot be repeated.
 #[test]
-fn verify_tells_an_honest_program_from_others() {
-    let store = Scratch::new();
+fn verify_detects_changed_programs() {
+    let store = TestStore::new();
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         path.display().to_string()
     };
-    let plain = |flags: &[&str]| plainly_installed(folder.path(), flags).display().to_string();
+    let plain = |flags: &[&str]| go_install(folder.path(), flags).display().to_string();
 
-    // Ours, for another machine too; and the address that serves it.
+    // Programs of gox-server, also for other platforms, and by URL.
     for path in [
         "/tester/hello@v1.0.0?os=linux&arch=amd64",
         "/tester/hello?os=windows&arch=arm64&strip=1",
         "/tester/only-with-tags?os=linux&arch=amd64v3&tags=ours",
     ] {
-        let ours = put("ours", &store.ask(&Ask::get(path)).body);
-        says(
-            verified(&store, &ours),
+        let ours = put("ours", &store.ask(&Request::get(path)).body);
+        assert_output(
+            run_verify(&store, &ours),
             0,
-            "The program is what its build information says.",
+            "The program matches its build information.",
         );
     }
     let front = store.front();
     let url = format!("http://{}/tester/hello@v1.0.0?os=linux&arch=amd64", front.address);
-    says(verified(&store, &url), 0, "built again, they are the same");
+    assert_output(run_verify(&store, &url), 0, "the rebuilt program is identical");
     let unserved = format!("http://{}/tester/hello@v9.9.9?os=linux&arch=amd64", front.address);
-    says(verified(&store, &unserved), 2, "404");
+    assert_output(run_verify(&store, &unserved), 2, "404");
     drop(front);
 
-    // Of plain `go install`.
+    // Programs of plain `go install`.
     let honest = plain(&["-trimpath"]);
-    says(
-        verified(&store, &honest),
+    assert_output(
+        run_verify(&store, &honest),
         0,
         "go install -trimpath -pgo=off github.com/tester/hello@v1.0.0",
     );
-    says(
-        verified(&store, &plain(&["-trimpath", "-ldflags=-w -s"])),
+    assert_output(
+        run_verify(&store, &plain(&["-trimpath", "-ldflags=-w -s"])),
         0,
         "'-ldflags=-w -s'",
     );
     let stamped = plain(&["-trimpath", "-ldflags=-X main.version=1.2.3"]);
-    says(
-        verified(&store, &stamped),
+    assert_output(
+        run_verify(&store, &stamped),
         1,
         "-ldflags that -trimpath does not record",
     );
-    says(verified(&store, &plain(&[])), 2, "without -trimpath");
-    says(
-        verified(&store, &plain(&["-trimpath", "-gcflags=-l"])),
+    assert_output(run_verify(&store, &plain(&[])), 2, "without -trimpath");
+    assert_output(
+        run_verify(&store, &plain(&["-trimpath", "-gcflags=-l"])),
         2,
-        "-gcflags=-l, which is not done here",
+        "-gcflags=-l, which is not supported here",
     );
 
-    // Changed since: one byte, the version that it claims, the hash that it claims.
+    // Changed programs: one byte; the recorded version.
     let bytes = fs::read(&honest).unwrap();
-    let greeting = replaced(&bytes, b"hello v1.0.0", b"hullo v1.0.0");
-    says(
-        verified(&store, &put("byte", &greeting)),
+    let greeting = replace_bytes(&bytes, b"hello v1.0.0", b"hullo v1.0.0");
+    assert_output(
+        run_verify(&store, &put("byte", &greeting)),
         1,
         "the program was changed",
     );
-    let version = replaced(
+    let version = replace_bytes(
         &bytes,
         b"github.com/tester/hello\tv1.0.0",
         b"github.com/tester/hello\tv1.1.0",
     );
-    says(
-        verified(&store, &put("version", &version)),
+    assert_output(
+        run_verify(&store, &put("version", &version)),
         1,
         "✗ module   github.com/tester/hello@v1.1.0 is h1:",
     );
 
-    // Not to be told: no Go program, no such version, no module proxy.
-    says(verified(&store, "/bin/sh"), 2, "not a Go program");
-    says(verified(&store, "/proc/none"), 2, "No such file");
-    let absent = replaced(
+    // Undecidable: not a Go program, missing version, no module proxy.
+    assert_output(run_verify(&store, "/bin/sh"), 2, "not a Go program");
+    assert_output(run_verify(&store, "/proc/none"), 2, "No such file");
+    let absent = replace_bytes(
         &bytes,
         b"github.com/tester/hello\tv1.0.0",
         b"github.com/tester/hello\tv9.0.0",
     );
-    says(
-        verified(&store, &put("absent", &absent)),
+    assert_output(
+        run_verify(&store, &put("absent", &absent)),
         2,
         "The module has no such version.",
     );
-    let away = Scratch::new().set("GOX_GOPROXY", format!("file://{}/none", folder.path().display()));
-    says(verified(&away, &honest), 2, "? module");
-    let misspelt = Scratch::cold().set("GOX_TASKS", "many");
-    says(verified(&misspelt, &honest), 2, "GOX_TASKS");
+    let away = TestStore::new().set("GOX_GOPROXY", format!("file://{}/none", folder.path().display()));
+    assert_output(run_verify(&away, &honest), 2, "? module");
+    let misspelt = TestStore::empty().set("GOX_TASKS", "many");
+    assert_output(run_verify(&misspelt, &honest), 2, "GOX_TASKS");
 }
 
 #[test]
-fn verify_prints_json_for_programs() {
-    let store = Scratch::new();
+fn verify_prints_json() {
+    let store = TestStore::new();
     let folder = tempfile::tempdir_in(tmp()).unwrap();
-    let program = plainly_installed(folder.path(), &["-trimpath"]);
+    let program = go_install(folder.path(), &["-trimpath"]);
     let output = store
         .command()
         .args(["verify", "--json"])
@@ -285,13 +292,13 @@ fn verify_prints_json_for_programs() {
     let whats: Vec<_> = rows.iter().map(|row| row["what"].as_str().unwrap()).collect();
     assert_eq!(whats, ["file", "program", "module", "go", "bytes"]);
     assert!(rows.iter().all(|row| row["agrees"] == true), "{report:#}");
-    let made = made_by(report["verify"].as_str().unwrap(), "hello");
+    let made = run_verify_command(report["verify"].as_str().unwrap(), "hello");
     assert_eq!(made, sha256);
 }
 
-/// The lines need Go, and nothing of gox-server.
+/// The commands in docs/verify.md need only Go.
 #[test]
-fn the_lines_in_the_manual_verify_a_program() {
+fn documented_commands_verify_a_program() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify.md");
     let manual = fs::read_to_string(manual).unwrap();
     let (_, lines) = manual.split_once("```sh\n").unwrap();
@@ -311,14 +318,14 @@ fn the_lines_in_the_manual_verify_a_program() {
             .env("GOCACHE", tmp().join("verify-cache"));
         sh.output().unwrap()
     };
-    let program = plainly_installed(folder.path(), &["-trimpath", "-tags=netgo"]);
+    let program = go_install(folder.path(), &["-trimpath", "-tags=netgo"]);
     let output = run(&program);
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let changed = replaced(&fs::read(&program).unwrap(), b"hello v1.0.0", b"hullo v1.0.0");
+    let changed = replace_bytes(&fs::read(&program).unwrap(), b"hello v1.0.0", b"hullo v1.0.0");
     let other = folder.path().join("changed");
     fs::write(&other, changed).unwrap();
     assert!(!run(&other).status.success());

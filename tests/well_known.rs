@@ -1,21 +1,21 @@
-//! Well-known repositories by OWNER/REPO alone, through the real module proxy: tests/data/names.tsv says which programs a public
-//! package registry lists for each. Nothing is built. `make names` prints what each is answered by, and by which evidence.
+//! Well-known repositories by OWNER/REPO alone, through the real module proxy. tests/data/well_known.tsv lists the programs that a
+//! public package registry names for each. Nothing is built. `make names` prints each result with its evidence.
 
 use crate::corpus::operators_store;
-use crate::support::ask::Ask;
+use crate::support::request::Request;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Repositories whose answer may be a list, of all in the table.
+/// How many repositories may give a list instead of a program.
 const MOST_LISTS: usize = 2;
 
-/// Requests at once: they wait for the module proxy.
+/// Concurrent requests; they mostly wait for the module proxy.
 const AT_ONCE: usize = 4;
 
 #[test]
-fn owner_and_repo_give_the_listed_program() {
-    let rows: Vec<(&str, Vec<&str>)> = include_str!("data/names.tsv")
+fn owner_and_repo_resolve_to_a_listed_program() {
+    let rows: Vec<(&str, Vec<&str>)> = include_str!("data/well_known.tsv")
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once('\t'))
@@ -29,20 +29,20 @@ fn owner_and_repo_give_the_listed_program() {
     let work = || {
         while let Some((repository, programs)) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
             let url = format!("/{repository}?os=linux&arch=amd64");
-            let mut answer = store.ask(&Ask::get(&url).method("HEAD"));
-            if answer.status != 200 {
-                answer = store.ask(&Ask::get(&url));
+            let mut response = store.ask(&Request::get(&url).method("HEAD"));
+            if response.status != 200 {
+                response = store.ask(&Request::get(&url));
             }
-            let listed = listed(&String::from_utf8_lossy(&answer.body));
+            let listed = listed(&String::from_utf8_lossy(&response.body));
             let has = |name: &str| programs.contains(&name);
-            let (kind, evidence) = match answer.status {
-                200 if has(file_name(answer.header("content-disposition"))) => (
+            let (kind, evidence) = match response.status {
+                200 if has(file_name(response.header("content-disposition"))) => (
                     "program",
-                    answer.header("gox-command").unwrap_or_default().to_owned(),
+                    response.header("gox-command").unwrap_or_default().to_owned(),
                 ),
                 300 if listed.first().is_some_and(|name| has(name)) => ("list-first", listed.join(" ")),
                 300 if listed.iter().any(|name| has(name)) => ("list", listed.join(" ")),
-                _ => ("neither", format!("{answer:.300}")),
+                _ => ("neither", format!("{response:.300}")),
             };
             println!("{kind}\t{repository}\t{evidence}");
             kinds.lock().unwrap().entry(kind).or_default().push(repository);
@@ -63,7 +63,7 @@ fn file_name(disposition: Option<&str>) -> &str {
         .unwrap_or_default()
 }
 
-/// The last elements of the addresses in a list, without majors.
+/// The last path elements of the URLs in a list, without major versions.
 fn listed(body: &str) -> Vec<String> {
     let addresses = body.lines().filter_map(|line| line.split("'  /").nth(1));
     let last = |address: &str| {

@@ -1,4 +1,4 @@
-// Writes a module proxy's folder with one module, example.com/large, whose program is a hundred megabytes long.
+// Writes the file tree of a module proxy with one module, example.com/large, that builds a program of 100 MB.
 package main
 
 import (

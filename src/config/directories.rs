@@ -1,33 +1,33 @@
-//! Where the state and the user's own settings are.
+//! Directories of the state and of the user's settings.
 
 use std::env;
 use std::path::{Component, Path, PathBuf};
 
 use super::GOX_DIR;
-use super::read::{BadSetting, bad, text};
+use super::read::{BadSetting, read_text};
 
-/// All state.
-pub(super) fn state_dir() -> Result<PathBuf, BadSetting> {
-    const WANTED: &str = "an absolute path without .. is wanted";
-    let dir = match text(GOX_DIR)? {
-        Some(dir) => plain_path(Path::new(&dir)).ok_or_else(|| bad(GOX_DIR, dir, WANTED))?,
-        None => xdg("XDG_CACHE_HOME")
-            .or_else(|| Some(xdg("HOME")?.join(".cache")))
+/// Reads the directory of all state.
+pub(super) fn read_state_dir() -> Result<PathBuf, BadSetting> {
+    const ABSOLUTE: &str = "must be an absolute path without ..";
+    let dir = match read_text(GOX_DIR)? {
+        Some(dir) => normalize(Path::new(&dir)).ok_or_else(|| BadSetting::new(GOX_DIR, dir, ABSOLUTE))?,
+        None => directory_from_env("XDG_CACHE_HOME")
+            .or_else(|| Some(directory_from_env("HOME")?.join(".cache")))
             .unwrap_or_else(|| "/var/cache".into())
             .join("gox-server"),
     };
     match unusable_by_go(&dir) {
-        Some(part) => Err(bad(
+        Some(part) => Err(BadSetting::new(
             GOX_DIR,
             dir.display().to_string(),
-            format!("a path without {part} is wanted: go reads more than one word there"),
+            format!("must not contain {part}, because go would split the path there"),
         )),
         None => Ok(dir),
     }
 }
 
-/// What a path has that `go` cannot quote: GOPATH is a list with colons, `compile -trimpath` has one with `;` and `=>`, and the words
-/// of a flag are quoted by one kind of quotes (cmd/internal/quoted).
+/// Returns the part of a path that `go` cannot quote. GOPATH is a list separated by colons; `compile -trimpath` takes a list with `;`
+/// and `=>`; words of a flag are quoted by one kind of quotes, without escapes (cmd/internal/quoted).
 fn unusable_by_go(dir: &Path) -> Option<&'static str> {
     let path = dir.to_string_lossy();
     [
@@ -41,13 +41,14 @@ fn unusable_by_go(dir: &Path) -> Option<&'static str> {
     .or((path.contains('"') && path.contains('\'')).then_some("both kinds of quotes"))
 }
 
-/// A directory of the user's. A relative one is invalid and to be ignored (XDG Base Directory Specification).
-pub(super) fn xdg(name: &str) -> Option<PathBuf> {
-    plain_path(Path::new(&env::var_os(name)?))
+/// Reads a directory of the user from a variable. A relative path is ignored (XDG Base Directory Specification).
+pub(super) fn directory_from_env(name: &str) -> Option<PathBuf> {
+    normalize(Path::new(&env::var_os(name)?))
 }
 
-/// An absolute path as everybody writes it who names a file below, without `//` and `/./`: programs are searched for it.
-fn plain_path(path: &Path) -> Option<PathBuf> {
-    let climbs = path.components().any(|part| part == Component::ParentDir);
-    (path.is_absolute() && !climbs).then(|| path.components().collect())
+/// Normalizes an absolute path: no `//`, no `/./`. Programs are searched for this path, which must be spelled the same everywhere.
+/// `None` if it is relative or contains `..`.
+fn normalize(path: &Path) -> Option<PathBuf> {
+    let has_parent = path.components().any(|part| part == Component::ParentDir);
+    (path.is_absolute() && !has_parent).then(|| path.components().collect())
 }

@@ -1,4 +1,4 @@
-//! What the machine has. It is asked where something is built, and not for each hit: the kernel counts long for /proc/meminfo.
+//! CPUs and memory of the machine. Read for builds only, not for each hit: reading /proc/meminfo is slow.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,27 +7,27 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::read::{GIB, KIB};
 
-/// CPUs that this process may use: the standard library asks its affinity and its control groups.
-pub(super) fn processors() -> usize {
+/// Returns the number of CPUs that this process may use, according to its affinity and cgroups.
+pub(super) fn available_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
-/// Whether this directory, or the one in which it will be made, is on a mount that starts no programs (noexec, mount(8)).
-pub fn starts_no_programs(dir: &Path) -> bool {
+/// Whether this directory, or its closest existing ancestor, is on a mount with the option noexec (mount(8)).
+pub fn is_noexec(dir: &Path) -> bool {
     let mount = dir.ancestors().find_map(|dir| statvfs(dir).ok());
     mount.is_some_and(|mount| mount.flags().contains(FsFlags::ST_NOEXEC))
 }
 
-/// MemTotal, or the limit of this process's control group, or of any above it, where that is less. 2 GiB if none of them can be
-/// read.
-pub(super) fn memory() -> u64 {
+/// Returns the memory in bytes that this process may use: the least of MemTotal and the limits of its cgroup and that group's
+/// ancestors. 2 GiB if MemTotal cannot be read.
+pub(super) fn total_memory() -> u64 {
     let total = fs::read_to_string("/proc/meminfo").ok().and_then(|info| {
         let line = info.lines().find(|l| l.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
     let total = total.map_or(2 * GIB, |kib| kib * KIB);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    // Without a limit they say `max`, or a number beyond every machine.
+    // No limit is `max` in version 2, and a very large number in version 1.
     let limit = |file: PathBuf| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
     limit_files(&groups, Path::new("/sys/fs/cgroup"))
         .into_iter()
@@ -35,9 +35,8 @@ pub(super) fn memory() -> u64 {
         .fold(total, u64::min)
 }
 
-/// The files that limit the memory of a process in these groups, as /proc/PID/cgroup has them (cgroups(7)): of its own group and
-/// of all above it, up to the root, which in a container is the container's group. A container may see names of groups that lie
-/// above its root; of those there is no file.
+/// Returns the files with the memory limits of these cgroups, given as in /proc/PID/cgroup (cgroups(7)), and of all their ancestors
+/// up to the root. In a container, the root is the container's group. Groups above it may be listed, but have no files.
 fn limit_files(groups: &str, mounts: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in groups.lines() {
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_group_above_counts() {
+    fn every_ancestor_group_is_a_limit() {
         let files = |groups| limit_files(groups, Path::new("/c"));
         assert_eq!(
             files("0::/a.slice/b.service\n"),

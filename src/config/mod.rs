@@ -1,7 +1,7 @@
-//! Every setting, once: its name, its default, what it means, and the value that is in force.
+//! All settings: names, defaults, descriptions and values.
 //!
-//! Settings are environment variables, read here and nowhere else. A request can never change one: whatever a
-//! client sends reaches a CGI program under a name that starts with `HTTP_` (RFC 3875 section 4.1.18).
+//! Settings are environment variables, and only this module reads them. A request cannot change one: a CGI program gets the headers of
+//! a request in variables that start with `HTTP_` (RFC 3875 section 4.1.18).
 
 use std::env;
 use std::ffi::OsString;
@@ -9,113 +9,116 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::asked::{GoVersion, RecipeName};
+use crate::parse::{GoVersion, RecipeName};
 
-use directories::{state_dir, xdg};
-pub use limits::{BuildLimits, Memory};
-pub use machine::starts_no_programs;
-pub use misspelt::Misspelt;
+pub use deadlines::Deadlines;
+use directories::{directory_from_env, read_state_dir};
+pub use limits::{BuildLimits, BuildMemory};
+pub use machine::is_noexec;
 pub use network::Network;
-pub use patience::Patience;
-pub use prefix::Prefix;
-use proxy::proxies;
+pub use path_prefix::PathPrefix;
+use proxy::read_proxies;
 pub use proxy::{Credentials, hide_userinfo};
 pub use read::BadSetting;
-use read::{GIB, at_least, bad, bytes, count, list, number, number_if_set, seconds, text, word};
-use sumdb::database;
-pub use vulnerable::Vulnerable;
+use read::{
+    GIB, check_at_least, read_bytes, read_choice, read_count, read_list, read_number, read_number_if_set,
+    read_seconds, read_text,
+};
+use sumdb::read_database;
+pub use unknown_setting::UnknownSetting;
+pub use vulnerability_policy::VulnerabilityPolicy;
 
+mod deadlines;
 mod directories;
 mod limits;
 mod machine;
-mod misspelt;
 mod network;
-mod patience;
-mod prefix;
+mod path_prefix;
 pub mod proxy;
 mod read;
 mod sumdb;
-mod vulnerable;
+mod unknown_setting;
+mod vulnerability_policy;
 
-/// One row of the table that docs/settings.md and `conf/gox-server.env` repeat (a test compares the three).
+/// Documentation of one setting. docs/settings.md and `conf/gox-server.env` repeat it.
 pub struct Setting {
     /// The environment variable.
     pub name: &'static str,
-    /// What holds when it is unset, in words.
+    /// The default, in words.
     pub default: &'static str,
-    /// What it decides.
-    pub meaning: &'static str,
+    /// What it does, in one line.
+    pub description: &'static str,
 }
 
 macro_rules! settings {
-    ($($name:ident, $default:literal, $meaning:literal;)*) => {
+    ($($name:ident, $default:literal, $description:literal;)*) => {
         $(const $name: &str = stringify!($name);)*
-        /// All settings, in the order in which an operator meets them.
-        pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: $default, meaning: $meaning },)*];
+        /// All settings, in the order of `--help`.
+        pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: $default, description: $description },)*];
     };
 }
 
 settings! {
-    PORT, "3000 on 127.0.0.1", "the front's port; when it is set, as a PaaS does, on all addresses";
-    GOX_LISTEN, "unset", "ADDRESS:PORT of the front, over PORT";
-    GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "all state";
-    GOX_WARMED, "unset", "a compile cache that an image brings, read-only: used beside the one below GOX_DIR";
-    GOX_GO, "go on PATH, else the usual places, else own", "the go command; own: gox-server brings one";
-    GOX_GO_VERSIONS, "the newest two series", "versions (1.25.3) and series (1.26) of Go that may be asked for, with commas, besides GOX_GO's own";
-    GOX_GOPROXY, "GOPROXY, else what go env says; direct is left out", "the module proxy";
-    GOX_GOSUMDB, "GOSUMDB, else what go env says", "the checksum database";
-    GOX_RECIPE, "install", "release: build as the author's release configuration says, where there is one and no ?recipe= in the URL";
-    GOX_BUILDS, "one for each CPU and 2 GiB of memory", "builds at once";
-    GOX_QUEUE, "100", "builds that may wait for their turn, a quarter of them of one client";
-    GOX_BUILD_SECONDS, "900", "wall clock of one build";
-    GOX_CPU_SECONDS, "900", "processor time of one process of a build";
-    GOX_MEMORY_BYTES, "3/4 of the machine's memory divided by GOX_BUILDS, 4 GiB at most", "memory of one process of a build";
-    GOX_FILE_BYTES, "1 GiB", "size of one file that a build writes";
-    GOX_OPEN_FILES, "1024", "files that one process of a build has open";
-    GOX_TASKS, "4096", "processes and threads of this user while a build runs";
-    GOX_WORK_BYTES, "8 GiB, or GOX_CACHE_BYTES where that is less, but 512 MiB at least", "bytes that one build has on the disk at once: its tempdir, and what it adds to the caches";
-    GOX_WORK_FILES, "200000", "files that one build makes, in its tempdir and in the module cache";
-    GOX_LOG_BYTES, "64 KiB", "what is kept of the compiler's words";
-    GOX_ARTIFACT_BYTES, "256 MiB", "size of a program that is served";
-    GOX_SANDBOX, "auto", "require: refuse to build where a layer of the sandbox is missing";
-    GOX_CACHE_BYTES, "10 GiB", "cap of the programs, caches and versions of Go under GOX_DIR";
-    GOX_RESOLVE_SECONDS, "60", "how long an answer to `latest` holds";
-    GOX_SLOT_SECONDS_PER_HOUR, "3600", "seconds for which the builds of one client (a /24 or /48) may hold slots in an hour; 0: no bound";
-    GOX_BUILDS_PER_HOUR, "0", "builds that one client may cause in an hour, however short; 0: no bound";
-    GOX_LOOKUPS_PER_HOUR, "600", "questions to the module proxy that one client may cause in an hour; 0: no bound";
-    GOX_CONNECTIONS_PER_ADDRESS, "64", "connections to the front of one address (a /64 of IPv6), or requests of it through trusted proxies, at once; 0: no bound";
-    GOX_TRUSTED_PROXIES, "none", "addresses, or networks such as 10.0.0.0/8, whose X-Forwarded-For is believed, with commas";
-    GOX_ALLOW, "all", "how the paths of modules begin that are served, with commas: what go.mod says counts, and not what is typed";
-    GOX_DENY, "none", "how paths begin that are refused, with commas: OWNER/REPO, github.com/OWNER or example.org, as it is typed or as go.mod says";
-    GOX_VULNERABLE, "tell", "programs with known vulnerabilities: tell, refuse, or off: nothing is looked up and no database is fetched";
-    GOX_FIRST_BYTE_SECONDS, "unset", "answer by then, even if the build still runs";
-    GOX_DRAIN_SECONDS, "25", "what SIGTERM leaves to requests under way";
-    GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` makes";
-    GOX_SENDFILE, "unset", "X-Sendfile, or X-Accel-Redirect:/PREFIX, where the web server sends the file itself";
-    GOX_LOG, "text", "json: the request log as JSON";
+    PORT, "3000 on 127.0.0.1", "port of the HTTP server; if set, as on a PaaS, it listens on all addresses";
+    GOX_LISTEN, "unset", "ADDRESS:PORT of the HTTP server; overrides PORT";
+    GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "directory of all state";
+    GOX_WARMED, "unset", "read-only compile cache, for example of a container image; used in addition to the one in GOX_DIR";
+    GOX_GO, "go on PATH or in the usual directories, otherwise own", "absolute path of the go command; own: gox-server downloads Go itself";
+    GOX_GO_VERSIONS, "the newest two series", "comma-separated versions (1.25.3) and series (1.26) of Go that clients may request, in addition to the version of GOX_GO";
+    GOX_GOPROXY, "GOPROXY, otherwise the value in go env; direct is ignored", "module proxies, in the format of GOPROXY";
+    GOX_GOSUMDB, "GOSUMDB, otherwise the value in go env", "checksum database, in the format of GOSUMDB";
+    GOX_RECIPE, "install", "recipe of URLs without ?recipe=; release: build with the author's release configuration, if there is one";
+    GOX_BUILDS, "one per CPU and 2 GiB of memory", "concurrent builds";
+    GOX_QUEUE, "100", "builds that may wait for a slot; one client may use a quarter of the queue";
+    GOX_BUILD_SECONDS, "900", "wall-clock limit of one build";
+    GOX_CPU_SECONDS, "900", "CPU time limit of each process of a build";
+    GOX_MEMORY_BYTES, "3/4 of the machine's memory divided by GOX_BUILDS, at most 4 GiB", "memory limit of each process of a build";
+    GOX_FILE_BYTES, "1 GiB", "size limit of each file that a build writes";
+    GOX_OPEN_FILES, "1024", "open files limit of each process of a build";
+    GOX_TASKS, "4096", "limit of this user's processes and threads during a build";
+    GOX_WORK_BYTES, "8 GiB, or GOX_CACHE_BYTES if that is less, but at least 512 MiB", "disk limit of one build: its temporary directory, and what it adds to the caches";
+    GOX_WORK_FILES, "200000", "limit of the files that one build creates in its temporary directory and in the module cache";
+    GOX_LOG_BYTES, "64 KiB", "limit of the compiler output that is stored";
+    GOX_ARTIFACT_BYTES, "256 MiB", "size limit of a program";
+    GOX_SANDBOX, "auto", "require: refuse to build if a layer of the sandbox is missing";
+    GOX_CACHE_BYTES, "10 GiB", "size limit of the programs, caches and Go toolchains in GOX_DIR";
+    GOX_RESOLVE_SECONDS, "60", "how long the version that `latest` resolves to is cached";
+    GOX_SLOT_SECONDS_PER_HOUR, "3600", "build slot time that one client (a /24 or /48 network) may use per hour, in seconds; 0: no limit";
+    GOX_BUILDS_PER_HOUR, "0", "builds that one client may start per hour; 0: no limit";
+    GOX_LOOKUPS_PER_HOUR, "600", "module proxy lookups that one client may cause per hour; 0: no limit";
+    GOX_CONNECTIONS_PER_ADDRESS, "64", "concurrent connections of one address (a /64 network of IPv6) to the HTTP server, or its concurrent requests through trusted proxies; 0: no limit";
+    GOX_TRUSTED_PROXIES, "none", "proxies with a trusted X-Forwarded-For: comma-separated addresses and networks, such as 10.0.0.0/8";
+    GOX_ALLOW, "all", "comma-separated module path prefixes to serve; matched against the path in go.mod";
+    GOX_DENY, "none", "comma-separated path prefixes to refuse, such as OWNER/REPO, github.com/OWNER or example.org; matched against the requested path and the path in go.mod";
+    GOX_VULNERABLE, "tell", "programs with known vulnerabilities: tell (serve with a warning), refuse, or off (no lookup, no database)";
+    GOX_FIRST_BYTE_SECONDS, "unset", "time within which a response must start, even if the build is still running";
+    GOX_DRAIN_SECONDS, "25", "time that running requests have to finish after SIGTERM";
+    GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` creates";
+    GOX_SENDFILE, "unset", "X-Sendfile or X-Accel-Redirect:/PREFIX, if the web server sends the file itself";
+    GOX_LOG, "text", "format of the request log: text or json";
 }
 
-/// Whose Go serves who asks for none.
+/// Which Go is the default (GOX_GO).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WhichGo {
-    /// The one that is found on PATH or in the usual places; without one, gox-server's own.
+pub enum GoChoice {
+    /// The one on PATH or in the usual directories; if there is none, the one that gox-server downloads.
     Installed,
-    /// The one that the operator names.
+    /// The go command at this path.
     Named(PathBuf),
-    /// The one that gox-server brings.
+    /// The one that gox-server downloads.
     Own,
 }
 
-/// Whether a build may run where a layer of the sandbox is missing.
+/// Whether a build may run if a layer of the sandbox is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxPolicy {
-    /// Build with what there is, and say what is missing.
+    /// Build with the available layers, and log the missing ones.
     Auto,
     /// Refuse to build.
     Require,
 }
 
-/// How a body reaches the client without passing through this process.
+/// The header that makes the web server send a file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sendfile {
     /// `X-Sendfile: /absolute/path` (lighttpd, Apache's mod_xsendfile, the bundled front).
@@ -124,175 +127,173 @@ pub enum Sendfile {
     Redirect(String),
 }
 
-/// Text or JSON.
+/// Format of the request log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// `key=value`.
     Text,
-    /// One object a line.
+    /// One object per line.
     Json,
 }
 
-/// The settings in force.
+/// The values of all settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the front listens.
+    /// Address on which the front listens.
     pub listen: SocketAddr,
-    /// All state.
+    /// Directory of all state.
     pub dir: PathBuf,
-    /// A compile cache that nobody can write.
+    /// A read-only compile cache.
     pub warmed: Option<PathBuf>,
-    /// Whose Go serves who asks for none.
-    pub go: WhichGo,
-    /// Versions and series of Go that may be asked for; `None` means the newest two series.
+    /// The default Go.
+    pub go: GoChoice,
+    /// Versions and series of Go that clients may request; `None` means the newest two series.
     pub go_versions: Option<Vec<GoVersion>>,
-    /// PATH, on which `go` is looked for.
+    /// PATH, on which `go` is searched.
     pub path: OsString,
-    /// The user's home.
+    /// The user's home directory.
     pub home: Option<PathBuf>,
-    /// Where the user's programs keep their settings, `go env` in `go/env`.
+    /// The user's configuration directory, with the settings of `go env` in `go/env`.
     pub config_home: Option<PathBuf>,
-    /// GOPROXY as the operator wrote it.
+    /// GOPROXY as set by the operator.
     pub proxy: Option<String>,
-    /// GOSUMDB as the operator wrote it.
+    /// GOSUMDB as set by the operator.
     pub sumdb: Option<String>,
-    /// The recipe where the client names none.
+    /// The recipe of URLs without `recipe=`.
     pub recipe: RecipeName,
-    /// Builds at once, if the operator says how many.
+    /// Number of concurrent builds, if set by the operator.
     pub builds: Option<usize>,
-    /// Builds that may wait.
+    /// Number of builds that may wait.
     pub queue: usize,
-    /// Cap of everything under `dir`.
+    /// Size limit of everything in `dir`, bytes.
     pub cache_bytes: u64,
-    /// Seconds of slots per client and hour.
+    /// Build slot seconds per client and hour; 0: no limit.
     pub slot_seconds_per_hour: u32,
-    /// Builds per client and hour.
+    /// Builds per client and hour; 0: no limit.
     pub builds_per_hour: u32,
-    /// Questions to the module proxy per client and hour.
+    /// Module proxy lookups per client and hour; 0: no limit.
     pub lookups_per_hour: u32,
-    /// Connections to the front per address.
+    /// Connections to the front per address; 0: no limit.
     pub connections_per_address: usize,
-    /// Peers whose X-Forwarded-For is believed.
+    /// Peers with a trusted X-Forwarded-For.
     pub trusted_proxies: Vec<Network>,
-    /// What one build may use up.
+    /// Resource limits of one build.
     pub limits: BuildLimits,
-    /// Whether a missing layer matters.
+    /// Whether a build may run without a layer of the sandbox.
     pub sandbox: SandboxPolicy,
     /// How long a resolution is fresh.
     pub resolve: Duration,
-    /// Modules that are served; none means all.
-    pub allow: Vec<Prefix>,
-    /// What is refused, by any name.
-    pub deny: Vec<Prefix>,
-    /// What becomes of programs with known vulnerabilities.
-    pub vulnerable: Vulnerable,
-    /// Answer within this time.
+    /// Module paths that are served; empty means all.
+    pub allow: Vec<PathPrefix>,
+    /// Requested paths and package paths that are refused.
+    pub deny: Vec<PathPrefix>,
+    /// What to do with programs that have known vulnerabilities.
+    pub vulnerable: VulnerabilityPolicy,
+    /// Time within which a response must start.
     pub first_byte: Option<Duration>,
-    /// What SIGTERM leaves to requests under way.
+    /// Time that running requests have to finish after SIGTERM.
     pub drain: Duration,
-    /// The mode of a responder's own socket.
+    /// File mode of a FastCGI responder's socket.
     pub socket_mode: u32,
-    /// How a body travels.
+    /// How the web server sends files, if it does.
     pub sendfile: Option<Sendfile>,
-    /// How a request is logged.
+    /// Format of the request log.
     pub log: LogFormat,
 }
 
 impl Config {
     /// Reads the environment of this process.
-    pub fn from_environment() -> Result<Config, BadSetting> {
-        let cache_bytes = bytes(GOX_CACHE_BYTES, 10 * GIB)?;
+    pub fn from_env() -> Result<Config, BadSetting> {
+        let cache_bytes = read_bytes(GOX_CACHE_BYTES, 10 * GIB)?;
         Ok(Config {
-            listen: listen()?,
-            dir: state_dir()?,
-            warmed: text(GOX_WARMED)?.map(PathBuf::from),
-            go: match text(GOX_GO)?.as_deref() {
-                None => WhichGo::Installed,
-                Some("own") => WhichGo::Own,
-                Some(named) => WhichGo::Named(named.into()),
+            listen: read_listen()?,
+            dir: read_state_dir()?,
+            warmed: read_text(GOX_WARMED)?.map(PathBuf::from),
+            go: match read_text(GOX_GO)?.as_deref() {
+                None => GoChoice::Installed,
+                Some("own") => GoChoice::Own,
+                Some(named) => GoChoice::Named(named.into()),
             },
-            go_versions: go_versions()?,
+            go_versions: read_go_versions()?,
             path: env::var_os("PATH").unwrap_or_default(),
-            home: xdg("HOME"),
-            config_home: xdg("XDG_CONFIG_HOME").or_else(|| Some(xdg("HOME")?.join(".config"))),
-            proxy: proxies(GOX_GOPROXY)?.or(proxies("GOPROXY")?),
-            sumdb: database(GOX_GOSUMDB)?.or(database("GOSUMDB")?),
-            recipe: word(
+            home: directory_from_env("HOME"),
+            config_home: directory_from_env("XDG_CONFIG_HOME")
+                .or_else(|| Some(directory_from_env("HOME")?.join(".config"))),
+            proxy: read_proxies(GOX_GOPROXY)?.or(read_proxies("GOPROXY")?),
+            sumdb: read_database(GOX_GOSUMDB)?.or(read_database("GOSUMDB")?),
+            recipe: read_choice(
                 GOX_RECIPE,
                 &[("install", RecipeName::Install), ("release", RecipeName::Release)],
             )?,
-            builds: builds()?,
-            queue: number(GOX_QUEUE, 100)? as usize,
+            builds: read_builds()?,
+            queue: read_number(GOX_QUEUE, 100)? as usize,
             cache_bytes,
-            slot_seconds_per_hour: count(GOX_SLOT_SECONDS_PER_HOUR, 3600)?,
-            builds_per_hour: count(GOX_BUILDS_PER_HOUR, 0)?,
-            lookups_per_hour: count(GOX_LOOKUPS_PER_HOUR, 600)?,
-            connections_per_address: count(GOX_CONNECTIONS_PER_ADDRESS, 64)? as usize,
-            trusted_proxies: list(
+            slot_seconds_per_hour: read_count(GOX_SLOT_SECONDS_PER_HOUR, 3600)?,
+            builds_per_hour: read_count(GOX_BUILDS_PER_HOUR, 0)?,
+            lookups_per_hour: read_count(GOX_LOOKUPS_PER_HOUR, 600)?,
+            connections_per_address: read_count(GOX_CONNECTIONS_PER_ADDRESS, 64)? as usize,
+            trusted_proxies: read_list(
                 GOX_TRUSTED_PROXIES,
-                "IP addresses or networks with commas are wanted",
+                "must be a comma-separated list of IP addresses and networks",
             )?,
-            limits: BuildLimits::from_environment(cache_bytes)?,
-            sandbox: word(
+            limits: BuildLimits::from_env(cache_bytes)?,
+            sandbox: read_choice(
                 GOX_SANDBOX,
                 &[("auto", SandboxPolicy::Auto), ("require", SandboxPolicy::Require)],
             )?,
-            resolve: seconds(GOX_RESOLVE_SECONDS)?.unwrap_or(Duration::from_secs(60)),
-            allow: prefixes(GOX_ALLOW)?,
-            deny: prefixes(GOX_DENY)?,
-            vulnerable: Vulnerable::from_environment()?,
-            first_byte: first_byte()?,
-            drain: seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
-            socket_mode: socket_mode()?,
-            sendfile: sendfile()?,
-            log: word(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+            resolve: read_seconds(GOX_RESOLVE_SECONDS)?.unwrap_or(Duration::from_secs(60)),
+            allow: read_prefixes(GOX_ALLOW)?,
+            deny: read_prefixes(GOX_DENY)?,
+            vulnerable: VulnerabilityPolicy::from_env()?,
+            first_byte: read_first_byte()?,
+            drain: read_seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
+            socket_mode: read_socket_mode()?,
+            sendfile: read_sendfile()?,
+            log: read_choice(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
         })
     }
 
-    /// Builds at once.
+    /// Returns the number of concurrent builds.
     pub fn builds(&self) -> usize {
-        self.builds.unwrap_or_else(limits::builds)
+        self.builds.unwrap_or_else(limits::default_builds)
     }
 
-    /// The memory of one of these builds.
-    pub fn memory(&self) -> Memory {
+    /// Returns the memory limits of one build.
+    pub fn memory(&self) -> BuildMemory {
         self.limits.memory(self.builds())
     }
 
-    /// Whether clients have a budget of builds.
+    /// Whether clients have a build budget.
     pub fn counts_builds(&self) -> bool {
         self.slot_seconds_per_hour > 0 || self.builds_per_hour > 0
     }
 
-    /// What keeps a service from ever building. Who asks for one program hears of it as a failure.
-    pub fn missing_go(&self) -> Option<BadSetting> {
+    /// Checks that the default Go can run. A server checks this at start; for a single request it is a failure of the build.
+    pub fn check_go(&self) -> Result<(), BadSetting> {
         match &self.go {
-            WhichGo::Named(go) if !(go.is_absolute() && go.is_file()) => {
-                let value = go.display().to_string();
-                Some(bad(
-                    GOX_GO,
-                    value,
-                    "the absolute path of a go command, or own, is wanted",
-                ))
-            }
-            WhichGo::Own if starts_no_programs(&self.dir) => Some(bad(
+            GoChoice::Named(go) if !(go.is_absolute() && go.is_file()) => Err(BadSetting::new(
+                GOX_GO,
+                go.display().to_string(),
+                "must be the absolute path of a go command, or own",
+            )),
+            GoChoice::Own if is_noexec(&self.dir) => Err(BadSetting::new(
                 GOX_DIR,
                 self.dir.display().to_string(),
-                "a directory where programs may be started is wanted, for GOX_GO=own puts a Go there: this one is mounted noexec",
+                "must not be mounted noexec, because GOX_GO=own runs Go from there",
             )),
-            WhichGo::Installed | WhichGo::Named(_) | WhichGo::Own => None,
+            GoChoice::Installed | GoChoice::Named(_) | GoChoice::Own => Ok(()),
         }
     }
 
-    /// Whether this peer's X-Forwarded-For is believed.
+    /// Whether this peer's X-Forwarded-For is trusted.
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.has(peer))
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 }
 
-/// What the front hands on to the program that it starts for each request, and that one to a process that outlives it: the
-/// operator's settings, and what is needed to find `go` and the state. Everything else of the environment stays behind.
-pub fn inherited() -> Vec<(OsString, OsString)> {
+/// Returns the variables that the front passes to the CGI program of each request, and the CGI program to detached processes: the
+/// operator's settings, and the variables needed to find `go` and the state.
+pub fn inheritable_environment() -> Vec<(OsString, OsString)> {
     const ALSO: &[&str] = &[
         "GOPROXY",
         "GOSUMDB",
@@ -307,75 +308,73 @@ pub fn inherited() -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// The request's own variables (RFC 3875 section 4.1), for the CGI door; nothing else may look at them.
+/// Reads a variable that is not a setting but set by the web server: a meta-variable of a CGI request (RFC 3875 section 4.1), or
+/// FCGI_WEB_SERVER_ADDRS (FastCGI specification).
 pub fn request_variable(name: &str) -> Option<OsString> {
     env::var_os(name)
 }
 
-fn builds() -> Result<Option<usize>, BadSetting> {
-    let Some(builds) = number_if_set(GOX_BUILDS)? else {
+fn read_builds() -> Result<Option<usize>, BadSetting> {
+    let Some(builds) = read_number_if_set(GOX_BUILDS)? else {
         return Ok(None);
     };
-    at_least(GOX_BUILDS, builds, 1)?;
+    check_at_least(GOX_BUILDS, builds, 1)?;
     Ok(Some(builds as usize))
 }
 
-fn first_byte() -> Result<Option<Duration>, BadSetting> {
-    let within = seconds(GOX_FIRST_BYTE_SECONDS)?;
+fn read_first_byte() -> Result<Option<Duration>, BadSetting> {
+    let within = read_seconds(GOX_FIRST_BYTE_SECONDS)?;
     if let Some(within) = within {
-        at_least(GOX_FIRST_BYTE_SECONDS, within.as_secs(), 1)?;
+        check_at_least(GOX_FIRST_BYTE_SECONDS, within.as_secs(), 1)?;
     }
     Ok(within)
 }
 
-fn go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {
-    let wanted = "versions of Go such as 1.25.3, or series such as 1.26, are wanted, with commas";
-    let versions = list(GOX_GO_VERSIONS, wanted)?;
+fn read_go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {
+    let requirement =
+        "must be a comma-separated list of versions of Go, such as 1.25.3, and series, such as 1.26";
+    let versions = read_list(GOX_GO_VERSIONS, requirement)?;
     Ok((!versions.is_empty()).then_some(versions))
 }
 
-fn prefixes(name: &'static str) -> Result<Vec<Prefix>, BadSetting> {
-    let wanted = "paths such as github.com/OWNER, OWNER/REPO or example.org are wanted, with commas: no URL, no version, and no \
-                  *, for what lies below is meant too";
-    list(name, wanted)
+fn read_prefixes(name: &'static str) -> Result<Vec<PathPrefix>, BadSetting> {
+    let requirement = "must be a comma-separated list of paths, such as github.com/OWNER, OWNER/REPO or example.org, without scheme, \
+                       version or *; a path includes everything below it";
+    read_list(name, requirement)
 }
 
-fn listen() -> Result<SocketAddr, BadSetting> {
-    if let Some(value) = text(GOX_LISTEN)? {
-        return value.parse().map_err(|_| {
-            bad(
-                GOX_LISTEN,
-                value,
-                "an ADDRESS:PORT such as 0.0.0.0:8080 is wanted",
-            )
-        });
+fn read_listen() -> Result<SocketAddr, BadSetting> {
+    if let Some(value) = read_text(GOX_LISTEN)? {
+        return value
+            .parse()
+            .map_err(|_| BadSetting::new(GOX_LISTEN, value, "must be ADDRESS:PORT, such as 0.0.0.0:8080"));
     }
-    let Some(value) = text(PORT)? else {
+    let Some(value) = read_text(PORT)? else {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)));
     };
-    // All addresses of both families where the machine has IPv6; the front falls back to IPv4 where it has not.
+    // All IPv6 and IPv4 addresses. The front falls back to IPv4 on a machine without IPv6.
     let port: u16 = value
         .parse()
-        .map_err(|_| bad(PORT, value, "a port from 0 to 65535 is wanted"))?;
+        .map_err(|_| BadSetting::new(PORT, value, "must be a port from 0 to 65535"))?;
     Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
 }
 
-fn socket_mode() -> Result<u32, BadSetting> {
-    let Some(value) = text(GOX_SOCKET_MODE)? else {
+fn read_socket_mode() -> Result<u32, BadSetting> {
+    let Some(value) = read_text(GOX_SOCKET_MODE)? else {
         return Ok(0o660);
     };
     match u32::from_str_radix(&value, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        Ok(_) | Err(_) => Err(bad(
+        Ok(_) | Err(_) => Err(BadSetting::new(
             GOX_SOCKET_MODE,
             value,
-            "an octal mode such as 0660 is wanted",
+            "must be an octal mode, such as 0660",
         )),
     }
 }
 
-fn sendfile() -> Result<Option<Sendfile>, BadSetting> {
-    let Some(value) = text(GOX_SENDFILE)? else {
+fn read_sendfile() -> Result<Option<Sendfile>, BadSetting> {
+    let Some(value) = read_text(GOX_SENDFILE)? else {
         return Ok(None);
     };
     match value.split_once(':') {
@@ -383,10 +382,36 @@ fn sendfile() -> Result<Option<Sendfile>, BadSetting> {
         Some((name, prefix)) if name.eq_ignore_ascii_case("x-accel-redirect") && prefix.starts_with('/') => {
             Ok(Some(Sendfile::Redirect(prefix.trim_end_matches('/').to_owned())))
         }
-        None | Some(_) => Err(bad(
+        None | Some(_) => Err(BadSetting::new(
             GOX_SENDFILE,
             value,
-            "X-Sendfile, or X-Accel-Redirect:/PREFIX, is wanted",
+            "must be X-Sendfile or X-Accel-Redirect:/PREFIX",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docs_and_env_file_repeat_every_setting() {
+        let docs = include_str!("../../docs/settings.md");
+        let env_file = include_str!("../../conf/gox-server.env");
+        for Setting {
+            name,
+            default,
+            description,
+        } in SETTINGS
+        {
+            assert!(
+                docs.contains(&format!("\n| `{name}` | {default} | {description} |\n")),
+                "docs/settings.md: {name}"
+            );
+            assert!(
+                env_file.contains(&format!("\n# {description}\n# Default: {default}\n#{name}=\n")),
+                "conf/gox-server.env: {name}"
+            );
+        }
     }
 }

@@ -1,48 +1,48 @@
-//! Addresses that an operator names by one, or by the bits that they share: `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
+//! IP addresses and networks in CIDR notation: `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A block of addresses (RFC 4632, RFC 4291 section 2.3).
+/// A network of IP addresses (RFC 4632, RFC 4291 section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
-    /// So many leading bits count.
+    /// Prefix length.
     bits: u32,
 }
 
 impl Network {
-    /// Whether the address is one of them. An IPv4 address within IPv6 (`::ffff:10.0.0.1`) counts as what it is.
-    pub fn has(&self, address: IpAddr) -> bool {
+    /// Whether the address is in the network. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(mine), IpAddr::V4(other)) => {
-                let apart = mine.to_bits() ^ other.to_bits();
-                apart.leading_zeros() >= self.bits
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let difference = own.to_bits() ^ other.to_bits();
+                difference.leading_zeros() >= self.bits
             }
-            (IpAddr::V6(mine), IpAddr::V6(other)) => {
-                let apart = mine.to_bits() ^ other.to_bits();
-                apart.leading_zeros() >= self.bits
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let difference = own.to_bits() ^ other.to_bits();
+                difference.leading_zeros() >= self.bits
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
     }
 }
 
-/// No address, or more bits than it has.
+/// The text is not an address, or its prefix length is invalid.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoNetwork;
+pub struct InvalidNetwork;
 
 impl FromStr for Network {
-    type Err = NoNetwork;
+    type Err = InvalidNetwork;
 
-    fn from_str(text: &str) -> Result<Network, NoNetwork> {
+    fn from_str(text: &str) -> Result<Network, InvalidNetwork> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-        let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;
+        let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
         let all = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(all), |bits| bits.parse().map_err(|_| NoNetwork))?;
+        let bits = bits.map_or(Ok(all), |bits| bits.parse().map_err(|_| InvalidNetwork))?;
         (bits <= all)
             .then_some(Network { address, bits })
-            .ok_or(NoNetwork)
+            .ok_or(InvalidNetwork)
     }
 }
 
@@ -51,8 +51,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_apart_by_their_leading_bits() {
-        for (network, address, has) in [
+    fn network_contains_addresses_with_its_prefix() {
+        for (network, address, is_member) in [
             ("10.0.0.1", "10.0.0.1", true),
             ("10.0.0.1", "10.0.0.2", false),
             ("10.0.0.1", "::ffff:10.0.0.1", true),
@@ -65,9 +65,13 @@ mod tests {
             ("::1", "::1", true),
         ] {
             let parsed: Network = network.parse().unwrap();
-            assert_eq!(parsed.has(address.parse().unwrap()), has, "{network} {address}");
+            assert_eq!(
+                parsed.contains(address.parse().unwrap()),
+                is_member,
+                "{network} {address}"
+            );
         }
-        for odd in [
+        for invalid in [
             "",
             "10.0.0",
             "10.0.0.0/33",
@@ -76,7 +80,7 @@ mod tests {
             "10.0.0.0/8/8",
             "localhost",
         ] {
-            assert_eq!(odd.parse::<Network>(), Err(NoNetwork), "{odd}");
+            assert_eq!(invalid.parse::<Network>(), Err(InvalidNetwork), "{invalid}");
         }
     }
 }

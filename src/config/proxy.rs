@@ -1,37 +1,41 @@
-//! The module proxies, as Go writes a list of them, and the credentials that their addresses may hold.
+//! Module proxies, in the format of GOPROXY, and the credentials in their URLs.
 
 use url::Url;
 
-use super::read::{BadSetting, bad, text};
+use super::read::{BadSetting, read_text};
 
-/// The list as it was written: addresses, and `off` where nothing new is to be asked for. `direct` may stand in it and is left
-/// out later; alone it is no list.
-pub(super) fn proxies(name: &'static str) -> Result<Option<String>, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(None) };
+/// Reads a list of module proxies: URLs, or `off` for no proxy. `direct` is accepted beside a URL and removed later; alone it is
+/// invalid.
+pub(super) fn read_proxies(name: &'static str) -> Result<Option<String>, BadSetting> {
+    let Some(value) = read_text(name)? else {
+        return Ok(None);
+    };
     let mut named = value
         .split([',', '|'])
         .map(str::trim)
         .filter(|entry| !matches!(*entry, "" | "direct" | "off"))
         .peekable();
-    let can_be_used = match named.peek() {
-        Some(_) => named.all(is_address),
+    let is_valid = match named.peek() {
+        Some(_) => named.all(is_proxy_url),
         None => value.trim() == "off",
     };
-    if sends_credentials_in_the_clear(&value) {
-        let wanted = "https is wanted where the address has a user or a password: go sends neither by http";
-        return Err(bad(name, hide_userinfo(&value), wanted));
+    if has_credentials_over_http(&value) {
+        let requirement =
+            "must use https if the URL has a user name or a password: go does not send them over http";
+        return Err(BadSetting::new(name, hide_userinfo(&value), requirement));
     }
-    if can_be_used {
+    if is_valid {
         return Ok(Some(value));
     }
-    let wanted = "the address of a module proxy is wanted, such as https://proxy.example.org: direct is never used, for \
-                  strangers would choose whom go asks";
+    let requirement = "must have the URL of a module proxy, such as https://proxy.example.org; direct is not used, because clients \
+                       could then make go connect to any host";
     let shown: Vec<_> = value.split([',', '|']).map(without_userinfo).collect();
-    Err(bad(name, shown.join(","), wanted))
+    Err(BadSetting::new(name, shown.join(","), requirement))
 }
 
-/// Whether an entry has a user or a password, and is not https (cmd/go/internal/web, `refusing to pass credentials`).
-fn sends_credentials_in_the_clear(value: &str) -> bool {
+/// Whether an http URL has a user name or a password, which `go` refuses to send (cmd/go/internal/web, `refusing to pass
+/// credentials`).
+fn has_credentials_over_http(value: &str) -> bool {
     let urls = value
         .split([',', '|'])
         .filter_map(|entry| Url::parse(entry.trim()).ok());
@@ -40,28 +44,28 @@ fn sends_credentials_in_the_clear(value: &str) -> bool {
         .any(|url| has_credentials(&url))
 }
 
-fn is_address(text: &str) -> bool {
+fn is_proxy_url(text: &str) -> bool {
     let known = |url: Url| matches!(url.scheme(), "https" | "http" | "file");
     Url::parse(text).is_ok_and(known)
 }
 
-/// The secrets in the addresses of servers. They reach `go`, and no text. Go itself hides passwords in its errors, but not user
-/// names, which may be tokens.
+/// Secrets in the URLs of servers, to be removed from messages. Go removes passwords from its errors, but not user names, which may
+/// be tokens.
 pub struct Credentials(Vec<String>);
 
-/// Shorter secrets are hidden in addresses only: they occur in ordinary words.
-const SHORTEST: usize = 6;
+/// Minimum length of a secret that is removed outside URLs too. Shorter ones occur in ordinary words.
+const MIN_LENGTH: usize = 6;
 
 /// Characters that end the authority of a URL (RFC 3986 section 3.2), or the URL itself in a text.
 const AUTHORITY_END: &[char] = &['/', '?', '#', '"', '\'', '`', '\\', ',', '|', '<', '>'];
 
 impl Credentials {
-    /// Collects those of all addresses in a list.
-    pub fn of(words: &str) -> Option<Credentials> {
-        let addresses = words
+    /// Collects the secrets of all URLs in a list; `None` if there are none.
+    pub fn from_urls(words: &str) -> Option<Credentials> {
+        let urls = words
             .split([',', '|', ' '])
             .filter_map(|word| Url::parse(word).ok());
-        let secrets: Vec<_> = addresses
+        let secrets: Vec<_> = urls
             .filter_map(|url| {
                 let name = Some(url.username()).filter(|name| !name.is_empty());
                 url.password().or(name).map(str::to_owned)
@@ -70,17 +74,17 @@ impl Credentials {
         (!secrets.is_empty()).then_some(Credentials(secrets))
     }
 
-    /// Removes them from a text.
+    /// Removes the secrets from a text.
     pub fn hide(&self, text: &str) -> String {
         let mut text = hide_userinfo(text);
-        for secret in self.0.iter().filter(|secret| secret.len() >= SHORTEST) {
+        for secret in self.0.iter().filter(|secret| secret.len() >= MIN_LENGTH) {
             text = text.replace(secret.as_str(), "xxxxx");
         }
         text
     }
 }
 
-/// Removes user names and passwords from the addresses in a text.
+/// Removes user names and passwords from the URLs in a text.
 pub fn hide_userinfo(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut parts = text.split("://");
@@ -96,7 +100,7 @@ pub fn hide_userinfo(text: &str) -> String {
     shown
 }
 
-/// Removes everything before the last `@` but the scheme, from an entry that may be an invalid address.
+/// Removes everything before the last `@` except the scheme, from an entry that may be an invalid URL.
 fn without_userinfo(entry: &str) -> String {
     let Some((before, host)) = entry.rsplit_once('@') else {
         return entry.to_owned();
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_go_by_https_only() {
+    fn credentials_over_http_are_refused() {
         for (list, is_refused) in [
             ("https://h/x", false),
             ("https://user:a@b@h/x@y", false),
@@ -118,13 +122,14 @@ mod tests {
             ("https://a:b@h,http://c:d@i|off", true),
             ("http://h/a@b,direct", false),
         ] {
-            assert_eq!(sends_credentials_in_the_clear(list), is_refused, "{list}");
+            assert_eq!(has_credentials_over_http(list), is_refused, "{list}");
         }
     }
 
     #[test]
-    fn texts_name_servers_and_no_users() {
-        let credentials = Credentials::of("https://a.example,http://user:hunter2@b.example:80/x").unwrap();
+    fn credentials_are_removed_from_messages() {
+        let credentials =
+            Credentials::from_urls("https://a.example,http://user:hunter2@b.example:80/x").unwrap();
         for (text, shown) in [
             (
                 "reading http://user:xxxxx@b.example:80/x/@v/list: 404",
@@ -140,9 +145,9 @@ mod tests {
         ] {
             assert_eq!(credentials.hide(text), shown);
         }
-        assert!(Credentials::of("https://a.example,off").is_none());
+        assert!(Credentials::from_urls("https://a.example,off").is_none());
         assert_eq!(
-            Credentials::of("https://my-token@a.example")
+            Credentials::from_urls("https://my-token@a.example")
                 .unwrap()
                 .hide("my-token"),
             "xxxxx"

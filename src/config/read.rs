@@ -1,4 +1,4 @@
-//! How one setting is read: unset, empty, or of its kind; or a [`BadSetting`] that names it.
+//! Reads single settings from the environment. An invalid value is reported as a [`BadSetting`] with its name.
 
 use std::borrow::Cow;
 use std::env;
@@ -9,54 +9,78 @@ pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 
-/// A setting that cannot be used.
+/// A setting with an invalid value.
 #[derive(Debug, thiserror::Error)]
-#[error("{name}={value:?}: {wanted}")]
+#[error("{name}={value:?}: {requirement}")]
 pub struct BadSetting {
     name: &'static str,
     value: String,
-    wanted: Cow<'static, str>,
+    requirement: Cow<'static, str>,
 }
 
-/// An empty variable counts as unset: that is how an operator takes a line of an env file back.
-pub(super) fn text(name: &'static str) -> Result<Option<String>, BadSetting> {
-    match env::var(name) {
-        Ok(value) if value.is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(value)) => {
-            Err(bad(name, value.to_string_lossy().into_owned(), "UTF-8 is wanted"))
+impl BadSetting {
+    /// Makes the error; `requirement` says what the value must be.
+    pub(super) fn new(
+        name: &'static str,
+        value: String,
+        requirement: impl Into<Cow<'static, str>>,
+    ) -> BadSetting {
+        let requirement = requirement.into();
+        BadSetting {
+            name,
+            value,
+            requirement,
         }
     }
 }
 
-pub(super) fn number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    Ok(number_if_set(name)?.unwrap_or(default))
+/// Reads a variable. An empty one counts as unset, so that a later line of an env file can unset an earlier one.
+pub(super) fn read_text(name: &'static str) -> Result<Option<String>, BadSetting> {
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(value)) => Err(BadSetting::new(
+            name,
+            value.to_string_lossy().into_owned(),
+            "must be UTF-8",
+        )),
+    }
 }
 
-pub(super) fn number_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(None) };
+pub(super) fn read_number(name: &'static str, default: u64) -> Result<u64, BadSetting> {
+    Ok(read_number_if_set(name)?.unwrap_or(default))
+}
+
+pub(super) fn read_number_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
+    let Some(value) = read_text(name)? else {
+        return Ok(None);
+    };
     value
         .parse()
         .map(Some)
-        .map_err(|_| bad(name, value, "a whole number is wanted"))
+        .map_err(|_| BadSetting::new(name, value, "must be a whole number"))
 }
 
-pub(super) fn seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(None) };
-    // A century, which no clock overflows.
+pub(super) fn read_seconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
+    let Some(value) = read_text(name)? else {
+        return Ok(None);
+    };
+    // 32 bits are a century: adding that to a time does not overflow.
     value
         .parse::<u32>()
         .map(|s| Some(Duration::from_secs(s.into())))
-        .map_err(|_| bad(name, value, "whole seconds are wanted"))
+        .map_err(|_| BadSetting::new(name, value, "must be a whole number of seconds"))
 }
 
-pub(super) fn bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
-    Ok(bytes_if_set(name)?.unwrap_or(default))
+pub(super) fn read_bytes(name: &'static str, default: u64) -> Result<u64, BadSetting> {
+    Ok(read_bytes_if_set(name)?.unwrap_or(default))
 }
 
-pub(super) fn bytes_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
-    let Some(value) = text(name)? else { return Ok(None) };
+pub(super) fn read_bytes_if_set(name: &'static str) -> Result<Option<u64>, BadSetting> {
+    let Some(value) = read_text(name)? else {
+        return Ok(None);
+    };
     let short = value.trim_end_matches("iB");
     let with_unit = |(letter, unit)| short.strip_suffix(letter).map(|digits| (digits, unit));
     let (digits, unit) = [('K', KIB), ('M', MIB), ('G', GIB)]
@@ -69,45 +93,57 @@ pub(super) fn bytes_if_set(name: &'static str) -> Result<Option<u64>, BadSetting
         .ok()
         .and_then(|n| n.checked_mul(unit));
     number.map(Some).ok_or_else(|| {
-        bad(
+        BadSetting::new(
             name,
             value,
-            "bytes are wanted: a number, or one with KiB, MiB or GiB behind it",
+            "must be a number of bytes, or a number followed by KiB, MiB or GiB",
         )
     })
 }
 
-pub(super) fn word<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSetting> {
-    let (default, value) = (words[0].1, text(name)?);
+/// Reads one of a few words. The first is the default.
+pub(super) fn read_choice<T: Copy>(name: &'static str, words: &[(&str, T)]) -> Result<T, BadSetting> {
+    let (default, value) = (words[0].1, read_text(name)?);
     let Some(value) = value else { return Ok(default) };
     words
         .iter()
         .find(|(word, _)| *word == value)
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| bad(name, value, "that is none of the words it can be; see --help"))
+        .map(|(_, choice)| *choice)
+        .ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            BadSetting::new(name, value, format!("must be one of {}", words.join(", ")))
+        })
 }
 
-/// What stands between commas. A list without any entry is a script that went wrong, and nobody's wish for the default.
-pub(super) fn list<T: FromStr>(name: &'static str, wanted: &'static str) -> Result<Vec<T>, BadSetting> {
-    let Some(value) = text(name)? else {
+/// Reads a comma-separated list. A value without any entry, such as `,`, is an error: it is probably the mistake of a script, and
+/// must not mean the default.
+pub(super) fn read_list<T: FromStr>(
+    name: &'static str,
+    requirement: &'static str,
+) -> Result<Vec<T>, BadSetting> {
+    let Some(value) = read_text(name)? else {
         return Ok(Vec::new());
     };
-    let parse = |entry: &str| entry.parse().map_err(|_| bad(name, entry.to_owned(), wanted));
+    let parse = |entry: &str| {
+        entry
+            .parse()
+            .map_err(|_| BadSetting::new(name, entry.to_owned(), requirement))
+    };
     let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let list = entries.map(parse).collect::<Result<Vec<T>, _>>()?;
     match list.is_empty() {
-        true => Err(bad(name, value, wanted)),
+        true => Err(BadSetting::new(name, value, requirement)),
         false => Ok(list),
     }
 }
 
-/// More than 4 billion an hour is no bound.
-pub(super) fn count(name: &'static str, default: u64) -> Result<u32, BadSetting> {
-    Ok(u32::try_from(number(name, default)?).unwrap_or(0))
+/// Reads a limit per hour. A value above 2^32 - 1 means no limit, like 0.
+pub(super) fn read_count(name: &'static str, default: u64) -> Result<u32, BadSetting> {
+    Ok(u32::try_from(read_number(name, default)?).unwrap_or(0))
 }
 
-/// Refuses that with which nothing could succeed.
-pub(super) fn at_least(name: &'static str, value: u64, least: u64) -> Result<(), BadSetting> {
+/// Fails if the value is so small that no build could succeed.
+pub(super) fn check_at_least(name: &'static str, value: u64, least: u64) -> Result<(), BadSetting> {
     if value >= least {
         return Ok(());
     }
@@ -115,14 +151,9 @@ pub(super) fn at_least(name: &'static str, value: u64, least: u64) -> Result<(),
         0 => format!("{}MiB", least / MIB),
         _ => least.to_string(),
     };
-    Err(bad(
+    Err(BadSetting::new(
         name,
         value.to_string(),
-        format!("{shown} at least is wanted"),
+        format!("must be at least {shown}"),
     ))
-}
-
-pub(super) fn bad(name: &'static str, value: String, wanted: impl Into<Cow<'static, str>>) -> BadSetting {
-    let wanted = wanted.into();
-    BadSetting { name, value, wanted }
 }

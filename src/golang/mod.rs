@@ -1,42 +1,15 @@
-//! The only room that speaks Go: its variables, its arguments, its words.
+//! All knowledge about Go: its environment variables, arguments, messages and file formats. No other module uses these.
 
-pub mod archives;
 pub mod build_info;
-pub mod candidate;
-mod clues;
-pub mod command;
-mod constraint;
-pub mod diagnosis;
-pub mod downloaded;
-pub mod failure;
-pub mod growth;
-mod header;
-mod inside;
-mod list;
-pub mod mains;
-mod majors;
-pub mod memory;
-pub mod mentioned;
-mod messages;
-pub mod module_files;
-mod notices;
-pub mod ranking;
+pub mod cache_layout;
 pub mod rebuild;
-pub mod release_config;
-pub mod replaced;
+pub mod release;
 pub mod resolve;
-pub mod resolved;
-mod shape;
-pub mod stamp;
-mod template;
-pub mod tool_runs;
+pub mod run;
+pub mod source;
 pub mod toolchain;
-mod turn;
-pub mod vanity;
 pub mod vulnerabilities;
 pub mod vulnerability_database;
-pub mod warmed;
-pub mod work;
 
-pub use resolved::Resolved;
+pub use resolve::resolved::Resolved;
 pub use toolchain::Toolchain;

@@ -1,13 +1,13 @@
-//! How a program is built again, as far as its build information says it.
+//! Derives from a program's build information the `go install` command that rebuilds it.
 
 use std::fmt;
 
-use super::build_info::{BuildInfo, LEVELS, Module};
-use super::command::{verify_flags, verify_variables};
-use crate::asked::{GoVersion, Platform, Version};
+use super::build_info::{BuildInfo, LEVEL_VARIABLES, LinkedModule};
+use super::run::flags::{format_flags, format_variables};
+use crate::parse::{GoVersion, Platform, Version};
 
-/// Settings that are followed, or that follow from others. A program that has any other cannot be built again here.
-const FOLLOWED: [&str; 9] = [
+/// Build settings that a rebuild reproduces, or that follow from others. A program with any other setting cannot be rebuilt here.
+const SUPPORTED: [&str; 9] = [
     "-buildmode",
     "-compiler",
     "-pgo",
@@ -19,14 +19,14 @@ const FOLLOWED: [&str; 9] = [
     "GOOS",
 ];
 
-/// What -trimpath leaves out of the build information (go.dev/issue/52372): the ways that are usual to leave out debugging
-/// information.
+/// The usual values of -ldflags that omit debugging information. -trimpath removes -ldflags from the build information
+/// (go.dev/issue/52372), so all are tried.
 const WITHOUT_DWARF: [&str; 4] = ["-s -w", "-w", "-s", "-w -s"];
 
-/// A `go install -trimpath PACKAGE@VERSION` that may have made a program.
+/// A `go install -trimpath PACKAGE@VERSION` that may have built a program.
 #[derive(Debug)]
 pub struct Rebuild {
-    module: Module,
+    module: LinkedModule,
     package: String,
     go: String,
     platform: Platform,
@@ -35,33 +35,39 @@ pub struct Rebuild {
 }
 
 impl Rebuild {
-    /// Reads the build information; else says why it does not suffice.
-    pub fn of(info: &BuildInfo) -> Result<Rebuild, String> {
+    /// Derives it from the build information. The error is a sentence that says why the program cannot be rebuilt.
+    pub fn from_build_info(info: &BuildInfo) -> Result<Rebuild, String> {
         let is = |name, value| info.setting(name) == Some(value);
-        let module = installed(info)?;
-        let below = info.package.strip_prefix(&module.path);
-        if !below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+        let module = installed_module(info)?;
+        let relative = info.package.strip_prefix(&module.path);
+        if !relative.is_some_and(|relative| relative.is_empty() || relative.starts_with('/')) {
             return Err(format!("{} is not a package of {}.", info.package, module.path));
         }
         if !is("-trimpath", "true") {
-            return Err("It was built without -trimpath: the paths of the machine are in it.".to_owned());
+            return Err(
+                "It was built without -trimpath, so it contains paths of the machine that built it."
+                    .to_owned(),
+            );
         }
         if !is("CGO_ENABLED", "0") {
             return Err(
-                "It was built with CGO_ENABLED=1: a C compiler may have had its part in it.".to_owned(),
+                "It was built with CGO_ENABLED=1, so it may contain code from a C compiler.".to_owned(),
             );
         }
         let unknown = info.settings.iter().find(|(name, value)| {
-            let followed = FOLLOWED.iter().chain(&LEVELS).any(|known| known == name);
-            !followed || (name == "-compiler" && value != "gc")
+            let is_supported = SUPPORTED
+                .iter()
+                .chain(&LEVEL_VARIABLES)
+                .any(|known| known == name);
+            !is_supported || (name == "-compiler" && value != "gc")
         });
         if let Some((name, value)) = unknown {
             return Err(format!(
-                "It was built with {name}={value}, which is not done here."
+                "It was built with {name}={value}, which is not supported here."
             ));
         }
         if info.go.is_empty() {
-            return Err("It does not say which Go compiled it: no program for WebAssembly does.".to_owned());
+            return Err("Its Go version is unknown: programs for WebAssembly do not contain it.".to_owned());
         }
         let version: Result<GoVersion, _> = info.go.parse();
         let version = version
@@ -75,34 +81,34 @@ impl Rebuild {
         };
         let platform = info
             .platform()
-            .ok_or("It was compiled for a platform, or a level of one, that is not built for here.")?;
+            .ok_or("It was compiled for a platform or architecture level that is not supported here.")?;
         Ok(Rebuild {
             module: module.clone(),
             package: info.package.clone(),
             go: format!("go{version}"),
             platform,
-            flags: flags(info)?,
+            flags: build_flags(info)?,
             has_dwarf: info.has_dwarf,
         })
     }
 
     /// The module of the command.
-    pub fn module(&self) -> &Module {
+    pub fn module(&self) -> &LinkedModule {
         &self.module
     }
 
-    /// The Go that compiled it: `go1.26.8`.
+    /// The version of Go that compiled it: `go1.26.8`.
     pub fn go(&self) -> &str {
         &self.go
     }
 
-    /// For which platform.
+    /// The platform it was compiled for.
     pub fn platform(&self) -> &Platform {
         &self.platform
     }
 
-    /// The values of -ldflags that may have been given, the likeliest first; empty: none.
-    pub fn linker_flags(&self) -> Vec<&'static str> {
+    /// The values of -ldflags that may have been used, the likeliest first. An empty string stands for no -ldflags.
+    pub fn linker_flag_candidates(&self) -> Vec<&'static str> {
         match self.has_dwarf {
             Some(true) => vec![""],
             Some(false) => WITHOUT_DWARF.into_iter().chain([""]).collect(),
@@ -110,21 +116,21 @@ impl Rebuild {
         }
     }
 
-    /// What follows `go`, with the flags of a run besides.
-    pub fn arguments(&self, linker: &str, of_run: &[String]) -> Vec<String> {
+    /// The arguments of `go`, including the flags of this run.
+    pub fn arguments(&self, linker: &str, run_flags: &[String]) -> Vec<String> {
         let mut arguments = vec!["install".to_owned()];
         arguments.extend(self.flags_with(linker));
-        arguments.extend_from_slice(of_run);
+        arguments.extend_from_slice(run_flags);
         arguments.extend(["--".to_owned(), self.package_at_version()]);
         arguments
     }
 
-    /// The line that builds it anywhere.
-    pub fn line(&self, linker: &str) -> String {
+    /// The shell command that rebuilds it on any machine.
+    pub fn verify_command(&self, linker: &str) -> String {
         format!(
             "{} go install {} {}",
-            verify_variables(&self.go, &self.platform),
-            verify_flags(&self.flags_with(linker)),
+            format_variables(&self.go, &self.platform),
+            format_flags(&self.flags_with(linker)),
             self.package_at_version()
         )
     }
@@ -147,19 +153,21 @@ impl fmt::Display for Rebuild {
     }
 }
 
-/// The module of the command, where it is a version that the checksum database knows.
-fn installed(info: &BuildInfo) -> Result<&Module, String> {
-    let Some(module) = info.installed() else {
-        return Err("It was built from a directory, and not from a version of a module: nothing public says what was in it. \
-                    If gox-server built it, the line in its .json makes it again."
-            .to_owned());
+/// The module of the command, if it is a released version, which the checksum database knows.
+fn installed_module(info: &BuildInfo) -> Result<&LinkedModule, String> {
+    let Some(module) = info.installed_module() else {
+        return Err(
+            "It was built from a directory, not from a module version, so its source is unknown. \
+                    If gox-server built it, the verify command in its .json reproduces it."
+                .to_owned(),
+        );
     };
     if info
         .dependencies
         .iter()
         .any(|module| module.replacement.is_some())
     {
-        return Err("It was built with replace directives, which go install does not follow.".to_owned());
+        return Err("It was built with replace directives, which go install does not support.".to_owned());
     }
     match Version::parse(&module.version) {
         Ok(Version::Exact(exact)) if exact == module.version => Ok(module),
@@ -170,15 +178,16 @@ fn installed(info: &BuildInfo) -> Result<&Module, String> {
     }
 }
 
-fn flags(info: &BuildInfo) -> Result<Vec<String>, String> {
+/// The flags of `go install` that give these build settings.
+fn build_flags(info: &BuildInfo) -> Result<Vec<String>, String> {
     let mut flags = vec!["-trimpath".to_owned()];
     flags.push(match info.setting("-pgo") {
         None => "-pgo=off".to_owned(),
-        // The profile beside the command's own code, which -trimpath records without its directory.
+        // The profile in the command's own directory. -trimpath records its name without the directory.
         Some("default.pgo") => "-pgo=auto".to_owned(),
         Some(other) => {
             return Err(format!(
-                "It was built with the profile {other}, which is not recorded."
+                "It was built with the profile {other}, which the program does not contain."
             ));
         }
     });
@@ -187,14 +196,14 @@ fn flags(info: &BuildInfo) -> Result<Vec<String>, String> {
         Some("pie") => flags.push("-buildmode=pie".to_owned()),
         Some(other) => {
             return Err(format!(
-                "It was built with -buildmode={other}, which is not done here."
+                "It was built with -buildmode={other}, which is not supported here."
             ));
         }
     }
     if let Some(tags) = info.setting("-tags") {
         let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',');
         if !tags.bytes().all(is_tag) {
-            return Err(format!("Its tags are malformed: {tags}."));
+            return Err(format!("It has malformed build tags: {tags}."));
         }
         flags.push(format!("-tags={tags}"));
     }
@@ -208,21 +217,21 @@ mod tests {
     const INSTALLED: &str = "path\ta.b/c/cmd/d\nmod\ta.b/c\tv1.2.3\th1:x=\nbuild\t-buildmode=exe\nbuild\t-compiler=gc\n\
                              build\t-trimpath=true\nbuild\tCGO_ENABLED=0\nbuild\tGOARCH=amd64\nbuild\tGOOS=linux\nbuild\tGOAMD64=v3\n";
 
-    fn of(go: &str, text: &str) -> Result<Rebuild, String> {
-        Rebuild::of(&BuildInfo::parse(go, text).unwrap())
+    fn parse_rebuild(go: &str, text: &str) -> Result<Rebuild, String> {
+        Rebuild::from_build_info(&BuildInfo::parse(go, text).unwrap())
     }
 
     #[test]
-    fn settings_become_the_line_that_was_typed() {
-        let plain = of("go1.26.8", INSTALLED).unwrap();
+    fn verify_command_has_the_settings_of_the_build() {
+        let plain = parse_rebuild("go1.26.8", INSTALLED).unwrap();
         assert_eq!(
-            plain.line("-s -w"),
+            plain.verify_command("-s -w"),
             "CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v3 GOTOOLCHAIN=go1.26.8 go install -trimpath -pgo=off '-ldflags=-s -w' \
              a.b/c/cmd/d@v1.2.3"
         );
         let more = format!("{INSTALLED}build\t-tags=b,a\nbuild\t-pgo=default.pgo\n")
             .replace("buildmode=exe", "buildmode=pie");
-        let more = of("go1.26.8", &more).unwrap();
+        let more = parse_rebuild("go1.26.8", &more).unwrap();
         assert_eq!(
             more.flags,
             ["-trimpath", "-pgo=auto", "-buildmode=pie", "-tags=b,a"]
@@ -230,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built_again_says_why() {
+    fn unsupported_builds_are_rejected_with_a_reason() {
         let with = |line: &str| format!("{INSTALLED}{line}\n");
         let instead = |from: &str, to: &str| INSTALLED.replace(from, to);
         for (go, text, why) in [
@@ -250,7 +259,11 @@ mod tests {
             ("go1.26.8", instead("v1.2.3", "v1.2.3 -x"), "not an exact version"),
             ("go1.26.8", instead("a.b/c/cmd/d", "--help"), "not a package of"),
             ("go1.26.8", instead("a.b/c/cmd/d", "a.b/cmd"), "not a package of"),
-            ("go1.26.8", instead("GOAMD64=v3", "GOAMD64=v9"), "a level of one"),
+            (
+                "go1.26.8",
+                instead("GOAMD64=v3", "GOAMD64=v9"),
+                "architecture level",
+            ),
             ("go1.26.8", instead("gc\n", "gccgo\n"), "-compiler=gccgo"),
             ("go1.26.8", instead("=exe", "=plugin"), "-buildmode=plugin"),
             ("go1.26.8", with("build\tGOEXPERIMENT=x"), "GOEXPERIMENT=x"),
@@ -265,10 +278,10 @@ mod tests {
             ("devel go1.27-abc", INSTALLED.to_owned(), "not a release of Go"),
             ("1.26.8", INSTALLED.to_owned(), "not a release of Go"),
             ("go1.26", INSTALLED.to_owned(), "not a release of Go"),
-            ("", INSTALLED.to_owned(), "which Go"),
+            ("", INSTALLED.to_owned(), "Go version is unknown"),
         ] {
-            let said = of(go, &text).expect_err(why);
-            assert!(said.contains(why), "{said}, and not {why}");
+            let error = parse_rebuild(go, &text).expect_err(why);
+            assert!(error.contains(why), "expected {why:?} in {error:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The Go vulnerability database (go.dev/security/vuln/database, licence CC BY 4.0), as an index of what is needed of it: which
-//! versions of which modules are affected by what. Fetched elsewhere (`vulnerability_database`); here it is only read.
+//! Searches an index of the Go vulnerability database (go.dev/security/vuln/database, licence CC BY 4.0) for the modules of a program.
+//! `vulnerability_database` fetches the database and writes the index.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -9,134 +9,138 @@ use std::{cmp, fs, io};
 use serde::{Deserialize, Serialize};
 
 use super::build_info::BuildInfo;
-use crate::asked::GoVersion;
+use crate::parse::GoVersion;
+use crate::store::layout;
 use crate::store::{Meta, Store};
 
-/// What the database calls the standard library.
+/// The database's module name for the standard library.
 pub const STANDARD_LIBRARY: &str = "stdlib";
 
-/// What it calls the go command, the compiler and the linker.
+/// The database's module name for the go command, the compiler and the linker.
 const GO_COMMAND: &str = "toolchain";
 
-/// Which database it is.
+/// The version of the database that an index was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Database {
+pub struct DatabaseVersion {
     /// The version of golang.org/x/vulndb.
     pub version: String,
-    /// Its date: `2026-11-05`.
+    /// The date of that version: `2026-11-05`.
     pub date: String,
 }
 
 /// A known vulnerability of one module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// `GO-2026-1234`.
+pub struct Vulnerability {
+    /// Its identifier: `GO-2026-1234`.
     pub id: String,
-    /// Other names of it, as of CVE.
+    /// Other identifiers, such as CVE numbers.
     pub aliases: Vec<String>,
-    /// What it is, in a line.
+    /// A description in one line.
     pub summary: String,
     /// Whether the Go security team has reviewed it.
     pub reviewed: bool,
-    /// The versions and platforms that are affected.
+    /// The affected versions and platforms.
     pub affected: Vec<Affected>,
 }
 
-/// Some versions of a module, on some platforms.
+/// Affected versions of a module, on some platforms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Affected {
-    /// Ranges of versions; none: all.
-    pub ranges: Vec<Vec<Event>>,
-    /// Where it matters; none: everywhere.
-    pub platforms: Vec<Systems>,
+    /// Ranges of versions; empty for all versions.
+    pub ranges: Vec<Vec<RangeEvent>>,
+    /// The affected platforms; empty for all.
+    pub platforms: Vec<AffectedPlatforms>,
 }
 
 /// A boundary of a range (OSV schema, "affected[].ranges[].events").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// From this version on; `0`: from the first.
+pub enum RangeEvent {
+    /// The first affected version; `0` for all from the first on.
     Introduced(String),
-    /// Up to the version before.
+    /// The first version that is not affected any more.
     Fixed(String),
 }
 
-/// Systems and architectures of a vulnerable package; an empty list means all.
+/// Operating systems and architectures of a vulnerable package. An empty list means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Systems {
-    /// GOOS.
+pub struct AffectedPlatforms {
+    /// Values of GOOS.
     #[serde(default, rename = "goos", skip_serializing_if = "Vec::is_empty")]
     pub os: Vec<String>,
-    /// GOARCH.
+    /// Values of GOARCH.
     #[serde(default, rename = "goarch", skip_serializing_if = "Vec::is_empty")]
     pub arch: Vec<String>,
 }
 
-/// A vulnerability that is known of a module in a program.
+/// A known vulnerability of a module in a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// `GO-2026-1234`.
+    /// Its identifier: `GO-2026-1234`.
     pub id: String,
-    /// Other names of it, as of CVE.
+    /// Other identifiers, such as CVE numbers.
     pub aliases: Vec<String>,
-    /// What it is, in a line.
+    /// A description in one line.
     pub summary: String,
     /// Whether the Go security team has reviewed it.
     pub reviewed: bool,
-    /// The module, or `stdlib`.
+    /// The module's path, or `stdlib`.
     pub module: String,
-    /// The version of the module that is linked, or of Go.
+    /// The linked version of the module, or the version of Go.
     pub version: String,
-    /// The oldest newer version without it, if there is one.
+    /// The oldest newer version that is not affected, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed: Option<String>,
 }
 
-/// What is looked for: versions by the paths of their modules, on a platform.
-pub struct Linked {
+/// Module versions to look up in the index, by path, and their platform.
+pub struct VulnerabilityQuery {
     versions: BTreeMap<String, String>,
     os: String,
     arch: String,
 }
 
-impl Linked {
-    /// All modules of a program, and its standard library.
-    pub fn of(meta: &Meta, info: &BuildInfo) -> Linked {
+impl VulnerabilityQuery {
+    /// A query for the modules of a program and its standard library.
+    pub fn for_program(meta: &Meta, info: &BuildInfo) -> VulnerabilityQuery {
         let description = &meta.description;
-        let modules = info.dependencies.iter().map(|module| module.linked());
+        let modules = info.dependencies.iter().map(|module| module.effective());
         let modules = modules.map(|module| (module.path.clone(), module.version.clone()));
         let mut versions: BTreeMap<_, _> = modules.collect();
-        // The build information of a copy calls it `(devel)`.
+        // In a program built from a copy of the module, the build information has the version `(devel)`.
         versions.insert(description.module.clone(), description.version.clone());
         versions.insert(STANDARD_LIBRARY.to_owned(), description.go.clone());
         let setting = |name| info.setting(name).unwrap_or_default().to_owned();
-        Linked {
+        VulnerabilityQuery {
             versions,
             os: setting("GOOS"),
             arch: setting("GOARCH"),
         }
     }
 
-    /// What a Go itself consists of.
-    fn of_go(version: GoVersion) -> Linked {
+    /// A query for the modules of a Go toolchain itself.
+    fn for_go(version: GoVersion) -> VulnerabilityQuery {
         let versions =
             [STANDARD_LIBRARY, GO_COMMAND].map(|module| (module.to_owned(), format!("go{version}")));
-        Linked {
+        VulnerabilityQuery {
             versions: versions.into(),
-            // It compiles for all.
+            // A toolchain compiles for all platforms.
             os: String::new(),
             arch: String::new(),
         }
     }
 }
 
-/// Where the index is: beside the list of versions of Go, and as that swept where it was half written.
-pub fn index(store: &Store) -> PathBuf {
-    store.toolchains().join("vulnerabilities.index")
+/// The path of the index, beside the list of Go versions. Incomplete files in that directory are swept.
+pub fn index_path(store: &Store) -> PathBuf {
+    store.path(layout::TOOLCHAINS).join("vulnerabilities.index")
 }
 
-/// The text of an index: a line for the database, then one for each module.
-pub fn text_of(database: &Database, entries: &BTreeMap<String, Vec<Entry>>) -> serde_json::Result<String> {
+/// Formats an index: one line for the database version, then one for each module.
+pub fn format_index(
+    database: &DatabaseVersion,
+    entries: &BTreeMap<String, Vec<Vulnerability>>,
+) -> serde_json::Result<String> {
     let mut text = serde_json::to_string(database)? + "\n";
     for (module, entries) in entries {
         // Writing to a String cannot fail.
@@ -145,25 +149,28 @@ pub fn text_of(database: &Database, entries: &BTreeMap<String, Vec<Entry>>) -> s
     Ok(text)
 }
 
-/// Which database the index is of, and what it knows of these modules, in the order of their paths.
-pub fn look(index: &Path, linked: &Linked) -> io::Result<(Database, Vec<Finding>)> {
+/// Finds the known vulnerabilities for a query in the index, sorted by module path. Also returns the database version.
+pub fn find_vulnerabilities(
+    index: &Path,
+    query: &VulnerabilityQuery,
+) -> io::Result<(DatabaseVersion, Vec<Finding>)> {
     let text = fs::read_to_string(index)?;
     let (database, lines) = text.split_once('\n').unwrap_or((&text, ""));
     let database = serde_json::from_str(database)?;
     let lines: HashMap<&str, &str> = lines
         .lines()
         .filter_map(|line| line.split_once('\t'))
-        .filter(|(module, _)| linked.versions.contains_key(*module))
+        .filter(|(module, _)| query.versions.contains_key(*module))
         .collect();
     let mut findings = Vec::new();
-    for (module, version) in &linked.versions {
+    for (module, version) in &query.versions {
         let Some(line) = lines.get(module.as_str()) else {
             continue;
         };
-        let entries: Vec<Entry> = serde_json::from_str(line)?;
-        for entry in entries.into_iter().filter(|entry| entry.is_of(version, linked)) {
+        let entries: Vec<Vulnerability> = serde_json::from_str(line)?;
+        for entry in entries.into_iter().filter(|entry| entry.affects(version, query)) {
             findings.push(Finding {
-                fixed: entry.fix_after(version),
+                fixed: entry.fixed_version_after(version),
                 id: entry.id,
                 aliases: entry.aliases,
                 summary: entry.summary,
@@ -176,106 +183,115 @@ pub fn look(index: &Path, linked: &Linked) -> io::Result<(Database, Vec<Finding>
     Ok((database, findings))
 }
 
-/// Which database is here.
-pub fn database(store: &Store) -> Option<Database> {
-    let text = fs::read_to_string(index(store)).ok()?;
+/// Reads the database version of the index; `None` if there is no index.
+pub fn read_database_version(store: &Store) -> Option<DatabaseVersion> {
+    let text = fs::read_to_string(index_path(store)).ok()?;
     serde_json::from_str(text.lines().next()?).ok()
 }
 
-/// What is known of a Go itself, in a sentence; `None` where nothing is, or where there is no database.
-pub fn known_of_go(store: &Store, version: GoVersion) -> Option<String> {
-    let (database, findings) = look(&index(store), &Linked::of_go(version)).ok()?;
-    let of = |module: &str| findings.iter().filter(|finding| finding.module == module).count();
+/// Describes the known vulnerabilities of a Go toolchain in one sentence; `None` if there are none, or no index.
+pub fn describe_go_vulnerabilities(store: &Store, version: GoVersion) -> Option<String> {
+    let (database, findings) =
+        find_vulnerabilities(&index_path(store), &VulnerabilityQuery::for_go(version)).ok()?;
+    let count = |module: &str| findings.iter().filter(|finding| finding.module == module).count();
     let fixed = newest(findings.iter().filter_map(|finding| finding.fixed.as_deref()));
-    let advice = fixed.map_or_else(String::new, |fixed| format!(": {fixed} or newer is wanted"));
+    let advice = fixed.map_or_else(String::new, |fixed| format!("; upgrade to {fixed} or newer"));
     (!findings.is_empty()).then(|| {
         format!(
             "go{version} has {} known vulnerabilities in its standard library and {} in its go command (database of \
              {}){advice}",
-            of(STANDARD_LIBRARY),
-            of(GO_COMMAND),
+            count(STANDARD_LIBRARY),
+            count(GO_COMMAND),
             database.date
         )
     })
 }
 
-/// The newest of some versions of one module.
+/// The newest of several versions.
 pub fn newest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<String> {
-    versions.max_by(|a, b| order(a, b)).map(str::to_owned)
+    versions.max_by(|a, b| compare_versions(a, b)).map(str::to_owned)
 }
 
-impl Entry {
-    fn is_of(&self, version: &str, linked: &Linked) -> bool {
-        let is_on = |systems: &Systems| {
+impl Vulnerability {
+    /// Whether this version is affected on the platform of `query`.
+    fn affects(&self, version: &str, query: &VulnerabilityQuery) -> bool {
+        let is_affected = |platforms: &AffectedPlatforms| {
             let has = |list: &[String], name: &str| {
                 name.is_empty() || list.is_empty() || list.iter().any(|one| one == name)
             };
-            has(&systems.os, &linked.os) && has(&systems.arch, &linked.arch)
+            has(&platforms.os, &query.os) && has(&platforms.arch, &query.arch)
         };
-        // What has no version cannot be compared (golang.org/x/vuln says nothing of it either).
+        // Without a version there is no comparison (golang.org/x/vuln reports nothing either).
         version != "(devel)"
             && !version.is_empty()
             && self.affected.iter().any(|affected| {
-                affected.has(version)
-                    && (affected.platforms.is_empty() || affected.platforms.iter().any(is_on))
+                affected.contains(version)
+                    && (affected.platforms.is_empty() || affected.platforms.iter().any(is_affected))
             })
     }
 
-    /// The oldest version after this one that is not affected itself.
-    fn fix_after(&self, version: &str) -> Option<String> {
+    /// The oldest fixed version after this one that no other range affects.
+    fn fixed_version_after(&self, version: &str) -> Option<String> {
         let ranges = self.affected.iter().flat_map(|affected| &affected.ranges);
         let fixes = ranges.flatten().filter_map(|event| match event {
-            Event::Fixed(fixed) => Some(fixed.as_str()),
-            Event::Introduced(_) => None,
+            RangeEvent::Fixed(fixed) => Some(fixed.as_str()),
+            RangeEvent::Introduced(_) => None,
         });
-        let mut fixes: Vec<_> = fixes.filter(|fixed| order(version, fixed).is_lt()).collect();
-        fixes.sort_by(|a, b| order(a, b));
-        let is_fix = |fix: &&&str| !self.affected.iter().any(|affected| affected.has(fix));
+        let mut fixes: Vec<_> = fixes
+            .filter(|fixed| compare_versions(version, fixed).is_lt())
+            .collect();
+        fixes.sort_by(|a, b| compare_versions(a, b));
+        let is_fix = |fix: &&&str| !self.affected.iter().any(|affected| affected.contains(fix));
         let prefix = if version.starts_with("go") { "go" } else { "v" };
         fixes.iter().find(is_fix).map(|fix| format!("{prefix}{fix}"))
     }
 }
 
 impl Affected {
-    fn has(&self, version: &str) -> bool {
-        self.ranges.is_empty() || self.ranges.iter().any(|events| is_between(version, events))
+    /// Whether the version is in any of the ranges.
+    fn contains(&self, version: &str) -> bool {
+        self.ranges.is_empty() || self.ranges.iter().any(|events| is_in_range(version, events))
     }
 }
 
-/// Whether a version is in a range: from an `introduced` on, up to the next `fixed` (golang.org/x/vuln/internal/semver).
-fn is_between(version: &str, events: &[Event]) -> bool {
+/// Whether a version is in a range: from an `introduced` event on, up to the next `fixed` (golang.org/x/vuln/internal/semver).
+fn is_in_range(version: &str, events: &[RangeEvent]) -> bool {
     let mut events: Vec<_> = events.iter().collect();
-    let of = |event: &Event| match event {
-        Event::Introduced(version) | Event::Fixed(version) => version.clone(),
+    let version_of = |event: &RangeEvent| match event {
+        RangeEvent::Introduced(version) | RangeEvent::Fixed(version) => version.clone(),
     };
-    let is_start = |event: &Event| matches!(event, Event::Introduced(version) if version == "0");
-    events.sort_by(|a, b| is_start(b).cmp(&is_start(a)).then_with(|| order(&of(a), &of(b))));
-    let affected = |affected: bool, event: &&Event| match event {
-        Event::Introduced(from) if !affected => from == "0" || order(version, from).is_ge(),
-        Event::Fixed(fixed) if affected => order(version, fixed).is_lt(),
-        Event::Introduced(_) | Event::Fixed(_) => affected,
+    let is_start = |event: &RangeEvent| matches!(event, RangeEvent::Introduced(version) if version == "0");
+    events.sort_by(|a, b| {
+        is_start(b)
+            .cmp(&is_start(a))
+            .then_with(|| compare_versions(&version_of(a), &version_of(b)))
+    });
+    let affected = |affected: bool, event: &&RangeEvent| match event {
+        RangeEvent::Introduced(from) if !affected => from == "0" || compare_versions(version, from).is_ge(),
+        RangeEvent::Fixed(fixed) if affected => compare_versions(version, fixed).is_lt(),
+        RangeEvent::Introduced(_) | RangeEvent::Fixed(_) => affected,
     };
     events.is_empty() || events.iter().fold(false, affected)
 }
 
-/// The order of versions that Go uses: what is not a version comes first, and what follows a `+` does not count
+/// Compares versions as Go does: an invalid version is less than all others, and build metadata after `+` is ignored
 /// (golang.org/x/mod/semver).
-fn order(a: &str, b: &str) -> cmp::Ordering {
-    match (semantic(a), semantic(b)) {
+fn compare_versions(a: &str, b: &str) -> cmp::Ordering {
+    match (parse_version(a), parse_version(b)) {
         (Some(a), Some(b)) => a.cmp_precedence(&b),
         (a, b) => a.is_some().cmp(&b.is_some()),
     }
 }
 
-/// `v1.2.3`, `1.2.3`, `v1.2`, or a version of Go: `go1.26.8`, `go1.27rc1`.
-fn semantic(text: &str) -> Option<semver::Version> {
+/// Parses `v1.2.3`, `1.2.3`, `v1.2`, or a version of Go: `go1.26.8`, `go1.27rc1`.
+fn parse_version(text: &str) -> Option<semver::Version> {
     if let Some(go) = text.strip_prefix("go") {
-        // `go1.26.8 X:noswissmap` is the same code.
+        // An experiment does not change the version: `go1.26.8 X:noswissmap`.
         let version = go.split(' ').next()?;
         let candidate = version
             .split_once("rc")
             .map(|(series, number)| format!("{series}.0-rc.{number}"));
-        return semantic(&candidate.unwrap_or_else(|| version.to_owned()));
+        return parse_version(&candidate.unwrap_or_else(|| version.to_owned()));
     }
     let text = text.strip_prefix('v').unwrap_or(text);
     let numbers_end = text.find(['-', '+']).unwrap_or(text.len());
@@ -288,17 +304,17 @@ fn semantic(text: &str) -> Option<semver::Version> {
 mod tests {
     use super::*;
 
-    fn range(text: &str) -> Vec<Event> {
+    fn range(text: &str) -> Vec<RangeEvent> {
         let event = |word: &str| match word.strip_prefix('<') {
-            Some(fixed) => Event::Fixed(fixed.to_owned()),
-            None => Event::Introduced(word.to_owned()),
+            Some(fixed) => RangeEvent::Fixed(fixed.to_owned()),
+            None => RangeEvent::Introduced(word.to_owned()),
         };
         text.split_whitespace().map(event).collect()
     }
 
-    /// The rows of golang.org/x/vuln/internal/semver, and versions that its rows do not have.
+    /// The test cases of golang.org/x/vuln/internal/semver, and more.
     #[test]
-    fn versions_are_in_ranges_as_go_reads_them() {
+    fn ranges_contain_the_same_versions_as_in_go() {
         for (events, version, is_in) in [
             ("", "v0.0.0", true),
             ("0", "v0.0.0", true),
@@ -332,7 +348,7 @@ mod tests {
             ("0 <1.0.0", "v1.0.0-rc.1", true),
         ] {
             assert_eq!(
-                is_between(version, &range(events)),
+                is_in_range(version, &range(events)),
                 is_in,
                 "{version} in {events}"
             );
@@ -340,8 +356,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fix_is_newer_and_not_affected_itself() {
-        let entry = |ranges: &[&str]| Entry {
+    fn fixed_version_is_newer_and_not_affected() {
+        let entry = |ranges: &[&str]| Vulnerability {
             id: "GO-2026-0001".into(),
             aliases: vec![],
             summary: String::new(),
@@ -362,7 +378,7 @@ mod tests {
             (&["0"], "v1.0.0", None),
         ] {
             assert_eq!(
-                entry(ranges).fix_after(version).as_deref(),
+                entry(ranges).fixed_version_after(version).as_deref(),
                 fixed,
                 "{version} in {ranges:?}"
             );

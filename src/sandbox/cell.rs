@@ -1,36 +1,48 @@
-//! What a confined process may touch: a value, passed from who starts it to who enters it.
+//! The rights of a sandboxed process, as a value that its parent passes to it.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::Limits;
+use super::limits::ResourceLimits;
+use crate::hidden_command::HiddenCommand;
 
-/// Everything that one process tree is allowed.
+/// The rights of one process and its descendants. Everything else is denied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// Who goes in.
-    pub inmate: Inmate,
-    /// Files and directories, with what is below them, that may be read.
+    /// The kind of process.
+    pub role: Role,
+    /// Files that may be read, and directories with all their content.
     pub read: Vec<PathBuf>,
-    /// … that may be read and executed.
+    /// Files and directories that may also be executed.
     pub execute: Vec<PathBuf>,
-    /// … that may be read and changed. Only regular files and directories can be made there.
+    /// Files and directories that may be read and changed. Only regular files and directories can be created there.
     pub write: Vec<PathBuf>,
-    /// What rlimits hold, if this process sets them: a linker has what it inherits from its driver.
-    pub limits: Option<Limits>,
-    /// Whether to refuse to start where the kernel cannot enforce the file rights.
-    pub must_hold: bool,
+    /// Resource limits to set. `None`: inherits those of the parent.
+    pub limits: Option<ResourceLimits>,
+    /// Whether to fail if the kernel cannot enforce the file rights.
+    pub must_enforce: bool,
 }
 
-/// The two kinds of process that touch a stranger's code.
+/// The kinds of process that handle code of module authors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Inmate {
-    /// `go`: leads a session of its own and may connect to these TCP ports.
+pub enum Role {
+    /// `go`: has a session of its own, and may connect to these TCP ports.
     Driver {
-        /// The module proxy's and the checksum database's.
+        /// The ports of the module proxy and the checksum database.
         ports: Vec<u16>,
     },
-    /// `compile`, `asm`, `link`: stays in the driver's process group and has no network at all.
+    /// `compile`, `asm` or `link`: stays in the driver's process group, and has no network.
     Tool,
+}
+
+impl Cell {
+    /// Returns the command `gox-server enter CELL -- COMMAND`. `self_exe` is the path of gox-server.
+    pub fn command(&self, self_exe: &Path, command: Vec<OsString>) -> io::Result<Command> {
+        let cell = serde_json::to_string(self)?;
+        Ok(HiddenCommand::Enter { cell, command }.command(self_exe))
+    }
 }

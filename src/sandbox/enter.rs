@@ -1,4 +1,4 @@
-//! Going into a cell: an ordered list of restrictions, then exec. Runs in a process of its own, with one thread.
+//! Enters a cell: restricts the current process step by step, then executes a program. The process has one thread.
 
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
@@ -10,55 +10,64 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::{prctl, resource};
 
-use super::cell::{Cell, Inmate};
+use super::cell::{Cell, Role};
 use super::landlock as file_rights;
-use super::seccomp::{self, NoFilter};
-use super::supervise::{self, Failed};
+use super::seccomp::{self, FilterError};
+use super::supervise::{self, SuperviseError};
 
-/// What is done, in this order, and then [`LAST`]: the list is the audit, and `doctor` prints it.
-pub const STEPS: &[(&str, Step)] = &[
-    ("every descriptor but 0, 1 and 2 is closed on exec", close_on_exec),
-    ("the driver leads a session of its own", own_session),
-    ("the process dies with its parent", die_with_parent),
-    ("resource limits", resource_limits),
-    ("umask 077", private_umask),
-    ("every capability is dropped", drop_capabilities),
-    ("no new privileges", no_new_privileges),
-    ("Landlock: files, TCP ports, signals", landlock),
+/// All steps but the last, in order. `doctor` prints them.
+pub const STEPS: &[(&str, EntryStep)] = &[
+    (
+        "file descriptors: all but 0, 1 and 2 close on exec",
+        close_on_exec,
+    ),
+    ("session: the driver starts a new one", start_session),
+    (
+        "parent: the process is killed when its parent ends",
+        die_with_parent,
+    ),
+    ("resource limits", set_resource_limits),
+    ("umask: 077", set_umask),
+    ("capabilities: all are dropped", drop_capabilities),
+    (
+        "privileges: exec grants no new ones (no_new_privs)",
+        set_no_new_privileges,
+    ),
+    ("Landlock: files, TCP ports, signals", restrict_by_landlock),
 ];
 
-/// The last one: it denies setsid and would deny much of what comes before.
-pub const LAST: &str = "seccomp: system calls";
+/// The last step. Its filter denies system calls that the other steps need, such as setsid.
+pub const LAST_STEP: &str = "seccomp: system calls";
 
-/// One restriction.
-pub type Step = fn(&Cell) -> Result<(), Refused>;
+/// A function that restricts the current process.
+pub type EntryStep = fn(&Cell) -> Result<(), EnterError>;
 
-/// A step that did not hold.
+/// A step that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Refused(String);
+pub struct EnterError(String);
 
-fn refused(error: impl std::fmt::Display) -> Refused {
-    Refused(error.to_string())
+fn failed(error: impl std::fmt::Display) -> EnterError {
+    EnterError(error.to_string())
 }
 
-/// Starts `command` in the cell, in place of this process or, a tool, as a child of it, whose exit status it returns.
-pub fn enter(cell: &Cell, command: &mut Command) -> Result<u8, Failed> {
-    match cell.inmate {
-        Inmate::Driver { .. } => Err(Failed::Other(become_command(cell, command, filter_driver))),
-        Inmate::Tool => supervise::run(cell, command),
+/// Runs `command` in the cell. A driver replaces this process. A tool runs as a child process; returns its exit status.
+pub fn enter(cell: &Cell, command: &mut Command) -> Result<u8, SuperviseError> {
+    match cell.role {
+        Role::Driver { .. } => Err(SuperviseError::Other(exec_in_cell(cell, command, filter_driver))),
+        Role::Tool => supervise::run(cell, command),
     }
 }
 
-/// Takes all steps, then the last one, and becomes `command`. Returns only if it could not, with what to print.
-pub(super) fn become_command(
+/// Takes all steps, then `last`, and executes `command`. Returns only if this fails, with the error to print.
+pub(super) fn exec_in_cell(
     cell: &Cell,
     command: &mut Command,
-    last: impl FnOnce(&Cell) -> Result<(), NoFilter>,
+    last: impl FnOnce(&Cell) -> Result<(), FilterError>,
 ) -> String {
-    let entered = restrict(cell).and_then(|()| last(cell).map_err(|e| refused(format!("{LAST}: {e}"))));
-    if let Err(refused) = entered {
-        return format!("cannot enter the cell: {refused}");
+    let entered = restrict(cell).and_then(|()| last(cell).map_err(|e| failed(format!("{LAST_STEP}: {e}"))));
+    if let Err(error) = entered {
+        return format!("cannot enter the cell: {error}");
     }
     let error = command.exec();
     format!(
@@ -67,26 +76,26 @@ pub(super) fn become_command(
     )
 }
 
-/// Takes all steps but the last one.
-pub(super) fn restrict(cell: &Cell) -> Result<(), Refused> {
-    for (what, step) in STEPS {
-        step(cell).map_err(|error| refused(format!("{what}: {error}")))?;
+/// Takes all steps but the last.
+pub(super) fn restrict(cell: &Cell) -> Result<(), EnterError> {
+    for (name, step) in STEPS {
+        step(cell).map_err(|error| failed(format!("{name}: {error}")))?;
     }
     Ok(())
 }
 
 /// The last step of a driver.
-pub(super) fn filter_driver(cell: &Cell) -> Result<(), NoFilter> {
+pub(super) fn filter_driver(cell: &Cell) -> Result<(), FilterError> {
     match seccomp::restrict_driver() {
-        Err(_) if !cell.must_hold => Ok(()),
-        done => done,
+        Err(_) if !cell.must_enforce => Ok(()),
+        result => result,
     }
 }
 
-fn close_on_exec(_: &Cell) -> Result<(), Refused> {
+fn close_on_exec(_: &Cell) -> Result<(), EnterError> {
     const FIRST: libc::c_uint = 3;
-    // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC takes three integers, touches no memory of ours, and closes
-    // nothing now: descriptors that this process still uses stay open until exec.
+    // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC takes three integers and accesses no memory of this process. Descriptors stay
+    // open until exec.
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
@@ -98,56 +107,56 @@ fn close_on_exec(_: &Cell) -> Result<(), Refused> {
     if done == 0 {
         return Ok(());
     }
-    // Before Linux 5.11: the descriptors one by one; the limit on open files is where they end. Where there is none, at more than a
-    // web server leaves open.
-    let (soft, _) = resource::getrlimit(resource::Resource::RLIMIT_NOFILE).map_err(refused)?;
+    // Before Linux 5.11: each descriptor up to the limit on open files. If there is no limit, up to a number that no web server
+    // reaches.
+    let (soft, _) = resource::getrlimit(resource::Resource::RLIMIT_NOFILE).map_err(failed)?;
     for fd in FIRST as RawFd..soft.min(1 << 16) as RawFd {
-        // Most of these numbers are not open (EBADF). None is closed now: a tool's parent shares the table.
-        // SAFETY: fcntl(2) with F_SETFD takes integers, touches no memory of ours, and closes nothing now.
+        // Most of these numbers are not open (EBADF). The descriptors stay open until exec, since a tool's parent shares them.
+        // SAFETY: fcntl(2) with F_SETFD takes integers, accesses no memory of this process, and closes no descriptor.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
     Ok(())
 }
 
-fn own_session(cell: &Cell) -> Result<(), Refused> {
-    match cell.inmate {
-        Inmate::Driver { .. } => nix::unistd::setsid().map(drop).map_err(refused),
-        // One kill of the driver's group ends every tool.
-        Inmate::Tool => Ok(()),
+fn start_session(cell: &Cell) -> Result<(), EnterError> {
+    match cell.role {
+        Role::Driver { .. } => nix::unistd::setsid().map(drop).map_err(failed),
+        // A tool stays in the driver's process group, so that one kill ends all tools.
+        Role::Tool => Ok(()),
     }
 }
 
-pub(super) fn die_with_parent(_: &Cell) -> Result<(), Refused> {
+pub(super) fn die_with_parent(_: &Cell) -> Result<(), EnterError> {
     let parent = nix::unistd::getppid();
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused)?;
-    // Had the parent died before the call, no signal would come any more (prctl(2)).
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed)?;
+    // If the parent ended before the call, the kernel sends no signal (prctl(2)).
     if nix::unistd::getppid() == parent {
         Ok(())
     } else {
-        Err(Refused("the parent is gone".to_owned()))
+        Err(EnterError("the parent has ended".to_owned()))
     }
 }
 
-fn resource_limits(cell: &Cell) -> Result<(), Refused> {
+fn set_resource_limits(cell: &Cell) -> Result<(), EnterError> {
     cell.limits
         .map_or(Ok(()), |limits| limits.apply())
-        .map_err(refused)
+        .map_err(failed)
 }
 
-fn private_umask(_: &Cell) -> Result<(), Refused> {
+fn set_umask(_: &Cell) -> Result<(), EnterError> {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     Ok(())
 }
 
-/// For root above all: exec gives uid 0 back whatever the bounding set holds (capabilities(7)), so that goes first.
-fn drop_capabilities(_: &Cell) -> Result<(), Refused> {
+/// Clears the bounding set first: exec by uid 0 restores all capabilities in that set (capabilities(7)).
+fn drop_capabilities(_: &Cell) -> Result<(), EnterError> {
     use caps::{CapSet, has_cap, read};
-    let held = read(None, CapSet::Permitted).map_err(refused)?;
+    let held = read(None, CapSet::Permitted).map_err(failed)?;
     if held.is_empty() {
         return Ok(());
     }
-    if has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP).map_err(refused)? {
-        caps::clear(None, CapSet::Bounding).map_err(refused)?;
+    if has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP).map_err(failed)? {
+        caps::clear(None, CapSet::Bounding).map_err(failed)?;
     }
     for set in [
         CapSet::Ambient,
@@ -155,20 +164,20 @@ fn drop_capabilities(_: &Cell) -> Result<(), Refused> {
         CapSet::Effective,
         CapSet::Permitted,
     ] {
-        caps::clear(None, set).map_err(refused)?;
+        caps::clear(None, set).map_err(failed)?;
     }
     Ok(())
 }
 
-fn no_new_privileges(_: &Cell) -> Result<(), Refused> {
-    prctl::set_no_new_privs().map_err(refused)
+fn set_no_new_privileges(_: &Cell) -> Result<(), EnterError> {
+    prctl::set_no_new_privs().map_err(failed)
 }
 
-fn landlock(cell: &Cell) -> Result<(), Refused> {
-    let status = file_rights::restrict(cell).map_err(refused)?;
+fn restrict_by_landlock(cell: &Cell) -> Result<(), EnterError> {
+    let status = file_rights::restrict(cell).map_err(failed)?;
     match status.ruleset {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
-        RulesetStatus::NotEnforced if !cell.must_hold => Ok(()),
-        RulesetStatus::NotEnforced => Err(Refused("the kernel enforces nothing".to_owned())),
+        RulesetStatus::NotEnforced if !cell.must_enforce => Ok(()),
+        RulesetStatus::NotEnforced => Err(EnterError("the kernel does not enforce any rule".to_owned())),
     }
 }

@@ -1,92 +1,92 @@
-//! One layer of a cell: what it keeps a process from, and how much of it is in force.
+//! The layers of a cell: what each one denies, and how much of it the kernel enforces.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a layer keeps a process from.
+/// A layer, named by what it denies access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Name {
-    /// Files that are not its own.
+pub enum LayerName {
+    /// Files outside the cell.
     Files,
-    /// The network, and sockets of this machine.
+    /// The network, and local sockets.
     Network,
     /// Other processes.
     Processes,
-    /// Parts of the kernel that no build needs.
+    /// Kernel interfaces that no build needs.
     Kernel,
-    /// The rights of root.
+    /// The privileges of root.
     Privileges,
 }
 
-impl Name {
-    /// All there are.
-    pub const ALL: [Name; 5] = [
-        Name::Files,
-        Name::Network,
-        Name::Processes,
-        Name::Kernel,
-        Name::Privileges,
+impl LayerName {
+    /// All layers.
+    pub const ALL: [LayerName; 5] = [
+        LayerName::Files,
+        LayerName::Network,
+        LayerName::Processes,
+        LayerName::Kernel,
+        LayerName::Privileges,
     ];
 
-    /// In the words of `doctor` and the log.
-    pub fn word(self) -> &'static str {
+    /// The name in the output of `doctor` and in the log.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Name::Files => "files",
-            Name::Network => "network",
-            Name::Processes => "processes",
-            Name::Kernel => "kernel",
-            Name::Privileges => "privileges",
+            LayerName::Files => "files",
+            LayerName::Network => "network",
+            LayerName::Processes => "processes",
+            LayerName::Kernel => "kernel",
+            LayerName::Privileges => "privileges",
         }
     }
 
-    /// What it means where the layer has a hole.
-    fn costs(self) -> &'static str {
+    /// The risk if the layer is not fully enforced.
+    fn risk(self) -> &'static str {
         match self {
-            Name::Files => "a module that takes a compiler over reaches the files of this user",
-            Name::Network => "a module that takes a compiler over reaches the network",
-            Name::Processes => "a module that takes a compiler over reaches the processes of this user",
-            Name::Kernel => "a module that takes a compiler over finds more of the kernel to attack",
-            Name::Privileges => "a module that takes a compiler over has root's rights",
+            LayerName::Files => "a module that exploits a compiler can access files of this user",
+            LayerName::Network => "a module that exploits a compiler can access the network",
+            LayerName::Processes => "a module that exploits a compiler can access processes of this user",
+            LayerName::Kernel => "a module that exploits a compiler can attack more of the kernel",
+            LayerName::Privileges => "a module that exploits a compiler has the privileges of root",
         }
     }
 }
 
-/// How much of a layer is there.
+/// How much of a layer the kernel enforces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
-    /// Every attempt was denied.
-    Fully,
-    /// These attempts were not.
-    Partly(Vec<String>),
-    /// No attempt was denied.
-    Not,
+pub enum Enforcement {
+    /// The kernel denied every attempt.
+    Full,
+    /// The kernel allowed these attempts.
+    Partial(Vec<String>),
+    /// The kernel allowed every attempt.
+    None,
 }
 
 /// One layer of one kind of cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Which.
-    pub name: Name,
-    /// How much of it.
-    pub holds: Holds,
+    /// Which layer.
+    pub name: LayerName,
+    /// How much of it is enforced.
+    pub enforcement: Enforcement,
 }
 
-/// `files: fully in force`, or what is missing and what that costs.
+/// `files: fully enforced`, or what is missing and the risk.
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name.word();
-        match &self.holds {
-            Holds::Fully => write!(f, "{name}: fully in force"),
-            Holds::Partly(through) => {
+        let name = self.name.as_str();
+        match &self.enforcement {
+            Enforcement::Full => write!(f, "{name}: fully enforced"),
+            Enforcement::Partial(allowed) => {
                 write!(
                     f,
-                    "{name}: partly in force ({} got through): {}",
-                    through.join(", "),
-                    self.name.costs()
+                    "{name}: partly enforced (allowed: {}): {}",
+                    allowed.join(", "),
+                    self.name.risk()
                 )
             }
-            Holds::Not => write!(f, "{name}: not in force: {}", self.name.costs()),
+            Enforcement::None => write!(f, "{name}: not enforced: {}", self.name.risk()),
         }
     }
 }

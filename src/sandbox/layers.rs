@@ -1,93 +1,100 @@
-//! What of a cell is in force on this machine, told by trying: `gox-server probe` enters a cell, and does there what
-//! a compiler that was taken over would do. A version number or a kernel's configuration would only be a promise.
+//! Measures which layers of a cell the kernel enforces. `gox-server probe` enters a cell and attempts what an exploited compiler
+//! would attempt. This is more reliable than the kernel's version or configuration.
 
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use super::cell::{Cell, Inmate};
-use super::layer::{Holds, Layer, Name};
-use super::own_binary::own_binary;
-use super::probe::{Place, Tried};
+use super::cell::{Cell, Role};
+use super::layer::{Enforcement, Layer, LayerName};
+use super::probe::{ProbePaths, ProbeResult};
+use super::self_exe::self_exe;
+use crate::hidden_command::HiddenCommand;
 
 /// The layers of one kind of cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layers(pub Vec<Layer>);
 
 impl Layers {
-    /// Tries a driver's cell that may connect nowhere. `room` is a directory of the caller's own: see `golang/work.rs`.
-    pub fn of_driver(room: &Path) -> io::Result<Layers> {
-        probe(room, Inmate::Driver { ports: vec![] })
+    /// Probes a driver's cell without TCP ports. `dir` is a private directory of the caller, such as a `WorkDir`.
+    pub fn probe_driver(dir: &Path) -> io::Result<Layers> {
+        probe(dir, Role::Driver { ports: vec![] })
     }
 
-    /// Tries a tool's cell.
-    pub fn of_tool(room: &Path) -> io::Result<Layers> {
-        probe(room, Inmate::Tool)
+    /// Probes a tool's cell.
+    pub fn probe_tool(dir: &Path) -> io::Result<Layers> {
+        probe(dir, Role::Tool)
     }
 
-    /// Those that are not fully in force.
+    /// The layers that are not fully enforced.
     pub fn missing(&self) -> impl Iterator<Item = &Layer> {
-        self.0.iter().filter(|layer| layer.holds != Holds::Fully)
+        self.0
+            .iter()
+            .filter(|layer| layer.enforcement != Enforcement::Full)
     }
 
-    /// Whether a tool in such a cell can be trusted beside a cache that all builds share: it can change no file but its
-    /// own, and no process that can.
-    pub fn guard_caches(&self) -> bool {
+    /// Whether builds can share caches: a tool can change neither other files nor a process that can.
+    pub fn can_share_caches(&self) -> bool {
         self.missing()
-            .all(|layer| !matches!(layer.name, Name::Files | Name::Processes))
+            .all(|layer| !matches!(layer.name, LayerName::Files | LayerName::Processes))
     }
 
-    fn from_attempts(tried: &[Tried]) -> Layers {
+    fn from_results(results: &[ProbeResult]) -> Layers {
         let layer = |name| {
-            let of_it = || tried.iter().filter(|attempt| attempt.layer == name);
-            let through: Vec<_> = of_it().filter(|a| !a.denied).map(|a| a.what.clone()).collect();
-            let holds = match through.len() {
-                0 => Holds::Fully,
-                all if all == of_it().count() => Holds::Not,
-                _ => Holds::Partly(through),
+            let of_layer = || results.iter().filter(|result| result.layer == name);
+            let allowed: Vec<_> = of_layer()
+                .filter(|result| !result.denied)
+                .map(|result| result.attempt.clone())
+                .collect();
+            let enforcement = match allowed.len() {
+                0 => Enforcement::Full,
+                all if all == of_layer().count() => Enforcement::None,
+                _ => Enforcement::Partial(allowed),
             };
-            Layer { name, holds }
+            Layer { name, enforcement }
         };
-        Layers(Name::ALL.map(layer).into())
+        Layers(LayerName::ALL.map(layer).into())
     }
 }
 
-fn probe(room: &Path, inmate: Inmate) -> io::Result<Layers> {
-    let dir = tempfile::Builder::new().prefix("probe-").tempdir_in(room)?;
-    let place = Place {
+fn probe(dir: &Path, role: Role) -> io::Result<Layers> {
+    let dir = tempfile::Builder::new().prefix("probe-").tempdir_in(dir)?;
+    let paths = ProbePaths {
         inside: dir.path().join("inside"),
         outside: dir.path().join("outside/file"),
     };
-    std::fs::create_dir(&place.inside)?;
+    std::fs::create_dir(&paths.inside)?;
     std::fs::create_dir(dir.path().join("outside"))?;
-    std::fs::write(place.inside.join("file"), "may be read")?;
-    std::fs::write(&place.outside, "may not be read")?;
+    std::fs::write(paths.inside.join("file"), "may be read")?;
+    std::fs::write(&paths.outside, "may not be read")?;
 
-    let own_binary = own_binary(dir.path())?;
+    let self_exe = self_exe(dir.path())?;
     let cell = Cell {
-        inmate,
+        role,
         read: vec![],
-        execute: vec![own_binary.clone()],
-        write: vec![place.inside.clone()],
+        execute: vec![self_exe.clone()],
+        write: vec![paths.inside.clone()],
         limits: None,
-        must_hold: false,
+        must_enforce: false,
     };
-    let output = Command::new(&own_binary)
-        .arg("probe")
-        .arg(serde_json::to_string(&cell)?)
-        .arg(serde_json::to_string(&place)?)
+    let probe = HiddenCommand::Probe {
+        cell: serde_json::to_string(&cell)?,
+        paths: serde_json::to_string(&paths)?,
+    };
+    let output = probe
+        .command(&self_exe)
         .env_clear()
         .stdin(Stdio::null())
         .output()?;
     if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         return Err(io::Error::other(format!(
             "{}: {}",
             output.status,
-            words.trim_end()
+            stderr.trim_end()
         )));
     }
-    Ok(Layers::from_attempts(&serde_json::from_slice::<Vec<Tried>>(
+    Ok(Layers::from_results(&serde_json::from_slice::<Vec<ProbeResult>>(
         &output.stdout,
     )?))
 }
@@ -97,32 +104,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_hole_is_enough_for_partly() {
-        let tried = |layer, what: &str, denied| Tried {
+    fn one_allowed_attempt_makes_a_layer_partial() {
+        let result = |layer, attempt: &str, denied| ProbeResult {
             layer,
-            what: what.to_owned(),
+            attempt: attempt.to_owned(),
             denied,
         };
-        let layers = Layers::from_attempts(&[
-            tried(Name::Files, "read", true),
-            tried(Name::Files, "write", false),
-            tried(Name::Network, "UDP", false),
-            tried(Name::Kernel, "bpf", true),
+        let layers = Layers::from_results(&[
+            result(LayerName::Files, "read", true),
+            result(LayerName::Files, "write", false),
+            result(LayerName::Network, "UDP", false),
+            result(LayerName::Kernel, "bpf", true),
         ]);
         let missing: Vec<_> = layers.missing().cloned().collect();
         assert_eq!(
             missing,
             [
                 Layer {
-                    name: Name::Files,
-                    holds: Holds::Partly(vec!["write".to_owned()])
+                    name: LayerName::Files,
+                    enforcement: Enforcement::Partial(vec!["write".to_owned()])
                 },
                 Layer {
-                    name: Name::Network,
-                    holds: Holds::Not
+                    name: LayerName::Network,
+                    enforcement: Enforcement::None
                 },
             ]
         );
-        assert!(!layers.guard_caches());
+        assert!(!layers.can_share_caches());
     }
 }

@@ -1,28 +1,28 @@
-//! Resource limits of a process tree (setrlimit(2)).
+//! Resource limits of a process and its descendants (setrlimit(2)).
 
 use nix::sys::resource::{Resource, rlim_t, setrlimit};
 use serde::{Deserialize, Serialize};
 
-/// One number for each limit that a build can reach. Soft and hard are set alike: there is no way back up.
+/// The resource limits that a build can reach. Soft and hard limits are the same, so that a process cannot raise them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// RLIMIT_DATA, bytes. Not RLIMIT_AS: that counts Go's reservations, which are not memory (Linux 4.7 and later).
+pub struct ResourceLimits {
+    /// RLIMIT_DATA, bytes (Linux 4.7 and later). Not RLIMIT_AS, which also counts address space that Go reserves and does not use.
     pub memory_bytes: u64,
-    /// RLIMIT_CPU, seconds of one process.
+    /// RLIMIT_CPU, seconds for each process.
     pub cpu_seconds: u64,
-    /// RLIMIT_FSIZE, bytes of one file.
+    /// RLIMIT_FSIZE, bytes for each file.
     pub file_bytes: u64,
     /// RLIMIT_NOFILE.
     pub open_files: u64,
-    /// RLIMIT_NPROC, threads and processes of the user; root is exempt (getrlimit(2)).
+    /// RLIMIT_NPROC, threads and processes of the user. Root is exempt (getrlimit(2)).
     pub tasks: u64,
 }
 
-/// Go needs no more of a C stack than this, and compiles recurse on Go's own.
+/// RLIMIT_STACK, which limits only C stacks: compilers use Go stacks for recursion.
 const STACK_BYTES: u64 = 8 << 20;
 
-impl Limits {
-    /// Sets all of them for this process and what it starts. A limit that is lower already stays.
+impl ResourceLimits {
+    /// Sets the limits for this process and its descendants. Keeps a limit that is lower already.
     pub fn apply(&self) -> nix::Result<()> {
         lower(Resource::RLIMIT_DATA, self.memory_bytes)?;
         // Go ignores SIGXCPU, which the soft limit alone would send.
@@ -31,7 +31,7 @@ impl Limits {
         lower(Resource::RLIMIT_NOFILE, self.open_files)?;
         lower(Resource::RLIMIT_NPROC, self.tasks)?;
         lower(Resource::RLIMIT_STACK, STACK_BYTES)?;
-        // A core file of a compiler holds its memory, and fills the disk.
+        // A core file of a compiler contains all its memory, and would fill the disk.
         lower(Resource::RLIMIT_CORE, 0)
     }
 }

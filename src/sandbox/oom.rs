@@ -1,9 +1,10 @@
-//! Whether the kernel killed a process for want of memory: a signal alone does not say which process sent it.
+//! Detects out-of-memory kills: SIGKILL alone does not say which process sent it.
 
 use std::fs;
 
-/// How many processes the kernel has killed so far, in any control group (`oom_kill` of /proc/vmstat, Linux 4.13); `None` where it does not say.
-pub(super) fn kills() -> Option<u64> {
+/// The number of processes that the kernel has killed for lack of memory, in all control groups (`oom_kill` in /proc/vmstat, Linux
+/// 4.13). `None` if the kernel does not report it.
+pub(super) fn count_kills() -> Option<u64> {
     let text = fs::read_to_string("/proc/vmstat").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
     line.trim().parse().ok()

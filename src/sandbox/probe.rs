@@ -1,10 +1,10 @@
-//! `gox-server probe CELL PLACE`: enters a cell, tries what it forbids, and prints how each attempt went.
+//! `gox-server probe CELL PATHS`: enters a cell, attempts what it forbids, and reports what the kernel denied.
 //!
-//! It starts no other program there: a tool's cell has no system calls for one with a C library. And it closes the listener of a
-//! tool's filter, so that forbidden calls fail and the next attempt can be made.
+//! The attempts run in gox-server itself: a tool's filter lacks system calls that another program with a C library needs. The
+//! listener of a tool's filter is closed, so that forbidden calls fail with an error instead of killing the process.
 //!
-//! An attempt is denied only if the kernel says so in the words of a refusal. Whatever else happens, success or a
-//! complaint about arguments, means that it got past the cell: so bad arguments are enough, and safe.
+//! An attempt counts as denied only if it fails with one of the errors of Landlock or seccomp. Success or any other error, such as
+//! EINVAL, means that the call reached the kernel's implementation. So invalid arguments are sufficient, and safe.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -21,153 +21,175 @@ use nix::unistd::{getppid, setsid, truncate};
 use seccompiler::SeccompAction;
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, Inmate};
+use super::cell::{Cell, Role};
 use super::enter::{filter_driver, restrict};
-use super::layer::Name;
-use super::seccomp::{NoFilter, restrict_tool, restrict_tool_alone};
+use super::layer::LayerName;
+use super::seccomp::{FilterError, restrict_tool, restrict_tool_without_listener};
 
-/// What the attempts are made on.
+/// The paths that the attempts use.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Place {
-    /// A directory that the cell may write, with a file in it.
+pub struct ProbePaths {
+    /// A directory that the cell may change. It contains a file named `file`.
     pub inside: PathBuf,
-    /// A file that the cell may not even read.
+    /// A file that the cell may not read.
     pub outside: PathBuf,
 }
 
-/// How one attempt went.
+/// The result of one attempt.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Tried {
+pub struct ProbeResult {
     /// The layer that should deny it.
-    pub layer: Name,
-    /// What was tried.
-    pub what: String,
-    /// Whether it was denied.
+    pub layer: LayerName,
+    /// A short description of the attempt.
+    pub attempt: String,
+    /// Whether the kernel denied it.
     pub denied: bool,
 }
 
-type Attempt = (Name, &'static str, fn(&Place) -> io::Result<()>);
+type Attempt = (LayerName, &'static str, fn(&ProbePaths) -> io::Result<()>);
 
-/// For both kinds of cell.
+/// Attempts in both kinds of cell.
 const ATTEMPTS: &[Attempt] = &[
-    (Name::Files, "read", |at| fs::read(&at.outside).map(drop)),
-    (Name::Files, "list", |at| {
-        fs::read_dir(parent(&at.outside)).map(drop)
+    (LayerName::Files, "read", |paths| {
+        fs::read(&paths.outside).map(drop)
     }),
-    (Name::Files, "write", |at| {
-        OpenOptions::new().append(true).open(&at.outside).map(drop)
+    (LayerName::Files, "list", |paths| {
+        fs::read_dir(parent_of(&paths.outside)).map(drop)
     }),
-    (Name::Files, "create", |at| {
-        fs::write(at.outside.with_extension("new"), "")
+    (LayerName::Files, "write", |paths| {
+        OpenOptions::new().append(true).open(&paths.outside).map(drop)
     }),
-    (Name::Files, "truncate", |at| Ok(truncate(&at.outside, 1)?)),
-    (Name::Files, "link here", |at| {
-        fs::hard_link(&at.outside, at.inside.join("linked"))
+    (LayerName::Files, "create", |paths| {
+        fs::write(paths.outside.with_extension("new"), "")
     }),
-    (Name::Files, "leave a symbolic link", |at| {
-        symlink(&at.outside, at.inside.join("symbolic"))
+    (LayerName::Files, "truncate", |paths| {
+        Ok(truncate(&paths.outside, 1)?)
     }),
-    (Name::Files, "remove", |at| fs::remove_file(&at.outside)),
-    (Name::Network, "unix sockets", |_| {
+    (LayerName::Files, "create a hard link", |paths| {
+        fs::hard_link(&paths.outside, paths.inside.join("linked"))
+    }),
+    (LayerName::Files, "create a symbolic link", |paths| {
+        symlink(&paths.outside, paths.inside.join("symbolic"))
+    }),
+    (LayerName::Files, "remove", |paths| {
+        fs::remove_file(&paths.outside)
+    }),
+    (LayerName::Network, "create a unix socket", |_| {
         UnixDatagram::unbound().map(drop)
     }),
-    (Name::Network, "TCP to any port", |_| {
-        // The port of "discard": without a cell, the answer is that nobody listens there.
+    (LayerName::Network, "connect to any TCP port", |_| {
+        // The port of the discard service (RFC 863). Without a cell, the kernel answers that the connection is refused.
         TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], 9)), Duration::from_secs(1)).map(drop)
     }),
-    (Name::Processes, "leave the session", |_| Ok(setsid().map(drop)?)),
-    (Name::Processes, "signal the parent", |_| {
+    (LayerName::Processes, "leave the session", |_| {
+        Ok(setsid().map(drop)?)
+    }),
+    (LayerName::Processes, "signal the parent", |_| {
         Ok(nix::sys::signal::kill(getppid(), None)?)
     }),
-    (Name::Processes, "trace", |_| call(libc::SYS_ptrace, -1)),
-    (Name::Processes, "read memory", |_| {
+    (LayerName::Processes, "trace a process", |_| {
+        call(libc::SYS_ptrace, -1)
+    }),
+    (LayerName::Processes, "read the memory of a process", |_| {
         call(libc::SYS_process_vm_readv, 0)
     }),
-    (Name::Processes, "change the parent's limits", |_| {
+    (LayerName::Processes, "change the parent's limits", |_| {
         call(libc::SYS_prlimit64, getppid().as_raw() as libc::c_long)
     }),
-    (Name::Kernel, "new namespaces", |_| {
+    (LayerName::Kernel, "create a namespace", |_| {
         call(libc::SYS_unshare, libc::CLONE_NEWUSER.into())
     }),
-    (Name::Kernel, "mount", |_| call(libc::SYS_mount, 0)),
-    (Name::Kernel, "io_uring", |_| call(libc::SYS_io_uring_setup, 0)),
-    (Name::Kernel, "bpf", |_| call(libc::SYS_bpf, 0)),
-    (Name::Kernel, "perf events", |_| {
+    (LayerName::Kernel, "mount", |_| call(libc::SYS_mount, 0)),
+    (LayerName::Kernel, "set up io_uring", |_| {
+        call(libc::SYS_io_uring_setup, 0)
+    }),
+    (LayerName::Kernel, "load a BPF program", |_| {
+        call(libc::SYS_bpf, 0)
+    }),
+    (LayerName::Kernel, "open a perf event", |_| {
         call(libc::SYS_perf_event_open, 0)
     }),
-    (Name::Kernel, "keys", |_| call(libc::SYS_keyctl, -1)),
+    (LayerName::Kernel, "use kernel keys", |_| {
+        call(libc::SYS_keyctl, -1)
+    }),
 ];
 
-/// Before the filter of system calls is in force, which denies a tool to ask.
+/// Attempts before the system call filter is installed, which denies the calls of these attempts to a tool.
 const PRIVILEGES: &[Attempt] = &[
-    (Name::Privileges, "keep a capability", |_| no_capability()),
-    (Name::Privileges, "gain privileges by exec", |_| {
+    (LayerName::Privileges, "keep a capability", |_| {
+        check_capabilities()
+    }),
+    (LayerName::Privileges, "gain privileges by exec", |_| {
         denied_if(nix::sys::prctl::get_no_new_privs()?)
     }),
 ];
 
-/// For a tool's cell alone.
+/// Attempts in a tool's cell only.
 const TOOL_ATTEMPTS: &[Attempt] = &[
-    (Name::Files, "change a mode", |at| {
-        fs::set_permissions(parent(&at.outside), fs::Permissions::from_mode(0o700))
+    (LayerName::Files, "change a mode", |paths| {
+        fs::set_permissions(parent_of(&paths.outside), fs::Permissions::from_mode(0o700))
     }),
-    (Name::Network, "UDP", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
-    (Name::Network, "socket pairs", |_| UnixDatagram::pair().map(drop)),
-    (Name::Processes, "start a process", |_| {
+    (LayerName::Network, "bind a UDP socket", |_| {
+        UdpSocket::bind("127.0.0.1:0").map(drop)
+    }),
+    (LayerName::Network, "create a socket pair", |_| {
+        UnixDatagram::pair().map(drop)
+    }),
+    (LayerName::Processes, "start a process", |_| {
         Command::new("/proc/self/exe").arg("--version").output().map(drop)
     }),
 ];
 
-/// Makes every attempt. Fails where not even what the cell allows is possible.
-pub fn run(cell: &Cell, place: &Place) -> Result<Vec<Tried>, String> {
-    restrict(cell).map_err(|refused| format!("cannot enter the cell: {refused}"))?;
-    let attempt = |(layer, what, attempt): &Attempt| Tried {
+/// Enters the cell and makes all attempts. Fails if an allowed action is not possible.
+pub fn run(cell: &Cell, paths: &ProbePaths) -> Result<Vec<ProbeResult>, String> {
+    restrict(cell).map_err(|error| format!("cannot enter the cell: {error}"))?;
+    let run = |(layer, name, attempt): &Attempt| ProbeResult {
         layer: *layer,
-        what: (*what).to_owned(),
-        denied: attempt(place).is_err_and(|error| is_refusal(&error)),
+        attempt: (*name).to_owned(),
+        denied: attempt(paths).is_err_and(|error| is_denial(&error)),
     };
-    let mut tried: Vec<_> = PRIVILEGES.iter().map(attempt).collect();
-    let filtered = match cell.inmate {
-        Inmate::Driver { .. } => filter_driver(cell),
-        Inmate::Tool => filter_tool().map(|counted| {
-            tried.push(Tried {
-                layer: Name::Kernel,
-                what: "any number of threads".to_owned(),
-                denied: counted,
+    let mut results: Vec<_> = PRIVILEGES.iter().map(run).collect();
+    let filter = match cell.role {
+        Role::Driver { .. } => filter_driver(cell),
+        Role::Tool => filter_tool().map(|counts_threads| {
+            results.push(ProbeResult {
+                layer: LayerName::Kernel,
+                attempt: "start any number of threads".to_owned(),
+                denied: counts_threads,
             });
         }),
     };
-    filtered.map_err(|error| error.to_string())?;
-    // The control: a cell that allows nothing would deny everything, too.
-    let file = place.inside.join("file");
+    filter.map_err(|error| error.to_string())?;
+    // Without this check, a cell that denies everything would look correct.
+    let file = paths.inside.join("file");
     fs::read(&file)
         .and_then(|text| fs::write(&file, text))
-        .map_err(|error| format!("what a cell allows is not possible: {error}"))?;
-    if cell.inmate == Inmate::Tool {
-        tried.extend(TOOL_ATTEMPTS.iter().map(attempt));
+        .map_err(|error| format!("cannot read and write {} in the cell: {error}", file.display()))?;
+    if cell.role == Role::Tool {
+        results.extend(TOOL_ATTEMPTS.iter().map(run));
     }
-    // Those that take the file outside away come last.
-    tried.extend(ATTEMPTS.iter().map(attempt));
-    Ok(tried)
+    // These come last, since they remove the file outside the cell if they are not denied.
+    results.extend(ATTEMPTS.iter().map(run));
+    Ok(results)
 }
 
-/// Puts a tool's filter in force, but as a refusal; says whether threads would be counted.
-fn filter_tool() -> Result<bool, NoFilter> {
+/// Installs a tool's filter so that forbidden calls fail. Returns whether the supervisor could count threads.
+fn filter_tool() -> Result<bool, FilterError> {
     match restrict_tool() {
-        // The listener is closed.
+        // Dropping the listener closes it.
         Ok(_) => Ok(true),
-        Err(NoFilter::NoListener(_)) => {
-            // Where the kernel has no filters at all, each attempt says so.
-            restrict_tool_alone(SeccompAction::Errno(libc::EPERM as u32)).ok();
+        Err(FilterError::NoListener(_)) => {
+            // If the kernel does not support filters at all, the attempts show it.
+            restrict_tool_without_listener(SeccompAction::Errno(libc::EPERM as u32)).ok();
             Ok(false)
         }
-        Err(NoFilter::Refused(_)) => Ok(false),
+        Err(FilterError::Rejected(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Landlock answers EACCES, or EXDEV where a file would change its directory; seccomp EPERM, or ENOSYS.
-fn is_refusal(error: &io::Error) -> bool {
+/// Landlock fails with EACCES, or with EXDEV for a rename or link between directories. Seccomp fails with EPERM or ENOSYS.
+fn is_denial(error: &io::Error) -> bool {
     [libc::EACCES, libc::EPERM, libc::ENOSYS, libc::EXDEV]
         .map(Some)
         .contains(&error.raw_os_error())
@@ -181,8 +203,8 @@ fn denied_if(denied: bool) -> io::Result<()> {
     }
 }
 
-fn no_capability() -> io::Result<()> {
-    // The bounding set of an ordinary user cannot be emptied; without new privileges it gives nothing either.
+fn check_capabilities() -> io::Result<()> {
+    // An ordinary user cannot clear the bounding set. With no_new_privs it grants nothing.
     let sets = [
         CapSet::Effective,
         CapSet::Permitted,
@@ -193,16 +215,16 @@ fn no_capability() -> io::Result<()> {
     denied_if(empty.into_iter().all(|empty| empty))
 }
 
-fn parent(path: &Path) -> &Path {
+fn parent_of(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-/// A call with one argument, and zeros for the others.
+/// Makes a system call with one argument, and zeros for the others.
 fn call(number: libc::c_long, first: libc::c_long) -> io::Result<()> {
-    // SAFETY: each argument is an integer or a null pointer, so the kernel can write to no memory of this process.
-    // The calls that are tried end there with an error, or change this process alone, which ends after the attempts.
-    let done = unsafe { libc::syscall(number, first, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
-    if done < 0 {
+    // SAFETY: each argument is an integer or a null pointer, so the kernel cannot write to memory of this process. The attempted
+    // calls fail, or change only this process, which ends after the attempts.
+    let result = unsafe { libc::syscall(number, first, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
+    if result < 0 {
         Err(io::Error::last_os_error())
     } else {
         Ok(())

@@ -1,6 +1,6 @@
-//! Runs one command to its end, with bounds on time and output, and leaves nothing of its process group behind.
+//! Runs a command with limits on time and output, and kills its whole process group at the end.
 //!
-//! Knows what the kernel did ([`Ended`]), not what it means: that is for the room that knows the command.
+//! Reports how the process ended ([`Termination`]). The caller interprets it.
 
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -15,62 +15,66 @@ use nix::unistd::Pid;
 
 use super::oom;
 
-/// What the kernel did.
+/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum Termination {
     /// It exited with this status.
     Exited(i32),
     /// A signal ended it.
     Signalled(i32),
-    /// It was still running at the deadline, and was killed.
+    /// It was killed at the deadline.
     TimedOut,
-    /// It printed more than it may, and was killed.
+    /// It was killed because it exceeded [`Bounds::stdout_bytes`].
     TooMuchOutput,
-    /// Whoever watched it had it killed.
+    /// It was killed because the caller's callback returned false.
     Stopped,
 }
 
-/// How far a command may go.
+/// Limits of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// It is killed when this moment comes.
+    /// The command is killed at this time.
     pub deadline: Instant,
-    /// It is killed when it prints more than this on stdout, bytes.
+    /// The command is killed when it prints more bytes on stdout.
     pub stdout_bytes: usize,
-    /// What is kept of stderr, bytes; the rest is read and thrown away.
+    /// The number of bytes of stderr that are returned. The rest is read and discarded.
     pub stderr_bytes: usize,
 }
 
-/// All there is to know of a command that has ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Outcome {
     /// How it ended.
-    pub ended: Ended,
-    /// What it printed.
+    pub termination: Termination,
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// The beginning of what it complained of.
+    /// The beginning of its standard error.
     pub stderr: Vec<u8>,
-    /// Whether the kernel may have killed a process for lack of memory meanwhile.
+    /// Whether the kernel may have killed a process for lack of memory while the command was running.
     pub out_of_memory: bool,
 }
 
-/// How often whoever watches is asked. A bomb writes 2 GB/s at most, so it overshoots its bound by half a gigabyte.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often the callback runs. A program that writes 2 GB/s exceeds its disk quota by half a gigabyte.
+const CALLBACK_INTERVAL: Duration = Duration::from_millis(250);
 
-enum Event {
+enum ProcessEvent {
     Exited,
-    Overflowed,
+    TooMuchOutput,
 }
 
-/// Runs `command`, which leads a process group of its own (or will, as a driver in its cell does), to its end.
-/// `go_on` is asked about the process from time to time; when it says no, the command is killed.
-pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> bool) -> io::Result<Outcome> {
+/// Runs `command` until it ends or exceeds a limit. The command must lead a process group of its own, or create one as a driver
+/// does in its cell. Calls `keep_running` several times a second; if it returns false, the command is killed.
+pub fn run(
+    command: &mut Command,
+    bounds: Bounds,
+    mut keep_running: impl FnMut(Pid) -> bool,
+) -> io::Result<Outcome> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let kills = oom::kills();
-    let mut group = Group::lead(command.spawn()?);
+    let kills = oom::count_kills();
+    let mut group = ProcessGroup::new(command.spawn()?);
     let (events, inbox) = mpsc::channel();
     let stdout = drain(
         group.child.stdout.take(),
@@ -78,64 +82,60 @@ pub fn run(command: &mut Command, bounds: Bounds, mut go_on: impl FnMut(Pid) -> 
         Some(events.clone()),
     )?;
     let stderr = drain(group.child.stderr.take(), bounds.stderr_bytes, None)?;
-    notice_exit(group.pid(), events)?;
+    watch_exit(group.pid(), events)?;
 
-    let ended = loop {
+    // `None`: it exited.
+    let killed = loop {
         let left = bounds.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            break Ended::TimedOut;
+            break Some(Termination::TimedOut);
         }
-        match inbox.recv_timeout(left.min(WATCH_EVERY)) {
-            Ok(Event::Exited) => break Ended::Exited(0),
-            Ok(Event::Overflowed) => break Ended::TooMuchOutput,
-            Err(RecvTimeoutError::Timeout) if go_on(group.pid()) => {}
-            Err(RecvTimeoutError::Timeout) => break Ended::Stopped,
-            // Both senders are gone only when the command has ended.
-            Err(RecvTimeoutError::Disconnected) => break Ended::Exited(0),
+        match inbox.recv_timeout(left.min(CALLBACK_INTERVAL)) {
+            Ok(ProcessEvent::Exited) => break None,
+            Ok(ProcessEvent::TooMuchOutput) => break Some(Termination::TooMuchOutput),
+            Err(RecvTimeoutError::Timeout) if keep_running(group.pid()) => {}
+            Err(RecvTimeoutError::Timeout) => break Some(Termination::Stopped),
+            // Both senders are dropped only after the command has ended.
+            Err(RecvTimeoutError::Disconnected) => break None,
         }
     };
     let status = group.end()?;
-    // A reader that panicked has said so, and has nothing to hand over.
+    // If a reader thread panicked, its panic message was printed, and the output is lost.
     let stdout = stdout.join().unwrap_or_default();
     let stderr = stderr.join().unwrap_or_default();
-    let ended = if ended == Ended::Exited(0) {
-        from_status(status)
-    } else {
-        ended
-    };
     Ok(Outcome {
-        ended,
+        termination: killed.unwrap_or_else(|| from_status(status)),
         stdout,
         stderr,
-        out_of_memory: kills.is_none() || oom::kills() != kills,
+        out_of_memory: kills.is_none() || oom::count_kills() != kills,
     })
 }
 
-fn from_status(status: ExitStatus) -> Ended {
+fn from_status(status: ExitStatus) -> Termination {
     match (status.code(), status.signal()) {
-        (Some(code), _) => Ended::Exited(code),
-        (None, signal) => Ended::Signalled(signal.unwrap_or_default()),
+        (Some(code), _) => Termination::Exited(code),
+        (None, signal) => Termination::Signalled(signal.unwrap_or_default()),
     }
 }
 
-/// A process group that is killed and reaped when this value goes, on whatever way out.
-struct Group {
+/// A process group. Dropping it kills the group and reaps its leader.
+struct ProcessGroup {
     child: Child,
     reaped: bool,
 }
 
-impl Group {
-    fn lead(child: Child) -> Group {
-        Group { child, reaped: false }
+impl ProcessGroup {
+    fn new(child: Child) -> ProcessGroup {
+        ProcessGroup { child, reaped: false }
     }
 
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32)
     }
 
-    /// Kills all of the group, then reaps its leader: until then the leader's number cannot be anybody else's.
+    /// Kills the group, then reaps its leader. Until the leader is reaped, no other process can have its ID.
     fn end(&mut self) -> io::Result<ExitStatus> {
-        // ESRCH: nobody is left in the group, or the leader has not made it yet, which the second call takes care of.
+        // ESRCH: the group is empty, or the leader has not created it yet. The second call covers that case.
         killpg(self.pid(), Signal::SIGKILL).ok();
         kill(self.pid(), Signal::SIGKILL).ok();
         let status = self.child.wait()?;
@@ -144,48 +144,48 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if !self.reaped {
-            // Nobody is left to tell; the kernel reaps it when this process ends.
+            // There is no caller to return the error to. The kernel reaps the leader when this process ends.
             self.end().ok();
         }
     }
 }
 
-/// Waits without reaping, so that the group can be killed while its number is still its own.
-fn notice_exit(pid: Pid, events: Sender<Event>) -> io::Result<()> {
-    let waits = move || {
+/// Sends an event when the leader exits. Does not reap it, so that its ID stays valid for killing the group.
+fn watch_exit(pid: Pid, events: Sender<ProcessEvent>) -> io::Result<()> {
+    let wait = move || {
         while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
-        // The receiver is gone when the command was killed for another reason.
-        events.send(Event::Exited).ok();
+        // Fails if the receiver was dropped because the command was killed for another reason.
+        events.send(ProcessEvent::Exited).ok();
     };
-    thread::Builder::new().spawn(waits).map(drop)
+    thread::Builder::new().spawn(wait).map(drop)
 }
 
-/// Reads a pipe to its end on a thread of its own: a full pipe that nobody reads would stop the command for ever.
-/// Keeps the first `keep` bytes; tells `overflow` when there are more.
+/// Reads a pipe to its end in a new thread: a command would block forever on a full pipe. Returns the first `max_bytes`. Sends an
+/// event to `overflow` if there are more.
 fn drain(
     pipe: Option<impl Read + Send + 'static>,
-    keep: usize,
-    overflow: Option<Sender<Event>>,
+    max_bytes: usize,
+    overflow: Option<Sender<ProcessEvent>>,
 ) -> io::Result<thread::JoinHandle<Vec<u8>>> {
     thread::Builder::new().spawn(move || {
-        let (mut kept, mut cut) = (Vec::new(), false);
-        let Some(mut pipe) = pipe else { return kept };
+        let (mut output, mut is_truncated) = (Vec::new(), false);
+        let Some(mut pipe) = pipe else { return output };
         let mut chunk = [0; 16 << 10];
-        // A read error on a pipe is its end as much as a zero is.
+        // A read error counts as the end of the pipe.
         while let Ok(n @ 1..) = pipe.read(&mut chunk) {
-            let room = keep.saturating_sub(kept.len());
-            kept.extend_from_slice(&chunk[..n.min(room)]);
-            if n > room && !cut {
-                cut = true;
+            let left = max_bytes.saturating_sub(output.len());
+            output.extend_from_slice(&chunk[..n.min(left)]);
+            if n > left && !is_truncated {
+                is_truncated = true;
                 if let Some(events) = &overflow {
-                    // The receiver is gone when the command was killed for another reason.
-                    events.send(Event::Overflowed).ok();
+                    // Fails if the receiver was dropped because the command was killed for another reason.
+                    events.send(ProcessEvent::TooMuchOutput).ok();
                 }
             }
         }
-        kept
+        output
     })
 }

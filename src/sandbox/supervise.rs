@@ -1,8 +1,9 @@
-//! A tool in its cell, with this process as its parent: ends as the tool ends, counts its threads, and kills it when it makes a
-//! system call that no tool makes.
+//! Runs a tool in its cell as a child process. Ends with the tool's exit status or signal, limits its number of threads, and
+//! kills it when it makes a forbidden system call.
 //!
-//! The two share a table of descriptors until the tool's exec, so that the parent gets the listener of a filter that the child
-//! installs. `go` denies what would otherwise hand it over: sockets, and pidfd_getfd(2).
+//! Parent and child share a descriptor table until the child calls exec, so that the parent gets the listener of the seccomp
+//! filter that the child installs. The other ways to pass a descriptor are sockets and pidfd_getfd(2), and the filter of `go`
+//! denies them.
 
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
@@ -17,124 +18,130 @@ use nix::unistd::{Pid, getpid};
 use seccompiler::SeccompAction;
 
 use super::cell::Cell;
-use super::enter::{become_command, die_with_parent};
-use super::seccomp::{Call, Listener, NoFilter, restrict_tool, restrict_tool_alone};
+use super::enter::{die_with_parent, exec_in_cell};
+use super::seccomp::{FilterError, NotifyListener, restrict_tool, restrict_tool_without_listener};
 
-/// How often the child is looked at where its end is no event (before Linux 5.3: pidfd_open(2)).
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often the child is polled on kernels without pidfd_open(2) (before Linux 5.3).
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Why there is no exit status of the tool.
+/// Why the tool has no exit status.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// It made this system call, and was killed.
-    #[error("stopped for a system call that no tool makes: {0}")]
+pub enum SuperviseError {
+    /// It was killed because it made this system call.
+    #[error("killed for a forbidden system call: {0}")]
     Forbidden(String),
-    /// It was not started, or not watched to its end.
+    /// It could not be started or supervised.
     #[error("{0}")]
     Other(String),
 }
 
-/// Threads that a tool may start, and two more for each CPU: the compiler reads so many files at once (noder.LoadPackage: GOMAXPROCS +
-/// 10), each of which may hold a thread; as many threads run; and the runtime has some of its own. Builds with two CPUs started
-/// seven at most, with GOMAXPROCS=64 fifty.
-const THREADS: usize = 32;
+/// The number of threads that a tool may start; two more are allowed for each CPU. The compiler reads GOMAXPROCS + 10 files at
+/// the same time (noder.LoadPackage), each of which may block a thread. GOMAXPROCS threads run Go code, and the runtime has some
+/// threads. Builds with two CPUs started seven threads at most, with GOMAXPROCS=64 fifty.
+const BASE_THREADS: usize = 32;
 
-/// Whether a tool may not start so many. The CPUs are counted only for a tool that starts many: it takes reading some files.
+/// Whether a tool has started too many threads. Counts the CPUs only if necessary, since this reads files.
 fn is_too_many(threads: usize) -> bool {
     let cpus = || std::thread::available_parallelism().map_or(1, usize::from);
-    threads > THREADS && threads > THREADS + 2 * cpus()
+    threads > BASE_THREADS && threads > BASE_THREADS + 2 * cpus()
 }
 
-/// Starts the tool in its cell, and returns its exit status. If a signal ends it, the same one ends this process.
-pub fn run(cell: &Cell, command: &mut Command) -> Result<u8, Failed> {
-    let other = |what: &str, error: &dyn std::fmt::Display| Failed::Other(format!("cannot {what}: {error}"));
+/// Runs the tool in its cell, and returns its exit status. If a signal ends the tool, this process ends itself by the same signal.
+pub fn run(cell: &Cell, command: &mut Command) -> Result<u8, SuperviseError> {
+    let other =
+        |what: &str, error: &dyn std::fmt::Display| SuperviseError::Other(format!("cannot {what}: {error}"));
     die_with_parent(cell).map_err(|e| other("enter the cell", &e))?;
     let (reader, mut writer) = std::io::pipe().map_err(|e| other("make a pipe", &e))?;
     let Some(child) = fork().map_err(|e| other("start a process", &e))? else {
-        let why = become_command(cell, command, |cell| install(cell.must_hold, &mut writer));
-        eprintln!("gox-server: {why}");
-        // SAFETY: nothing runs after it. To return would close descriptors that are the parent's, too.
+        let error = exec_in_cell(cell, command, |cell| {
+            install_filter(cell.must_enforce, &mut writer)
+        });
+        eprintln!("gox-server: {error}");
+        // SAFETY: _exit(2) does not return. Returning from here would close descriptors that the parent shares.
         unsafe { libc::_exit(libc::EXIT_FAILURE) }
     };
-    let ended = Supervision::of(child, reader).finish();
-    match ended.map_err(|e| other("wait for a tool", &e))? {
-        Ended::Exited(status) => Ok(status),
-        Ended::Forbidden(call) => Err(Failed::Forbidden(call)),
-        Ended::Signalled(by) => Err(die_of(by)),
+    let exit = Supervisor::new(child, reader).supervise();
+    match exit.map_err(|e| other("wait for a tool", &e))? {
+        ToolExit::Exited(status) => Ok(status),
+        ToolExit::Forbidden(call) => Err(SuperviseError::Forbidden(call)),
+        ToolExit::Signalled(signal) => Err(end_by_signal(signal)),
     }
 }
 
-/// In the child: puts the filter in force, and writes the number of its listener, if it has one.
-fn install(must_hold: bool, parent: &mut impl Write) -> Result<(), NoFilter> {
+/// Runs in the child. Installs the filter, and sends the descriptor number of its listener, if it has one.
+fn install_filter(must_enforce: bool, parent: &mut impl Write) -> Result<(), FilterError> {
     match restrict_tool() {
-        // The parent is there as long as this process is: a write that fails leaves a listener that nobody owns, and no call goes
-        // through.
+        // The write fails only if the parent has ended, and then this process is killed. Without an owner of the listener, exec is
+        // not allowed.
         Ok(listener) => parent.write_all(&listener.into_raw().to_ne_bytes()).ok(),
-        Err(NoFilter::NoListener(_)) => return restrict_tool_alone(SeccompAction::KillProcess),
-        Err(_) if !must_hold => None,
+        Err(FilterError::NoListener(_)) => return restrict_tool_without_listener(SeccompAction::KillProcess),
+        Err(_) if !must_enforce => None,
         Err(error) => return Err(error),
     };
     Ok(())
 }
 
-/// Like fork(2), but with one table of descriptors for both. None in the child.
+/// Like fork(2), but parent and child share the descriptor table. Returns `None` in the child.
 fn fork() -> nix::Result<Option<Pid>> {
     let flags = libc::CLONE_FILES | libc::SIGCHLD;
-    // SAFETY: without CLONE_VM and with a null stack the child goes on in a copy of this process's memory, which has one thread: no
-    // other can hold a lock in it. Null pointers are not written to without the flags that ask for it.
+    // SAFETY: without CLONE_VM and with a null stack, the child continues in a copy of this process's memory, as after fork(2).
+    // This process has one thread, so no other thread can hold a lock in that copy. The kernel uses the other pointers, which are
+    // null, only with flags that are not set.
     let child = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
     let child = nix::Error::result(child)?;
     Ok((child > 0).then(|| Pid::from_raw(child as i32)))
 }
 
-enum Ended {
+/// How a tool ended.
+enum ToolExit {
     Exited(u8),
     Signalled(Signal),
     Forbidden(String),
 }
 
-struct Supervision {
+/// The parent's view of a running tool.
+struct Supervisor {
     child: Pid,
-    /// Readable when the child has ended.
-    end: Option<OwnedFd>,
-    /// Says the listener's number.
+    /// Readable when the child has ended. `None` on kernels without pidfd_open(2).
+    pidfd: Option<OwnedFd>,
+    /// Delivers the descriptor number of the listener.
     pipe: PipeReader,
-    listener: Option<Listener>,
+    listener: Option<NotifyListener>,
     threads: usize,
 }
 
-impl Supervision {
-    fn of(child: Pid, pipe: PipeReader) -> Supervision {
-        // SAFETY: pidfd_open(2) takes two integers, and touches no memory of ours.
-        let end = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0) };
-        // SAFETY: the kernel has just made this descriptor for this call, so no other value owns it.
-        let end = (end >= 0).then(|| unsafe { OwnedFd::from_raw_fd(end as RawFd) });
-        Supervision {
+impl Supervisor {
+    fn new(child: Pid, pipe: PipeReader) -> Supervisor {
+        // SAFETY: pidfd_open(2) takes two integers and accesses no memory of this process.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0) };
+        // SAFETY: the kernel created this descriptor for this call, so no other value owns it.
+        let pidfd = (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as RawFd) });
+        Supervisor {
             child,
-            end,
+            pidfd,
             pipe,
             listener: None,
             threads: 0,
         }
     }
 
-    fn finish(mut self) -> nix::Result<Ended> {
+    fn supervise(mut self) -> nix::Result<ToolExit> {
         loop {
-            if self.has_news()?
-                && let Some(forbidden) = self.hear()?
+            if self.poll()?
+                && let Some(forbidden) = self.handle_input()?
             {
-                // ESRCH: it has ended meanwhile, and was not let go on.
+                // ESRCH: the child has ended meanwhile. Its call was not allowed in any case.
                 kill(self.child, Signal::SIGKILL).ok();
                 waitpid(self.child, None)?;
-                return Ok(Ended::Forbidden(forbidden));
+                return Ok(ToolExit::Forbidden(forbidden));
             }
             match waitpid(self.child, Some(WaitPidFlag::WNOHANG))? {
-                WaitStatus::Exited(_, status) => return Ok(Ended::Exited(status as u8)),
-                // Without a listener, that is all there is to know.
+                WaitStatus::Exited(_, status) => return Ok(ToolExit::Exited(status as u8)),
+                // Without a listener, the name of the call is unknown.
                 WaitStatus::Signaled(_, Signal::SIGSYS, _) => {
-                    return Ok(Ended::Forbidden("unknown".to_owned()));
+                    return Ok(ToolExit::Forbidden("unknown".to_owned()));
                 }
-                WaitStatus::Signaled(_, by, _) => return Ok(Ended::Signalled(by)),
+                WaitStatus::Signaled(_, signal, _) => return Ok(ToolExit::Signalled(signal)),
                 WaitStatus::StillAlive
                 | WaitStatus::Stopped(..)
                 | WaitStatus::Continued(_)
@@ -144,49 +151,49 @@ impl Supervision {
         }
     }
 
-    /// Waits; says whether it was for the listener, or for its number.
-    fn has_news(&self) -> nix::Result<bool> {
-        let news = self
+    /// Waits for an event. Returns whether the listener, or the pipe that delivers it, is readable.
+    fn poll(&self) -> nix::Result<bool> {
+        let input = self
             .listener
             .as_ref()
             .map_or(self.pipe.as_fd(), |listener| listener.as_fd());
-        let mut events = vec![PollFd::new(news, PollFlags::POLLIN)];
+        let mut events = vec![PollFd::new(input, PollFlags::POLLIN)];
         events.extend(
-            self.end
+            self.pidfd
                 .as_ref()
-                .map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)),
+                .map(|pidfd| PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)),
         );
-        let timeout = match self.end {
+        let timeout = match self.pidfd {
             Some(_) => PollTimeout::NONE,
-            None => PollTimeout::try_from(LOOK_EVERY).unwrap_or(PollTimeout::ZERO),
+            None => PollTimeout::try_from(POLL_INTERVAL).unwrap_or(PollTimeout::ZERO),
         };
         match poll(&mut events, timeout) {
             Ok(_) | Err(nix::Error::EINTR) => {
-                let news = events[0].revents().unwrap_or(PollFlags::empty());
-                match news.contains(PollFlags::POLLNVAL) {
+                let flags = events[0].revents().unwrap_or(PollFlags::empty());
+                match flags.contains(PollFlags::POLLNVAL) {
                     true => Err(nix::Error::EBADF),
-                    false => Ok(news.contains(PollFlags::POLLIN)),
+                    false => Ok(flags.contains(PollFlags::POLLIN)),
                 }
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Takes in what there is; returns the call, if it is forbidden.
-    fn hear(&mut self) -> nix::Result<Option<String>> {
+    /// Reads the listener's number or a notification. Returns the call if it is forbidden.
+    fn handle_input(&mut self) -> nix::Result<Option<String>> {
         let Some(listener) = &self.listener else {
             let mut number = [0; size_of::<RawFd>()];
             self.pipe
                 .read_exact(&mut number)
                 .map_err(|error| error.raw_os_error().map_or(nix::Error::EIO, nix::Error::from_raw))?;
-            // SAFETY: the child has let go of it for this process, with which it shares the table of descriptors until exec, and
-            // then leaves it alone.
-            self.listener = Some(unsafe { Listener::from_raw(RawFd::from_ne_bytes(number)) });
+            // SAFETY: the child got this number from `into_raw` and never uses it again. Both processes share the descriptor table
+            // until the child calls exec, so the number is valid here.
+            self.listener = Some(unsafe { NotifyListener::from_raw(RawFd::from_ne_bytes(number)) });
             return Ok(None);
         };
         let call = match listener.receive() {
             Ok(call) => call,
-            // The caller was killed meanwhile, or a signal came.
+            // The calling process was killed meanwhile, or a signal interrupted this call.
             Err(nix::Error::ENOENT | nix::Error::EINTR) => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -195,25 +202,21 @@ impl Supervision {
             return Ok(Some(call.to_string()));
         }
         if is_too_many(self.threads) {
-            return Ok(Some(too_many(&call, self.threads)));
+            return Ok(Some(format!("{call}, its thread number {}", self.threads)));
         }
-        match listener.let_go_on(&call) {
-            // As above.
+        match listener.allow(&call) {
+            // The calling process was killed meanwhile.
             Ok(()) | Err(nix::Error::ENOENT) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-fn too_many(call: &Call, threads: usize) -> String {
-    format!("{call}, its thread number {threads}")
-}
-
-/// Ends this process as its child ended. Returns only if it could not.
-fn die_of(by: Signal) -> Failed {
-    // SAFETY: no handler runs: the default action takes the place of one.
-    let reset = unsafe { signal(by, SigHandler::SigDfl) };
+/// Ends this process by the signal that ended its child. Returns only if this fails.
+fn end_by_signal(ended_by: Signal) -> SuperviseError {
+    // SAFETY: this installs the default action and no handler, so no code of this process runs in a signal handler.
+    let reset = unsafe { signal(ended_by, SigHandler::SigDfl) };
     // SIGKILL has no handler to reset (EINVAL).
-    let died = reset.map(drop).or(Ok(())).and_then(|()| kill(getpid(), by));
-    Failed::Other(format!("a signal ended the tool: {by}: {died:?}"))
+    let killed = reset.map(drop).or(Ok(())).and_then(|()| kill(getpid(), ended_by));
+    SuperviseError::Other(format!("a signal ended the tool: {ended_by}: {killed:?}"))
 }

@@ -1,68 +1,68 @@
-//! A program that can be served, and everything that is known of it.
+//! A program in the store, and its metadata.
 
 use std::fs::File;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::copy::Copy;
+use super::encoded_copy::EncodedCopy;
 use super::{Fingerprint, Representation};
-use crate::asked::{Coding, Guess};
+use crate::parse::{Cacheability, ContentCoding};
 
-/// What is known of a program before it is made.
+/// Metadata of a program that is known before the build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// The module's path.
+    /// The module path.
     pub module: String,
-    /// The exact version.
+    /// The exact version of the module.
     pub version: String,
     /// The import path of the command.
     pub package: String,
-    /// `go1.26.8`.
+    /// The Go version, such as `go1.26.8`.
     pub go: String,
-    /// `linux/arm/6`.
+    /// The platform, such as `linux/arm/6`.
     pub platform: String,
-    /// Which recipe made it.
+    /// The name of the recipe.
     pub recipe: String,
-    /// The line that makes it anywhere.
+    /// A shell command that reproduces the program on any machine.
     pub verify: String,
-    /// The URL, below the mount point, that always means these bytes.
+    /// The immutable URL of the program, relative to the mount point.
     pub exact: String,
-    /// The file name that the client is told.
+    /// The file name that the response suggests.
     pub file_name: String,
-    /// When the version was made, seconds since 1970.
+    /// The time of the module version, seconds since 1970.
     pub module_time: u64,
 }
 
-/// What is known of a program that was made.
+/// Metadata of a program after the build.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
-    /// What it is.
+    /// Metadata from before the build.
     #[serde(flatten)]
     pub description: Description,
-    /// Which bytes it is.
+    /// Size and hashes of the program.
     #[serde(flatten)]
     pub fingerprint: Fingerprint,
-    /// How long the build took, seconds.
+    /// Duration of the build, seconds.
     pub build_seconds: f64,
-    /// What a module from before go.mod got.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<Needs>,
+    /// Dependencies that `go` chose on the day of the build, if the module does not list all of them.
+    #[serde(default, rename = "needs", skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedModFiles>,
 }
 
 impl Meta {
-    /// What it leaves open whatever its URL says: what was found on one day is found otherwise on another.
-    pub fn guess(&self) -> Guess {
-        match self.needs {
-            Some(_) => Guess::Version,
-            None => Guess::Nothing,
+    /// The cacheability that the build adds to that of the URL: dependencies that `go` chose today may differ tomorrow.
+    pub fn cacheability(&self) -> Cacheability {
+        match self.generated {
+            Some(_) => Cacheability::ByVersion,
+            None => Cacheability::Immutable,
         }
     }
 }
 
-/// What `go` wrote for a module that did not say what it needs, on the day of the build.
+/// The files that `go` generated for a module with a missing or incomplete go.mod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Needs {
+pub struct GeneratedModFiles {
     /// The go.mod.
     pub go_mod: String,
     /// The go.sum.
@@ -72,19 +72,19 @@ pub struct Needs {
 /// A program that was checked before it was published, and has not changed since.
 #[derive(Debug)]
 pub struct Artifact {
-    /// What is known of it.
+    /// Its metadata.
     pub meta: Meta,
-    /// The program itself, open: what is removed or replaced from now on does not matter.
+    /// The program, open. It stays readable after an eviction.
     pub file: File,
-    /// Where it lies, for a web server that sends it.
+    /// Its path, for a web server that sends the file itself.
     pub path: PathBuf,
 }
 
 impl Artifact {
-    /// What stands for it in an answer: a copy in this coding, or, where that cannot be had, the program itself.
-    pub fn represented(self, coding: Option<Coding>) -> Representation {
+    /// Returns a copy in this content coding. Falls back to the program itself if there is no copy.
+    pub fn into_representation(self, coding: Option<ContentCoding>) -> Representation {
         if let Some(coding) = coding {
-            match Copy::of(&self, coding) {
+            match EncodedCopy::find_or_create(&self, coding) {
                 Ok(Some(copy)) => {
                     return Representation {
                         description: self.meta.description,
@@ -96,9 +96,13 @@ impl Artifact {
                         is_new: copy.is_new,
                     };
                 }
-                Ok(None) => log::warn!("no {} copy of {} came", coding.name(), self.path.display()),
+                Ok(None) => log::warn!(
+                    "no {} copy of {}: another process did not finish it in time",
+                    coding.name(),
+                    self.path.display()
+                ),
                 Err(error) => log::warn!(
-                    "cannot keep a {} copy of {}: {error}",
+                    "cannot create a {} copy of {}: {error}",
                     coding.name(),
                     self.path.display()
                 ),

@@ -1,5 +1,5 @@
-//! What each client has caused in the last hour, in a bounded number of files: each holds the clients whose names hash to it, and
-//! only those of the last hour. A client is a network: what one person has of addresses is a /24 of IPv4, or a /48 of IPv6 (RFC 6177).
+//! Hourly budgets of clients, in a bounded number of files. The hash of a client's name selects the file, which drops a client
+//! after an hour. A client is a network: one person may have a /24 of IPv4 addresses, or a /48 of IPv6 (RFC 6177).
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -11,39 +11,40 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildKey, KeyMaker, Store};
+use super::table::bucket_path;
+use super::{BuildKey, KeyHasher, Store, layout};
 
-/// A client's network.
+/// A client, identified by its network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client(String);
 
-/// What costs something.
+/// A resource that has a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// A build.
     Build,
     /// A second during which a build holds a slot.
     SlotSecond,
-    /// A look-up at the module proxy.
+    /// A request to the module proxy.
     Lookup,
 }
 
-/// An hour, in seconds: budgets are counted from the first cost on, and forgotten after it.
-const HOUR: u64 = 3600;
+/// The length of a budget period in seconds. A period starts with the client's first cost.
+const PERIOD: u64 = 3600;
 
-/// What one client has caused.
+/// The costs of one client in the current period.
 #[derive(Default, Serialize, Deserialize)]
-struct Spent {
+struct ClientCost {
     since: u64,
     builds: u32,
     slot_seconds: u32,
     lookups: u32,
 }
 
-/// The clients of one file, by name.
-type Clients = BTreeMap<String, Spent>;
+/// The content of one file: costs by the name of the client.
+type ClientCosts = BTreeMap<String, ClientCost>;
 
-impl Spent {
+impl ClientCost {
     fn count(&mut self, cost: Cost) -> &mut u32 {
         match cost {
             Cost::Build => &mut self.builds,
@@ -54,31 +55,31 @@ impl Spent {
 }
 
 impl Client {
-    /// What it is called: letters, digits, dots and colons.
+    /// The name: letters, digits, dots and colons.
     pub fn name(&self) -> &str {
         &self.0
     }
 
-    /// The client of this name.
-    pub fn named(name: String) -> Client {
+    /// The client with this name.
+    pub fn from_name(name: String) -> Client {
         Client(name)
     }
 
     fn key(&self) -> BuildKey {
-        KeyMaker::default().field(&self.0).finish()
+        KeyHasher::default().field(&self.0).finish()
     }
 
-    /// The operator, and the processes that gox-server starts for itself: one client, without a budget.
+    /// The operator, including background processes. No budget applies.
     pub fn operator() -> Client {
         Client("operator".to_owned())
     }
 
-    /// The network of an address; what is no address (a unix socket, a test) is one client.
-    pub fn of(address: &str) -> Client {
+    /// The client of an IP address. Everything else, such as a unix socket, is one client, `unknown`.
+    pub fn from_address(address: &str) -> Client {
         Client(match address.parse() {
             Ok(IpAddr::V4(v4)) => format!("{}.{}.{}", v4.octets()[0], v4.octets()[1], v4.octets()[2]),
             Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
-                Some(v4) => return Client::of(&v4.to_string()),
+                Some(v4) => return Client::from_address(&v4.to_string()),
                 None => format!(
                     "{:x}:{:x}:{:x}",
                     v6.segments()[0],
@@ -92,80 +93,80 @@ impl Client {
 }
 
 impl Store {
-    /// Adds a cost to what the client has caused; says whether it stays within `per_hour`. Zero means no bound.
+    /// Spends one unit, and returns whether the budget had one left. `per_hour` 0 means no limit.
     pub fn spend(&self, client: &Client, cost: Cost, per_hour: u32) -> io::Result<bool> {
         if per_hour == 0 {
             return Ok(true);
         }
-        self.with_spent(client, |spent| {
-            let count = spent.count(cost);
+        self.update_costs(client, |costs| {
+            let count = costs.count(cost);
             let is_within = *count < per_hour;
             *count += u32::from(is_within);
             is_within
         })
     }
 
-    /// Adds to what the client has caused what is known only afterwards.
+    /// Adds a cost that is known only after it was caused. It may exceed the budget.
     pub fn charge(&self, client: &Client, cost: Cost, amount: u32) -> io::Result<()> {
-        self.with_spent(client, |spent| {
-            let count = spent.count(cost);
+        self.update_costs(client, |costs| {
+            let count = costs.count(cost);
             *count = count.saturating_add(amount);
         })
     }
 
-    /// Whether the client has caused less than `per_hour`. Zero means no bound.
-    pub fn has_left(&self, client: &Client, cost: Cost, per_hour: u32) -> io::Result<bool> {
-        Ok(per_hour == 0 || self.with_spent(client, |spent| *spent.count(cost) < per_hour)?)
+    /// Whether the budget has at least one unit left. `per_hour` 0 means no limit.
+    pub fn has_budget(&self, client: &Client, cost: Cost, per_hour: u32) -> io::Result<bool> {
+        Ok(per_hour == 0 || self.update_costs(client, |costs| *costs.count(cost) < per_hour)?)
     }
 
-    fn with_spent<T>(&self, client: &Client, change: impl FnOnce(&mut Spent) -> T) -> io::Result<T> {
+    fn update_costs<T>(&self, client: &Client, change: impl FnOnce(&mut ClientCost) -> T) -> io::Result<T> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(self.budget(client))?;
-        // Held for some microseconds; the kernel gives it back with the file.
+            .open(self.budget_file(client))?;
+        // Held for microseconds. The kernel releases it when the file is closed.
         file.lock()?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         let mut clients = read(&mut file);
-        clients.retain(|_, spent| now.abs_diff(spent.since) < HOUR);
-        let spent = clients.entry(client.0.clone()).or_insert_with(|| Spent {
+        clients.retain(|_, costs| now.abs_diff(costs.since) < PERIOD);
+        let costs = clients.entry(client.0.clone()).or_insert_with(|| ClientCost {
             since: now,
-            ..Spent::default()
+            ..ClientCost::default()
         });
-        let changed = change(spent);
+        let result = change(costs);
         write(&file, &clients)?;
-        Ok(changed)
+        Ok(result)
     }
 
-    fn budget(&self, client: &Client) -> PathBuf {
-        super::table::place(&self.clients(), &client.key())
+    fn budget_file(&self, client: &Client) -> PathBuf {
+        bucket_path(&self.path(layout::CLIENTS), &client.key())
     }
 
-    /// The lock of the request that waits for a slot to build this, for this client and those that share its first digit: of one
-    /// program, no more tickets wait than there are digits.
-    pub fn queued(&self, key: &BuildKey, client: &Client) -> PathBuf {
-        let build = self.lock(key);
-        build.with_added_extension(&client.key().as_str()[..1])
+    /// The lock file of the request that waits for a slot for this build. Clients share it if their keys start with the same
+    /// digit, so a build has 16 tickets at most.
+    pub fn waiter_lock(&self, key: &BuildKey, client: &Client) -> PathBuf {
+        let lock = self.build_lock(key);
+        lock.with_added_extension(&client.key().as_str()[..1])
     }
 }
 
-/// What is not what we write counts as nothing spent.
-fn read(file: &mut File) -> Clients {
+/// Reads a file. An invalid file counts as empty.
+fn read(file: &mut File) -> ClientCosts {
     let mut text = String::new();
     let read = file.read_to_string(&mut text);
-    // The end of a longer text may be left behind it.
+    // A process that was killed in `write` leaves the end of the previous text after the JSON value.
     let first = read
         .ok()
         .and_then(|_| serde_json::Deserializer::from_str(&text).into_iter().next());
     first.and_then(Result::ok).unwrap_or_default()
 }
 
-/// Writes over what is there, and cuts it then: a process that is killed in between has spent what it spent.
-fn write(file: &File, clients: &Clients) -> io::Result<()> {
+/// Overwrites the file, then truncates it. If the process is killed in between, the costs are not lost.
+fn write(file: &File, clients: &ClientCosts) -> io::Result<()> {
     let bytes = serde_json::to_vec(clients)?;
     file.write_all_at(&bytes, 0)?;
     file.set_len(bytes.len() as u64)
@@ -176,19 +177,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_a_network() {
-        assert_eq!(Client::of("192.0.2.1"), Client::of("192.0.2.254"));
-        assert_eq!(Client::of("192.0.2.1"), Client::of("::ffff:192.0.2.9"));
-        assert_ne!(Client::of("192.0.2.1"), Client::of("192.0.3.1"));
-        assert_eq!(Client::of("2001:db8:1:2::1"), Client::of("2001:db8:1:ffff::2"));
-        assert_ne!(Client::of("2001:db8:1::1"), Client::of("2001:db8:2::1"));
+    fn addresses_of_one_network_are_one_client() {
+        assert_eq!(
+            Client::from_address("192.0.2.1"),
+            Client::from_address("192.0.2.254")
+        );
+        assert_eq!(
+            Client::from_address("192.0.2.1"),
+            Client::from_address("::ffff:192.0.2.9")
+        );
+        assert_ne!(
+            Client::from_address("192.0.2.1"),
+            Client::from_address("192.0.3.1")
+        );
+        assert_eq!(
+            Client::from_address("2001:db8:1:2::1"),
+            Client::from_address("2001:db8:1:ffff::2")
+        );
+        assert_ne!(
+            Client::from_address("2001:db8:1::1"),
+            Client::from_address("2001:db8:2::1")
+        );
     }
 
     #[test]
-    fn a_budget_ends_and_is_each_clients_own() {
+    fn clients_have_separate_budgets() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let spend = |address: &str, cost| store.spend(&Client::of(address), cost, 2).unwrap();
+        let spend = |address: &str, cost| store.spend(&Client::from_address(address), cost, 2).unwrap();
         assert_eq!(
             [1, 2, 3].map(|_| spend("192.0.2.1", Cost::Build)),
             [true, true, false]
@@ -197,24 +213,24 @@ mod tests {
         assert!(spend("198.51.100.1", Cost::Build));
     }
 
-    /// Found by trying: both hash to one of the 4,096 files.
+    /// The addresses were found by trial: both hash to the same file of 4,096.
     #[test]
-    fn two_clients_of_one_file_have_a_budget_each() {
+    fn clients_in_one_file_have_separate_budgets() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let clients = ["192.0.2.1", "1.12.31.1"].map(Client::of);
-        assert_eq!(store.budget(&clients[0]), store.budget(&clients[1]));
+        let clients = ["192.0.2.1", "1.12.31.1"].map(Client::from_address);
+        assert_eq!(store.budget_file(&clients[0]), store.budget_file(&clients[1]));
         for expected in [true, false, false] {
-            let within = clients
+            let is_within = clients
                 .each_ref()
                 .map(|client| store.spend(client, Cost::Lookup, 1).unwrap());
-            assert_eq!(within, [expected; 2]);
+            assert_eq!(is_within, [expected; 2]);
         }
-        assert!(store.has_left(&clients[0], Cost::SlotSecond, 60).unwrap());
+        assert!(store.has_budget(&clients[0], Cost::SlotSecond, 60).unwrap());
         store.charge(&clients[0], Cost::SlotSecond, 60).unwrap();
         let left = clients
             .each_ref()
-            .map(|client| store.has_left(client, Cost::SlotSecond, 60).unwrap());
+            .map(|client| store.has_budget(client, Cost::SlotSecond, 60).unwrap());
         assert_eq!(left, [false, true]);
     }
 }

@@ -1,29 +1,29 @@
-//! Counts that outlive every process: each is a file that holds a number of fixed width, written in place by the process that has
-//! the file's lock for that moment.
+//! Persistent event counters. Each is a file that holds a decimal number of fixed width. A process locks the file and overwrites
+//! the number.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::Store;
+use super::{Store, layout};
 
-/// What is counted.
+/// An event that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
     /// Programs served without a build.
     Hits,
-    /// Programs served after a build was waited for.
+    /// Programs served after the request waited for a build.
     Misses,
-    /// Requests that got no program.
+    /// Requests answered without a program.
     Refusals,
-    /// Builds that made a program.
+    /// Builds that succeeded.
     Builds,
-    /// Builds that made none.
+    /// Builds that failed.
     FailedBuilds,
 }
 
 impl Counter {
-    /// All of them.
+    /// All counters.
     pub const ALL: [Counter; 5] = [
         Counter::Hits,
         Counter::Misses,
@@ -32,7 +32,7 @@ impl Counter {
         Counter::FailedBuilds,
     ];
 
-    /// The name of its file, and in `/-/metrics`.
+    /// The name of the file, and of the metric in `/-/metrics`.
     pub fn name(self) -> &'static str {
         match self {
             Counter::Hits => "hits",
@@ -43,56 +43,56 @@ impl Counter {
         }
     }
 
-    /// What it counts, for a person.
+    /// The help text in `/-/metrics`.
     pub fn help(self) -> &'static str {
         match self {
             Counter::Hits => "Programs served without a build.",
-            Counter::Misses => "Programs served after a build was waited for.",
-            Counter::Refusals => "Requests that got no program.",
-            Counter::Builds => "Builds that made a program.",
-            Counter::FailedBuilds => "Builds that made none.",
+            Counter::Misses => "Programs served after the request waited for a build.",
+            Counter::Refusals => "Requests answered without a program.",
+            Counter::Builds => "Builds that succeeded.",
+            Counter::FailedBuilds => "Builds that failed.",
         }
     }
 }
 
-/// Digits of the largest count.
+/// The number of digits of `u64::MAX`.
 const DIGITS: usize = 20;
 
 impl Store {
-    /// Counts one event. A count that cannot be kept stops no answer.
-    pub fn count(&self, counter: Counter) {
-        if let Err(error) = self.add_one(counter) {
-            log::warn!("cannot count: {error}");
+    /// Counts one event. An error is only logged: it must not fail the response.
+    pub fn increment(&self, counter: Counter) {
+        if let Err(error) = self.try_increment(counter) {
+            log::warn!("cannot increment the counter {}: {error}", counter.name());
         }
     }
 
-    fn add_one(&self, counter: Counter) -> io::Result<()> {
+    fn try_increment(&self, counter: Counter) -> io::Result<()> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(self.counters().join(counter.name()))?;
-        // Held for some microseconds; the kernel gives it back with the file.
+            .open(self.path(layout::COUNTERS).join(counter.name()))?;
+        // Held for microseconds. The kernel releases it when the file is closed.
         file.lock()?;
-        let count = read(&file)?.saturating_add(1);
+        let count = read_number(&file)?.saturating_add(1);
         file.write_all_at(format!("{count:0DIGITS$}").as_bytes(), 0)?;
-        // Another version of gox-server wrote more.
+        // Versions before 0.2 wrote longer files.
         file.set_len(DIGITS as u64)
     }
 
-    /// How many there were.
-    pub fn counted(&self, counter: Counter) -> io::Result<u64> {
-        match File::open(self.counters().join(counter.name())) {
-            Ok(file) => read(&file),
+    /// Reads the number of events.
+    pub fn read_counter(&self, counter: Counter) -> io::Result<u64> {
+        match File::open(self.path(layout::COUNTERS).join(counter.name())) {
+            Ok(file) => read_number(&file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(error),
         }
     }
 }
 
-/// What is no number counts as its bytes: versions before 0.2 added one for each event.
-fn read(file: &File) -> io::Result<u64> {
+/// Reads a number. A file without one counts by its size: versions before 0.2 appended one byte for each event.
+fn read_number(file: &File) -> io::Result<u64> {
     let mut digits = [0; DIGITS];
     let number = match file.read_exact_at(&mut digits, 0) {
         Ok(()) => std::str::from_utf8(&digits)
@@ -111,22 +111,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counter_takes_the_same_room_however_much_it_counted() {
+    fn a_counter_file_has_a_fixed_size() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let file = store.counters().join("hits");
-        assert_eq!(store.counted(Counter::Hits).unwrap(), 0);
+        let file = store.path(layout::COUNTERS).join("hits");
+        assert_eq!(store.read_counter(Counter::Hits).unwrap(), 0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..100).for_each(|_| store.count(Counter::Hits)));
+                scope.spawn(|| (0..100).for_each(|_| store.increment(Counter::Hits)));
             }
         });
-        assert_eq!(store.counted(Counter::Hits).unwrap(), 400);
-        // As versions before 0.2 counted.
+        assert_eq!(store.read_counter(Counter::Hits).unwrap(), 400);
+        // The format of versions before 0.2.
         for events in [3, 1000] {
             fs::write(&file, ".".repeat(events)).unwrap();
-            store.count(Counter::Hits);
-            assert_eq!(store.counted(Counter::Hits).unwrap(), events as u64 + 1);
+            store.increment(Counter::Hits);
+            assert_eq!(store.read_counter(Counter::Hits).unwrap(), events as u64 + 1);
             assert_eq!(fs::metadata(&file).unwrap().len(), DIGITS as u64);
         }
     }

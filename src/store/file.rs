@@ -1,43 +1,76 @@
-//! Small files: read as what they should be, and written whole or not at all; and which there are.
+//! Reads and lists small files, and writes them atomically.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-/// What cannot be read, or is not what we write, is not there: it is made again.
+/// Reads a JSON file. A file that is missing, unreadable or invalid gives `None`: callers create it again.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Puts a small file in place in one step.
+/// Replaces a small file atomically: writes a temporary file and renames it.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut aside = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
-    aside.write_all(bytes)?;
-    aside.persist(path)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+    temporary.write_all(bytes)?;
+    temporary.persist(path)?;
     Ok(())
 }
 
-/// Writes a file that is new, and waits until it is on the disk.
+/// Writes a new file and syncs it to disk.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// The entries of a directory whose names begin so.
-pub fn named(dir: &Path, beginning: &str) -> io::Result<Vec<PathBuf>> {
+/// Lists the entries of a directory that start with `prefix`.
+pub fn list_entries(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry
             .file_name()
             .as_encoded_bytes()
-            .starts_with(beginning.as_bytes())
+            .starts_with(prefix.as_bytes())
         {
             paths.push(entry.path());
         }
     }
     Ok(paths)
+}
+
+/// Lists all regular files below a directory, at any depth. Skips files that are removed meanwhile, and symbolic links.
+pub fn files_below(dir: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
+    let (mut files, mut stack) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(dir) = stack.pop() {
+        let Ok(entries) = fs::read_dir(&dir) else { continue };
+        for entry in entries {
+            let entry = entry?;
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                stack.push(entry.path());
+            } else if metadata.is_file() {
+                files.push((entry.path(), metadata));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Bytes that all files below a directory take on disk.
+pub fn disk_usage(dir: &Path) -> io::Result<u64> {
+    Ok(files_below(dir)?
+        .iter()
+        .map(|(_, metadata)| allocated_bytes(metadata))
+        .sum())
+}
+
+/// Bytes that a file takes on disk.
+pub(super) fn allocated_bytes(metadata: &Metadata) -> u64 {
+    // stat(2): the unit of st_blocks.
+    metadata.blocks() * 512
 }

@@ -1,4 +1,4 @@
-//! What tells bytes from all others.
+//! Size and hashes of a file.
 
 use std::io::{self, Read};
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
 
 use super::key::hex;
-use crate::asked::HashAlgorithm;
+use crate::parse::HashAlgorithm;
 
-/// What is known of some bytes; all hashes in hexadecimal.
+/// Size and hashes of some bytes. Hashes are in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// How many there are.
+    /// The number of bytes.
     pub size: u64,
-    /// Their SHA-256.
+    /// The SHA-256.
     pub sha256: String,
-    /// Their SHA-512. What was published before it was asked for has none.
+    /// The SHA-512. Programs that early versions of gox-server published do not have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha512: Option<String>,
 }
 
 impl Fingerprint {
-    /// Reads to the end.
-    pub fn of(mut bytes: impl Read) -> io::Result<Fingerprint> {
+    /// Reads `bytes` to the end and hashes them.
+    pub fn read(mut bytes: impl Read) -> io::Result<Fingerprint> {
         let (mut size, mut sha256, mut sha512) = (0, Sha256::new(), Sha512::new());
         let mut chunk = vec![0; 1 << 17];
         loop {
@@ -44,7 +44,7 @@ impl Fingerprint {
         })
     }
 
-    /// The hash of this algorithm, if it is known.
+    /// The hash of this algorithm, if there is one.
     pub fn hash(&self, algorithm: HashAlgorithm) -> Option<&str> {
         match algorithm {
             HashAlgorithm::Sha256 => Some(&self.sha256),

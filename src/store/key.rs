@@ -1,21 +1,21 @@
-//! Names for what is kept: SHA-256 over length-prefixed fields, so that no two lists of fields run into each other.
+//! Keys of stored values: SHA-256 over length-prefixed fields, so that different lists of fields have different keys.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// Identifies the inputs of a build: whatever changes the bytes, and nothing else. In hexadecimal.
+/// A SHA-256 in hexadecimal. The key of a build covers every input that can change the program, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BuildKey(String);
 
 impl BuildKey {
-    /// The key that was printed so.
+    /// Parses 64 hexadecimal digits in lower case.
     pub fn parse(text: &str) -> Option<BuildKey> {
         let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         (text.len() == 64 && text.bytes().all(is_digit)).then(|| BuildKey(text.to_owned()))
     }
 
-    /// The key in hexadecimal.
+    /// The 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -27,26 +27,26 @@ impl fmt::Display for BuildKey {
     }
 }
 
-/// Collects the fields of a key, each behind its length.
+/// Hashes fields, each preceded by its length.
 #[derive(Default)]
-pub struct KeyMaker(Sha256);
+pub struct KeyHasher(Sha256);
 
-impl KeyMaker {
+impl KeyHasher {
     /// Adds a field.
-    pub fn field(mut self, bytes: impl AsRef<[u8]>) -> KeyMaker {
+    pub fn field(mut self, bytes: impl AsRef<[u8]>) -> KeyHasher {
         let bytes = bytes.as_ref();
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
         self
     }
 
-    /// The key of all fields so far.
+    /// Returns the key of all fields so far.
     pub fn finish(self) -> BuildKey {
         BuildKey(hex(&self.0.finalize()))
     }
 }
 
-/// Bytes in hexadecimal.
+/// Formats bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -56,11 +56,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_do_not_run_into_each_other() {
+    fn different_lists_of_fields_have_different_keys() {
         let key = |fields: &[&str]| {
             fields
                 .iter()
-                .fold(KeyMaker::default(), |k, f| k.field(f))
+                .fold(KeyHasher::default(), |k, f| k.field(f))
                 .finish()
         };
         assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));

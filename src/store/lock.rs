@@ -1,5 +1,5 @@
-//! flock(2): a lock belongs to an open file, passes to a process that inherits it, and is free when the last one that
-//! holds it is gone. Not for network file systems that pretend.
+//! File locks (flock(2)). A lock belongs to an open file description: child processes inherit it, and the kernel releases it when
+//! the last descriptor is closed. Network file systems may not support it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -8,27 +8,28 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Store;
+use super::file::list_entries;
 use super::table::age;
+use super::{Store, layout};
 
-/// Who waits looks so often at first, and so often at last: 500 who wait are some percent of a processor.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// Polling interval: starts at the minimum, backs off to the maximum. 500 waiters cost a few percent of one CPU.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(2);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How old a lock's file has to be before it is swept: its date may matter for so long ([`Lock::take_if_due`]).
-const SWEPT_AFTER: Duration = Duration::from_secs(60 * 60);
+/// Lock files older than this are swept. [`Lock::try_acquire_if_due`] may need the date of a younger one.
+const SWEEP_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// A lock that is held as long as this value, or a process that inherited the file, lives.
+/// An exclusive lock. It is held until this value is dropped and every process that inherited the file has ended.
 #[derive(Debug)]
 pub struct Lock(File);
 
 impl Lock {
-    /// Takes the lock if nobody has it.
-    pub fn try_take(path: &Path) -> io::Result<Option<Lock>> {
+    /// Acquires the lock if it is free.
+    pub fn try_acquire(path: &Path) -> io::Result<Option<Lock>> {
         loop {
             let file = open(path)?;
             match file.try_lock() {
-                // The last owner may have removed the file since it was opened: then another process locks another file.
+                // The previous owner may have removed the file after it was opened. Then another process could lock a new file.
                 Ok(()) if is_at(&file, path)? => return Ok(Some(Lock(file))),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -37,26 +38,36 @@ impl Lock {
         }
     }
 
-    /// Takes the lock if nobody has it, nor has taken it so within `pause`.
-    pub fn take_if_due(path: &Path, pause: Duration) -> io::Result<Option<Lock>> {
+    /// Acquires the lock if it is free and was not acquired by this function within the last `interval`.
+    pub fn try_acquire_if_due(path: &Path, interval: Duration) -> io::Result<Option<Lock>> {
         let last = fs::metadata(path).and_then(|metadata| metadata.modified());
-        if last.is_ok_and(|at| age(at) < pause) {
+        if last.is_ok_and(|at| age(at) < interval) {
             return Ok(None);
         }
-        let lock = Lock::try_take(path)?;
+        let lock = Lock::try_acquire(path)?;
         if let Some(Lock(file)) = &lock {
             file.set_modified(SystemTime::now())?;
         }
         Ok(lock)
     }
 
-    /// Whether nobody has it. A file that is gone is nobody's.
+    /// Acquires the lock, exclusive even if other processes share it. Returns `None` after `timeout`.
+    pub fn acquire_within(path: &Path, timeout: Duration) -> io::Result<Option<Lock>> {
+        let mut lock = None;
+        poll_until(Instant::now(), timeout, || {
+            lock = Lock::try_acquire(path)?;
+            Ok(lock.is_some())
+        })?;
+        Ok(lock)
+    }
+
+    /// Whether no process holds the lock. A missing file is a free lock.
     pub fn is_free(path: &Path) -> io::Result<bool> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             opened => opened?,
         };
-        // Shared, and given back at once: two who look do not take each other for an owner.
+        // A shared lock, released at once: concurrent checks do not see each other.
         match file.try_lock_shared() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
@@ -64,40 +75,28 @@ impl Lock {
         }
     }
 
-    /// The open file, for a process that shall inherit the lock.
+    /// Returns the open file, for a child process that inherits the lock.
     pub fn into_file(self) -> File {
         self.0
     }
 }
 
-impl Lock {
-    /// Takes the lock, however many want or share it, if they all give it back within `patience`.
-    pub fn take_within(path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
-        let mut lock = None;
-        looking(Instant::now(), patience, || {
-            lock = Lock::try_take(path)?;
-            Ok(lock.is_some())
-        })?;
-        Ok(lock)
-    }
-}
-
-/// A lock whose file is removed before it is released, for names without bound.
+/// A lock that removes its file before it is released. For lock files that would otherwise grow without bound in number.
 #[derive(Debug)]
 pub struct TemporaryLock {
     lock: Lock,
-    /// `None` once another process is to remove it.
+    /// `None` if another process has to remove the file.
     path: Option<PathBuf>,
 }
 
 impl TemporaryLock {
-    /// A lock that was taken at this path.
+    /// Wraps a lock that was acquired at this path.
     pub fn new(lock: Lock, path: PathBuf) -> TemporaryLock {
         let path = Some(path);
         TemporaryLock { lock, path }
     }
 
-    /// The lock, for a process that shall inherit it, and remove the file before it ends.
+    /// Returns the lock, for a child process that inherits it and removes the file before it ends.
     pub fn into_lock(mut self) -> io::Result<Lock> {
         let Lock(file) = &self.lock;
         let lock = Lock(file.try_clone()?);
@@ -109,57 +108,54 @@ impl TemporaryLock {
 impl Drop for TemporaryLock {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
-            // What cannot be removed now is swept.
+            // A file that cannot be removed now is swept later.
             fs::remove_file(path).ok();
         }
     }
 }
 
 impl Store {
-    /// Removes the locks of builds and refreshes whose owners were killed.
+    /// Removes lock files of builds and refreshes that were killed.
     pub fn sweep_locks(&self) -> io::Result<()> {
-        sweep(&self.build_locks(), SWEPT_AFTER)?;
-        sweep(&self.refresh_locks(), SWEPT_AFTER)
+        sweep(&self.path(layout::BUILD_LOCKS))?;
+        sweep(&self.path(layout::REFRESH_LOCKS))
     }
 }
 
-/// Removes the files of locks in `dir` that are older than `least` and that nobody holds: their owners were killed.
-fn sweep(dir: &Path, least: Duration) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let written = entry.metadata().and_then(|metadata| metadata.modified());
-        let is_file = entry.file_type().is_ok_and(|of| of.is_file());
-        if is_file
-            && written.is_ok_and(|at| age(at) > least)
-            && let Some(lock) = Lock::try_take(&entry.path())?
-        {
-            drop(TemporaryLock::new(lock, entry.path()));
+/// Removes free lock files that are older than [`SWEEP_AGE`].
+fn sweep(dir: &Path) -> io::Result<()> {
+    for path in list_entries(dir, "")? {
+        let is_old = fs::symlink_metadata(&path).is_ok_and(|metadata| {
+            metadata.is_file() && metadata.modified().is_ok_and(|at| age(at) > SWEEP_AGE)
+        });
+        if is_old && let Some(lock) = Lock::try_acquire(&path)? {
+            drop(TemporaryLock::new(lock, path));
         }
     }
     Ok(())
 }
 
-/// A wait until nobody holds one of these locks.
+/// A wait until one of several locks is free.
 #[derive(Debug)]
-pub struct Waiting<'a> {
+pub struct LockWait<'a> {
     paths: &'a [PathBuf],
     since: Instant,
 }
 
-impl Waiting<'_> {
-    /// Begins to wait.
-    pub fn on(paths: &[PathBuf]) -> Waiting<'_> {
-        Waiting::since(paths, Instant::now())
+impl LockWait<'_> {
+    /// Starts a wait.
+    pub fn new(paths: &[PathBuf]) -> LockWait<'_> {
+        LockWait::since(paths, Instant::now())
     }
 
-    /// Continues a wait that began then, perhaps on others.
-    pub fn since(paths: &[PathBuf], since: Instant) -> Waiting<'_> {
-        Waiting { paths, since }
+    /// Continues a wait that started at `since`, perhaps for other locks. The polling interval depends on `since`.
+    pub fn since(paths: &[PathBuf], since: Instant) -> LockWait<'_> {
+        LockWait { paths, since }
     }
 
-    /// Waits so long at most; says whether a lock came free.
-    pub fn within(&self, patience: Duration) -> io::Result<bool> {
-        looking(self.since, patience, || {
+    /// Waits for at most `timeout`. Returns whether a lock is free.
+    pub fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        poll_until(self.since, timeout, || {
             for path in self.paths {
                 if Lock::is_free(path)? {
                     return Ok(true);
@@ -169,10 +165,10 @@ impl Waiting<'_> {
         })
     }
 
-    /// Waits as long as that is wanted, which is asked again and again; says whether a lock came free.
-    pub fn while_wanted(&self, mut wanted: impl FnMut() -> bool) -> io::Result<bool> {
-        while wanted() {
-            if self.within(ASK_EVERY)? {
+    /// Waits until `keep_waiting` returns false. Returns whether a lock is free.
+    pub fn wait_while(&self, mut keep_waiting: impl FnMut() -> bool) -> io::Result<bool> {
+        while keep_waiting() {
+            if self.wait(CALLBACK_INTERVAL)? {
                 return Ok(true);
             }
         }
@@ -180,36 +176,36 @@ impl Waiting<'_> {
     }
 }
 
-/// How often who waits is asked whether it wants to: a bar moves smoothly, and who has left is soon noticed.
-pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often a waiter calls back to report progress and to detect a disconnected client.
+pub(super) const CALLBACK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Looks again and again, within `patience`, whether it is so. flock(2) knows no timeout, and a thread that waits in it outlives whoever
-/// lost patience: hundreds of clients that leave would be hundreds of threads and descriptors.
-fn looking(
+/// Polls `condition` until it is true or `timeout` has passed. flock(2) has no timeout, and a thread that blocks in it cannot be
+/// stopped: hundreds of clients that disconnect would leave hundreds of threads and descriptors.
+fn poll_until(
     since: Instant,
-    patience: Duration,
-    mut is_so: impl FnMut() -> io::Result<bool>,
+    timeout: Duration,
+    mut condition: impl FnMut() -> io::Result<bool>,
 ) -> io::Result<bool> {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
-        if is_so()? {
+        if condition()? {
             return Ok(true);
         }
-        let left = patience.saturating_sub(begun.elapsed());
+        let left = timeout.saturating_sub(start.elapsed());
         if left.is_zero() {
             return Ok(false);
         }
-        // Late by a twentieth of the wait.
-        let pause = (since.elapsed() / 20).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        thread::sleep(pause.min(left));
+        // Adds 5 % to the wait at most, between the two limits.
+        let interval = (since.elapsed() / 20).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
+        thread::sleep(interval.min(left));
     }
 }
 
-/// Whether this open file is the one that the path leads to.
+/// Whether `path` still leads to this open file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     match fs::metadata(path) {
-        Ok(there) => Ok(id(there) == id(file.metadata()?)),
+        Ok(metadata) => Ok(id(metadata) == id(file.metadata()?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -230,23 +226,22 @@ mod tests {
 
     use super::*;
 
-    /// The lock's file comes and goes, and no two hold it at once.
     #[test]
-    fn a_temporary_lock_is_one_owners_while_its_file_comes_and_goes() {
+    fn a_temporary_lock_has_one_owner_while_its_file_is_removed_and_created() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
-        let (inside, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (owners, acquired) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    while taken.load(Ordering::Relaxed) < 20_000 {
-                        let Some(lock) = Lock::try_take(&path).unwrap() else {
+                    while acquired.load(Ordering::Relaxed) < 20_000 {
+                        let Some(lock) = Lock::try_acquire(&path).unwrap() else {
                             continue;
                         };
                         let lock = TemporaryLock::new(lock, path.clone());
-                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                        taken.fetch_add(1, Ordering::Relaxed);
-                        inside.fetch_sub(1, Ordering::SeqCst);
+                        assert_eq!(owners.fetch_add(1, Ordering::SeqCst), 0);
+                        acquired.fetch_add(1, Ordering::Relaxed);
+                        owners.fetch_sub(1, Ordering::SeqCst);
                         drop(lock);
                     }
                 });
@@ -256,16 +251,19 @@ mod tests {
     }
 
     #[test]
-    fn locks_of_dead_owners_are_swept_and_no_others() {
+    fn only_old_locks_without_an_owner_are_swept() {
         let dir = tempfile::tempdir().unwrap();
-        let [dead, held, new] = ["dead", "held", "new"].map(|name| dir.path().join(name));
-        let _held = Lock::try_take(&held).unwrap().unwrap();
-        for path in [&dead, &held] {
+        let [abandoned, held, new] = ["abandoned", "held", "new"].map(|name| dir.path().join(name));
+        let _lock = Lock::try_acquire(&held).unwrap().unwrap();
+        for path in [&abandoned, &held] {
             let file = open(path).unwrap();
-            file.set_modified(SystemTime::now() - SWEPT_AFTER * 2).unwrap();
+            file.set_modified(SystemTime::now() - SWEEP_AGE * 2).unwrap();
         }
         open(&new).unwrap();
-        sweep(dir.path(), SWEPT_AFTER).unwrap();
-        assert_eq!([dead, held, new].map(|path| path.exists()), [false, true, true]);
+        sweep(dir.path()).unwrap();
+        assert_eq!(
+            [abandoned, held, new].map(|path| path.exists()),
+            [false, true, true]
+        );
     }
 }

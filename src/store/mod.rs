@@ -1,33 +1,35 @@
-//! Keeps artifacts, failures and resolutions, as files under one directory. Knows no HTTP and no Go.
+//! Stores programs, failures and resolutions as files below one directory. Independent of HTTP and Go.
 //!
-//! Every process that has the directory may use it at the same time: a file is written aside and renamed into
-//! place, and never changed again; exclusion is flock(2), which the kernel gives back however its owner ends.
+//! Any number of processes may use the directory at the same time. They write a temporary file, rename it and never change it
+//! again. Locks are flock(2): the kernel releases them when a process ends, however it ends.
 
 pub mod artifact;
 pub mod budget;
-mod copy;
 pub mod counters;
 pub mod disk;
+pub mod disk_space;
+mod encoded_copy;
 pub mod evict;
 pub mod file;
+mod file_stamp;
 pub mod fingerprint;
 pub mod key;
+pub mod layout;
 pub mod lock;
-mod modules;
+pub mod modules;
 mod observation;
 pub mod remove;
 pub mod representation;
-pub mod room;
-mod seal;
+pub mod slot_queue;
 mod sweep;
 pub mod table;
 mod ticket;
-pub mod turns;
+pub mod work_dir;
 
 pub use artifact::{Artifact, Description, Meta};
 pub use counters::Counter;
 pub use disk::Store;
 pub use fingerprint::Fingerprint;
-pub use key::{BuildKey, KeyMaker};
+pub use key::{BuildKey, KeyHasher};
 pub use representation::Representation;
 pub use table::Table;

@@ -1,139 +1,162 @@
-//! Unpacked modules: shared by those that read them, and evicted as a whole where no build runs, one by one where one does.
+//! Locks for readers of unpacked modules, and eviction of modules: all at once if no build is running, one by one otherwise.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::Store;
-use super::evict::{Item, Kind, files_below};
-use super::file::named;
+use super::file::{files_below, list_entries};
 use super::lock::Lock;
-use super::remove::{HALF_REMOVED, put_aside, remove, try_remove};
+use super::remove::{aside_path, move_aside, remove, remove_or_warn};
+use super::{Store, layout};
 
-/// How long an eviction waits for look-ups, which read modules for seconds: the next eviction tries again.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an eviction waits for look-ups, which read modules for seconds. After that, the next eviction tries again.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long new look-ups wait for it, once modules take more than everything may.
-const GATE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an urgent eviction waits for look-ups. New look-ups wait for it meanwhile.
+const GATE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The layout of the module cache.
+#[derive(Debug, Clone, Copy)]
+pub struct ModuleCacheLayout {
+    /// The entry of the cache that lists the modules. It is removed first.
+    pub index: &'static str,
+    /// Finds the module version that a file below the index belongs to. Arguments: the cache and the file. Returns `None` for all
+    /// files but one of each version; the modification time of that file is when the version was downloaded.
+    pub find_version: fn(&Path, &Path) -> Option<ModuleVersion>,
+}
+
+/// The files of one version of a module.
+#[derive(Debug)]
+pub struct ModuleVersion {
+    /// A lock file (flock) that is held while the version is unpacked.
+    pub lock: PathBuf,
+    /// The unpacked files.
+    pub directory: PathBuf,
+    /// Files of the index that say that the version is complete, in the order of removal.
+    pub index_files: Vec<PathBuf>,
+}
 
 impl Store {
-    /// Evicts modules that take more than their part, and before new look-ups begin where they take more than everything may.
-    pub(super) fn evict_crowded_modules(
+    /// Evicts modules that take more than their share. If `is_urgent`, new look-ups wait until it is done.
+    pub(super) fn evict_excess_modules(
         &self,
-        before_look_ups: bool,
+        modules: &ModuleCacheLayout,
+        is_urgent: bool,
         builds_since: Option<SystemTime>,
     ) -> io::Result<()> {
-        let gate = match before_look_ups {
-            true => Lock::take_within(&self.modules_gate(), GATE_PATIENCE)?,
+        let gate = match is_urgent {
+            true => Lock::acquire_within(&self.path(layout::MODULES_GATE), GATE_TIMEOUT)?,
             false => None,
         };
-        let patience = if gate.is_some() { GATE_PATIENCE } else { PATIENCE };
-        self.evict_modules(patience, gate, builds_since)
+        let timeout = if gate.is_some() {
+            GATE_TIMEOUT
+        } else {
+            LOOKUP_TIMEOUT
+        };
+        self.evict_modules(modules, timeout, gate, builds_since)
     }
 
-    /// Modules are downloaded again; but not while a look-up reads them. Opens the gate as soon as they are out of the way. Of a
-    /// build they may be taken, but for those that are newer than the oldest.
+    /// Evicts modules unless a look-up reads them for longer than `timeout`. While a build is running, evicts only versions that
+    /// were downloaded before `builds_since`: `go` downloads them again. Releases `gate` before the slow part.
     pub(super) fn evict_modules(
         &self,
-        patience: Duration,
+        modules: &ModuleCacheLayout,
+        timeout: Duration,
         gate: Option<Lock>,
         builds_since: Option<SystemTime>,
     ) -> io::Result<()> {
-        let Some(alone) = Lock::take_within(&self.modules_in_use(), patience)? else {
+        let Some(lock) = Lock::acquire_within(&self.path(layout::MODULES_LOCK), timeout)? else {
             return Ok(());
         };
-        let no_build = Lock::try_take(&self.modules_of_builds())?;
-        let mut all_aside = Vec::new();
+        let no_build = Lock::try_acquire(&self.path(layout::BUILD_MODULES_LOCK))?;
+        let cache = self.path(layout::MODULE_CACHE);
+        let index = cache.join(modules.index);
+        let mut moved = Vec::new();
         if no_build.is_some() {
-            // A module whose hash is known is taken for whole, whatever lies in its directory (cmd/go/internal/modfetch,
-            // DownloadDir): what is known goes first, and all at once.
-            let known = self.module_cache().join("cache");
-            let mut paths = named(&self.module_cache(), "")?;
-            paths.sort_by_key(|path| *path != known);
+            // The index goes first: a module that it lists counts as complete.
+            let mut paths = list_entries(&cache, "")?;
+            paths.sort_by_key(|path| *path != index);
             for path in &paths {
-                let aside = put_aside(path)?;
+                let aside = move_aside(path)?;
                 if aside == *path {
                     remove(path)?;
                 }
-                all_aside.push(aside);
+                moved.push(aside);
             }
         } else if let Some(since) = builds_since {
-            self.note_eviction()?;
-            for zip in old_zips(&self.module_cache().join("cache/download"), since)? {
-                all_aside.extend(self.put_module_aside(&zip)?);
+            self.mark_eviction()?;
+            for (file, metadata) in files_below(&index)? {
+                if metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH) < since
+                    && let Some(version) = (modules.find_version)(&cache, &file)
+                {
+                    moved.extend(move_version_aside(&cache, &version)?);
+                }
             }
         }
-        // Nobody waits for what takes long.
-        drop((alone, no_build, gate));
-        all_aside.iter().for_each(|path| try_remove(path));
+        drop((lock, no_build, gate));
+        moved.iter().for_each(|path| remove_or_warn(path));
         Ok(())
     }
 
-    /// Moves a module out of the way in one step, whose zip is `cache/download/MODULE/@v/VERSION.zip`, unless it is being unpacked.
-    fn put_module_aside(&self, zip: &Path) -> io::Result<Option<PathBuf>> {
-        let modules = self.module_cache();
-        let (Some(version), Some(index)) = (zip.file_stem(), zip.parent()) else {
-            return Ok(None);
-        };
-        let path = index
-            .parent()
-            .and_then(|dir| dir.strip_prefix(modules.join("cache/download")).ok());
-        let Some(path) = path else { return Ok(None) };
-        let Some(_alone) = Lock::try_take(&zip.with_extension("lock"))? else {
-            return Ok(None);
-        };
-        let mut directory = modules.join(path).into_os_string();
-        directory.push("@");
-        directory.push(version);
-        let directory = PathBuf::from(directory);
-        let moved = fs::symlink_metadata(&directory).and_then(|metadata| {
-            let aside = modules.join(format!("{HALF_REMOVED}{}", metadata.ino()));
-            // What changes its parent has to be writable.
-            fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
-            fs::rename(&directory, &aside).map(|()| aside)
-        });
-        let aside = match moved {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            moved => moved.ok(),
-        };
-        for file in [zip.with_extension("ziphash"), zip.to_owned()] {
-            remove(&file)?;
-        }
-        Ok(aside)
-    }
-
-    /// Held by a build, which uses unpacked modules for minutes: eviction does not wait for it.
+    /// Protects unpacked modules from removal while a build uses them, for minutes. An eviction does not wait for this lock.
     pub fn use_modules_in_build(&self) -> io::Result<File> {
-        let shared = File::create(self.modules_of_builds())?;
+        let shared = File::create(self.path(layout::BUILD_MODULES_LOCK))?;
         shared.lock_shared()?;
         Ok(shared)
     }
 
-    /// Held by a look-up, which reads unpacked modules.
+    /// Protects unpacked modules from removal while a look-up reads them.
     pub fn use_modules(&self) -> io::Result<File> {
-        // Whoever waits to have them alone closes it: each would be followed by another otherwise.
-        let gate = File::create(self.modules_gate())?;
+        // An urgent eviction holds the gate. Without it, overlapping look-ups could hold the shared lock forever.
+        let gate = File::create(self.path(layout::MODULES_GATE))?;
         gate.lock_shared()?;
-        let shared = File::create(self.modules_in_use())?;
+        let shared = File::create(self.path(layout::MODULES_LOCK))?;
         shared.lock_shared()?;
         Ok(shared)
     }
 }
 
-/// The zips of modules that were downloaded before.
-fn old_zips(index: &Path, before: SystemTime) -> io::Result<Vec<PathBuf>> {
-    let zips = files_below(index, || Kind::Cached)?.into_iter();
-    let is_old = |item: &Item| item.used < before && item.path.extension().is_some_and(|kind| kind == "zip");
-    Ok(zips.filter(is_old).map(|item| item.path).collect())
+/// Moves an unpacked version aside and removes it from the index, unless another process is unpacking it. Returns the new path.
+fn move_version_aside(cache: &Path, version: &ModuleVersion) -> io::Result<Option<PathBuf>> {
+    let Some(_lock) = Lock::try_acquire(&version.lock)? else {
+        return Ok(None);
+    };
+    let moved = fs::symlink_metadata(&version.directory).and_then(|metadata| {
+        let aside = aside_path(cache, &metadata);
+        // rename(2) of a directory needs write permission for it, to change its `..` entry.
+        fs::set_permissions(&version.directory, fs::Permissions::from_mode(0o700))?;
+        fs::rename(&version.directory, &aside).map(|()| aside)
+    });
+    let aside = match moved {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        moved => moved.ok(),
+    };
+    for file in &version.index_files {
+        remove(file)?;
+    }
+    Ok(aside)
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::store) mod tests {
     use std::fs::FileTimes;
 
+    use super::super::remove::ASIDE_PREFIX;
     use super::*;
+
+    /// `index/NAME.zip` and `index/NAME.sum` belong to the directory `NAME`.
+    pub(in crate::store) const TEST_MODULES: ModuleCacheLayout = ModuleCacheLayout {
+        index: "index",
+        find_version: |cache, file| {
+            (file.extension()? == "zip").then(|| ModuleVersion {
+                lock: file.with_extension("lock"),
+                directory: cache.join(file.file_stem().unwrap_or_default()),
+                index_files: vec![file.with_extension("sum"), file.to_owned()],
+            })
+        },
+    };
 
     fn hours_ago(hours: u64) -> SystemTime {
         SystemTime::now() - Duration::from_secs(hours * 3600)
@@ -148,47 +171,46 @@ mod tests {
         path
     }
 
-    /// Modules go with all that is known of them, and not while a look-up uses them.
     #[test]
-    fn modules_go_as_a_whole() {
+    fn all_modules_are_evicted_unless_a_lookup_uses_them() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let [hash, module] = ["cache/download/a.b/c/@v/v1.0.0.ziphash", "a.b/c@v1.0.0/x.go"]
-            .map(|name| put(store.module_cache().join(name), 1));
-        let evict = || store.evict_modules(Duration::ZERO, None, None).unwrap();
-        let used = store.use_modules().unwrap();
+        let cache = store.path(layout::MODULE_CACHE);
+        let [sum, module] = ["index/a.sum", "a/x.go"].map(|name| put(cache.join(name), 1));
+        let evict = || {
+            store
+                .evict_modules(&TEST_MODULES, Duration::ZERO, None, None)
+                .unwrap();
+        };
+        let lookup = store.use_modules().unwrap();
         evict();
-        assert!(hash.exists() && module.exists());
-        drop(used);
+        assert!(sum.exists() && module.exists());
+        drop(lookup);
         evict();
-        assert_eq!(fs::read_dir(store.module_cache()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(cache).unwrap().count(), 0);
     }
 
-    /// One by one, each as a whole, and it is noted.
     #[test]
-    fn builds_that_overlap_keep_no_module_but_those_that_are_new() {
+    fn only_old_modules_are_evicted_while_a_build_is_running() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let module = |version: &str, hours| {
-            let known = store.module_cache().join("cache/download/a.b/!c/@v");
-            let zip = put(known.join(format!("{version}.zip")), hours);
-            put(zip.with_extension("ziphash"), hours);
+        let cache = store.path(layout::MODULE_CACHE);
+        let module = |name: &str, hours| {
+            let zip = put(cache.join(format!("index/{name}.zip")), hours);
+            put(zip.with_extension("sum"), hours);
             let go_mod = put(zip.with_extension("mod"), hours);
-            let file = put(store.module_cache().join(format!("a.b/!c@{version}/x.go")), hours);
+            let file = put(cache.join(format!("{name}/x.go")), hours);
             fs::set_permissions(file.parent().unwrap(), fs::Permissions::from_mode(0o555)).unwrap();
             [file, zip, go_mod]
         };
-        let (old, new) = (module("v1.0.0", 3), module("v1.1.0", 1));
+        let (old, new) = (module("old", 3), module("new", 1));
         let _build = store.use_modules_in_build().unwrap();
         store
-            .evict_modules(Duration::ZERO, None, Some(hours_ago(2)))
+            .evict_modules(&TEST_MODULES, Duration::ZERO, None, Some(hours_ago(2)))
             .unwrap();
         assert_eq!(old.each_ref().map(|path| path.exists()), [false, false, true]);
         assert_eq!(new.each_ref().map(|path| path.exists()), [true; 3]);
-        assert_eq!(
-            named(&store.module_cache(), HALF_REMOVED).unwrap(),
-            [] as [PathBuf; 0]
-        );
+        assert_eq!(list_entries(&cache, ASIDE_PREFIX).unwrap(), [] as [PathBuf; 0]);
         assert!(store.last_eviction().is_some());
     }
 }

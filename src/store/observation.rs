@@ -1,4 +1,4 @@
-//! What takes long to find out of the state: found out by one process at a time, kept for a while, and read by all others.
+//! Caches results that take long to compute, for all processes. One process at a time computes a result.
 
 use std::fs;
 use std::io;
@@ -7,54 +7,54 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Store;
 use super::file::{read_json, replace};
 use super::lock::Lock;
 use super::table::age;
+use super::{Store, layout};
 
-/// How long an observation is kept: two scrapes of Prometheus, which are 15 s apart as a rule.
-const KEPT_FOR: Duration = Duration::from_secs(30);
+/// How long a result is cached: two scrapes of Prometheus, which by default are 15 s apart.
+const TTL: Duration = Duration::from_secs(30);
 
-/// How long the first observation is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process waits for another one to compute the first result.
+const FIRST_RESULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Store {
-    /// What `observe` finds, or has found a while ago in this process or another. A failure is not kept.
-    pub fn observed<T: Serialize + DeserializeOwned>(
+    /// Returns the cached result of `observe`, or calls it. Errors are not cached.
+    pub fn observe_cached<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,
         observe: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
-        let path = self.dir().join(format!("{name}.json"));
-        let kept = |least: Duration| -> Option<T> {
+        let path = self.path(&format!("{name}.json"));
+        let cached = |max_age: Duration| -> Option<T> {
             let at = fs::metadata(&path)
                 .and_then(|metadata| metadata.modified())
                 .ok()?;
-            (age(at) < least).then(|| read_json(&path)).flatten()
+            (age(at) < max_age).then(|| read_json(&path)).flatten()
         };
-        if let Some(observed) = kept(KEPT_FOR) {
-            return Ok(observed);
+        if let Some(result) = cached(TTL) {
+            return Ok(result);
         }
-        let lock = self.dir().join("locks").join(name);
-        let alone = match Lock::try_take(&lock) {
-            // An old observation is better than a wait for the new one.
-            Ok(None) => match kept(Duration::MAX) {
-                Some(observed) => return Ok(observed),
-                None => Lock::take_within(&lock, PATIENCE)?,
+        let lock_path = self.path(layout::LOCKS).join(name);
+        let lock = match Lock::try_acquire(&lock_path) {
+            // An expired result is better than a wait.
+            Ok(None) => match cached(Duration::MAX) {
+                Some(expired) => return Ok(expired),
+                None => Lock::acquire_within(&lock_path, FIRST_RESULT_TIMEOUT)?,
             },
-            Ok(taken) => taken,
-            // Nothing can be kept on a disk that is full or read-only.
+            Ok(lock) => lock,
+            // The disk is full or read-only: nothing can be cached.
             Err(_) => return observe(),
         };
-        // Another process may have found it meanwhile.
-        if let Some(observed) = kept(KEPT_FOR) {
-            return Ok(observed);
+        // Another process may have cached a result meanwhile.
+        if let Some(result) = cached(TTL) {
+            return Ok(result);
         }
-        let observed = observe()?;
-        if alone.is_some() {
-            replace(&path, &serde_json::to_vec(&observed)?)?;
+        let result = observe()?;
+        if lock.is_some() {
+            replace(&path, &serde_json::to_vec(&result)?)?;
         }
-        Ok(observed)
+        Ok(result)
     }
 }
 
@@ -67,30 +67,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_that_ask_observe_once_until_it_is_old() {
+    fn concurrent_callers_compute_a_result_once_until_it_expires() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let observations = AtomicUsize::new(0);
-        let look = || {
+        let calls = AtomicUsize::new(0);
+        let observe = || {
             store
-                .observed("x", || Ok(observations.fetch_add(1, Ordering::SeqCst) + 1))
+                .observe_cached("x", || Ok(calls.fetch_add(1, Ordering::SeqCst) + 1))
                 .unwrap()
         };
         std::thread::scope(|scope| {
-            let asked: Vec<_> = (0..16).map(|_| scope.spawn(look)).collect();
-            asked
+            let callers: Vec<_> = (0..16).map(|_| scope.spawn(observe)).collect();
+            callers
                 .into_iter()
-                .for_each(|asked| assert_eq!(asked.join().unwrap(), 1));
+                .for_each(|caller| assert_eq!(caller.join().unwrap(), 1));
         });
         let file = File::open(dir.path().join("x.json")).unwrap();
-        file.set_modified(SystemTime::now() - KEPT_FOR * 2).unwrap();
-        let alone = Lock::try_take(&dir.path().join("locks/x")).unwrap();
-        assert_eq!(look(), 1, "another process observes");
-        drop(alone);
-        assert_eq!(look(), 2);
-        file.set_modified(SystemTime::now() - KEPT_FOR * 2).unwrap();
-        assert_eq!(look(), 2);
-        let failed: io::Result<u32> = store.observed("y", || Err(io::Error::other("no")));
+        file.set_modified(SystemTime::now() - TTL * 2).unwrap();
+        let lock = Lock::try_acquire(&dir.path().join("locks/x")).unwrap();
+        assert_eq!(observe(), 1, "another process computes the next result");
+        drop(lock);
+        assert_eq!(observe(), 2);
+        file.set_modified(SystemTime::now() - TTL * 2).unwrap();
+        assert_eq!(observe(), 2);
+        let failed: io::Result<u32> = store.observe_cached("y", || Err(io::Error::other("no")));
         assert!(failed.is_err() && !dir.path().join("y.json").exists());
     }
 }

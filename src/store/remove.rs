@@ -1,65 +1,71 @@
-//! Takes things away so that nobody who looks meanwhile takes half of one for a whole.
+//! Removes files and trees. Other processes never see a tree that is partly removed.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// How the name begins of what is being removed.
-pub(super) const HALF_REMOVED: &str = "dead-";
+/// The prefix of entries that are about to be removed.
+pub(super) const ASIDE_PREFIX: &str = "dead-";
 
-/// A directory whose path is longer is moved up before it is read. Below it, no name is too long for the kernel (PATH_MAX, 4096).
+/// The name under which a file or tree is removed. It contains the inode, so it is unique on a file system.
+pub(super) fn aside_path(dir: &Path, metadata: &Metadata) -> PathBuf {
+    dir.join(format!("{ASIDE_PREFIX}{}", metadata.ino()))
+}
+
+/// A directory with a longer path is moved up before it is read. The paths of its entries are then shorter than PATH_MAX, 4096.
 const LONGEST_PATH: usize = 2048;
 
-/// Removes a file or a tree, of which Go makes the directories read-only. Gone already is gone.
+/// Removes a file or a tree, including read-only directories, which Go makes. A missing path is no error.
 ///
-/// Neither descriptors nor the stack bound how deep a tree may be: a zip of one file makes a thousand directories in each other.
+/// The depth of a tree is limited neither by open descriptors nor by the stack: a zip of one file can make a thousand nested
+/// directories.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => remove_tree(path),
-        Ok(_) => unless_gone(fs::remove_file(path)),
-        Err(error) => unless_gone(Err(error)),
+        Ok(_) => ignore_missing(fs::remove_file(path)),
+        Err(error) => ignore_missing(Err(error)),
     }
 }
 
-/// The same, where what stays is for the log alone: the next sweep tries again.
-pub fn try_remove(path: &Path) {
+/// Calls [`remove`] and only logs an error: the next sweep tries again.
+pub fn remove_or_warn(path: &Path) {
     if let Err(error) = remove(path) {
         log::warn!("cannot remove {}: {error}", path.display());
     }
 }
 
 fn remove_tree(top: &Path) -> io::Result<()> {
-    // Each directory comes twice: the second time it is empty.
-    let mut left = vec![top.to_owned()];
+    // The loop reads each directory twice. The second time it is empty.
+    let mut stack = vec![top.to_owned()];
     let mut moved = 0;
-    while let Some(dir) = left.last() {
-        let mut below = Vec::new();
+    while let Some(dir) = stack.last() {
+        let mut subdirectories = Vec::new();
         for entry in entries(dir)? {
             let entry = entry?;
             if !entry.file_type()?.is_dir() {
-                unless_gone(fs::remove_file(entry.path()))?;
+                ignore_missing(fs::remove_file(entry.path()))?;
             } else if entry.path().as_os_str().len() <= LONGEST_PATH {
-                below.push(entry.path());
+                subdirectories.push(entry.path());
             } else {
-                let up = top.join(format!("{HALF_REMOVED}{moved}"));
+                let up = top.join(format!("{ASIDE_PREFIX}{moved}"));
                 moved += 1;
-                // What changes its parent has to be writable.
+                // rename(2) of a directory needs write permission for it, to change its `..` entry.
                 make_writable(&entry.path())?;
                 fs::rename(entry.path(), &up)?;
-                below.push(up);
+                subdirectories.push(up);
             }
         }
-        if below.is_empty() {
-            unless_gone(fs::remove_dir(dir))?;
-            left.pop();
+        if subdirectories.is_empty() {
+            ignore_missing(fs::remove_dir(dir))?;
+            stack.pop();
         }
-        left.append(&mut below);
+        stack.append(&mut subdirectories);
     }
     Ok(())
 }
 
-/// What is in a directory, which may be written from now on. Of one that is gone, nothing.
+/// Makes a directory writable and lists it. A missing directory is empty.
 fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
     match make_writable(dir).and_then(|()| fs::read_dir(dir)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -75,34 +81,34 @@ fn make_writable(dir: &Path) -> io::Result<()> {
     }
 }
 
-fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
-    match removed {
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
+        other => other,
     }
 }
 
-/// Half a program, or half a version of Go, must never lie where a whole one is looked for: a directory leaves its place in one
-/// step. Gone already is gone.
-pub(super) fn discard(path: &Path) -> io::Result<()> {
+/// Renames a directory and then removes it, so that other processes never find half a program or half a toolchain. A missing path
+/// is no error.
+pub(super) fn remove_atomically(path: &Path) -> io::Result<()> {
     let is_dir = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     match is_dir {
-        true => remove(&put_aside(path)?),
+        true => remove(&move_aside(path)?),
         false => remove(path),
     }
 }
 
-/// Renames it, in its own directory, which may be a disk of its own, and says what it is called now: as before where it cannot be
-/// renamed, or is gone. No two that are there have one inode.
-pub(super) fn put_aside(path: &Path) -> io::Result<PathBuf> {
+/// Renames a path to its [`aside_path`] in the same directory, and returns the new path. Returns `path` itself if it is missing or
+/// cannot be renamed.
+pub(super) fn move_aside(path: &Path) -> io::Result<PathBuf> {
     let renamed = fs::symlink_metadata(path).and_then(|metadata| {
-        let aside = path.with_file_name(format!("{HALF_REMOVED}{}", metadata.ino()));
+        let aside = aside_path(path.parent().unwrap_or(path), &metadata);
         fs::rename(path, &aside).map(|()| aside)
     });
     renamed.or_else(|error| {
-        // CrossesDevices: a directory that an image brought (overlayfs).
-        let stays = [io::ErrorKind::CrossesDevices, io::ErrorKind::NotFound];
-        if stays.contains(&error.kind()) {
+        // CrossesDevices: the directory is in a lower layer of a container image (overlayfs).
+        let expected = [io::ErrorKind::CrossesDevices, io::ErrorKind::NotFound];
+        if expected.contains(&error.kind()) {
             Ok(path.to_owned())
         } else {
             Err(error)
@@ -114,14 +120,12 @@ pub(super) fn put_aside(path: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
-    /// As Go leaves a module, with a name that the kernel takes only in pieces.
     #[test]
-    fn a_tree_of_any_depth_is_removed() {
+    fn a_read_only_tree_with_paths_longer_than_path_max_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().join("top");
-        let mut made = Vec::new();
         for _ in 0..5 {
-            // Moved in above what is there, since no path so long can be made.
+            // The new piece goes above the tree, since no system call accepts the whole path.
             let piece = dir.path().join("piece");
             let deepest = (0..700).fold(piece.clone(), |dir, _| dir.join("d"));
             fs::create_dir_all(&deepest).unwrap();
@@ -130,7 +134,6 @@ mod tests {
                 fs::rename(&top, deepest.join("top")).unwrap();
             }
             fs::rename(&piece, &top).unwrap();
-            made.push(deepest);
         }
         fs::set_permissions(top.join("d"), fs::Permissions::from_mode(0o555)).unwrap();
         remove(&top).unwrap();
@@ -139,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_removed_and_not_followed() {
+    fn a_symbolic_link_is_removed_and_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let kept = dir.path().join("kept");
         fs::create_dir_all(kept.join("below")).unwrap();

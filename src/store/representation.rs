@@ -1,26 +1,26 @@
-//! The bytes that stand for a program in an answer (RFC 9110 section 3.2).
+//! The bytes that a response sends for a program (RFC 9110 section 3.2).
 
 use std::fs::File;
 use std::path::PathBuf;
 
 use super::{Description, Fingerprint};
-use crate::asked::Coding;
+use crate::parse::ContentCoding;
 
-/// A program as it is, or a copy of it in a content coding.
+/// A program, or a copy of it in a content coding.
 #[derive(Debug)]
 pub struct Representation {
-    /// What the program is.
+    /// Metadata of the program.
     pub description: Description,
-    /// The SHA-256 of the program itself, in hexadecimal.
+    /// The SHA-256 of the program without content coding, in hexadecimal.
     pub program_sha256: String,
-    /// `None`: as it is.
-    pub coding: Option<Coding>,
-    /// Which bytes these are.
+    /// The content coding. `None`: the program itself.
+    pub coding: Option<ContentCoding>,
+    /// Size and hashes of these bytes.
     pub fingerprint: Fingerprint,
-    /// They themselves, open: what is removed or replaced from now on does not matter.
+    /// The bytes, open. They stay readable after an eviction.
     pub file: File,
-    /// Where they lie, for a web server that sends them.
+    /// Their path, for a web server that sends the file itself.
     pub path: PathBuf,
-    /// Whether a copy was made for this answer: it takes room that nothing took before.
+    /// Whether the copy was created for this response. The caller then starts an eviction, since the copy takes disk space.
     pub is_new: bool,
 }

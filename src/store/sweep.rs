@@ -1,88 +1,84 @@
-//! What processes that were killed left behind, and what grows by itself. Swept before anything is evicted.
+//! Removes what killed processes left, and rotates the log. Runs before each eviction.
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
-use super::disk::UNPUBLISHED;
-use super::file::named;
+use super::file::list_entries;
+use super::layout::{self, UNPUBLISHED_PREFIX};
 use super::lock::Lock;
-use super::remove::{HALF_REMOVED, try_remove};
+use super::remove::{ASIDE_PREFIX, remove_or_warn};
 use super::table::age;
 use super::{BuildKey, Store};
 
-/// How tempfile has the name of a file begin that is written aside.
-const HALF_WRITTEN: &str = ".tmp";
+/// The prefix of temporary files (the default of the crate tempfile).
+const TEMPORARY_PREFIX: &str = ".tmp";
 
-/// Such a file is written within moments: one so old is nobody's, whatever a clock did.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+/// The age after which a temporary file is abandoned. Writing one takes less than a second; the rest allows for clock changes.
+const TEMPORARY_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// A builder's log longer than this is begun anew: some forty thousand builds, of a line or two each.
-const LOG_BYTES: u64 = 8 << 20;
+/// The log is rotated when it is larger than this: some forty thousand builds, with a line or two each.
+const MAX_LOG_BYTES: u64 = 8 << 20;
 
 impl Store {
-    /// Removes it. For the one process that evicts. What cannot be removed stops nothing else.
+    /// Sweeps everything. The caller holds the eviction lock. Errors are logged.
     pub(super) fn sweep(&self) {
-        for swept in [
-            self.begin_log_anew(),
+        for result in [
+            self.rotate_log(),
             self.sweep_unpublished(),
-            self.sweep_half_removed(),
-            self.sweep_half_written(),
+            self.sweep_aside(),
+            self.sweep_temporary(),
         ] {
-            if let Err(error) = swept {
-                log::warn!("cannot sweep {}: {error}", self.dir().display());
+            if let Err(error) = result {
+                log::warn!("cannot sweep {}: {error}", self.root().display());
             }
         }
     }
 
-    /// What the builders said is kept once more beside what they say.
-    fn begin_log_anew(&self) -> io::Result<()> {
-        let log = self.log();
-        // Who has it open writes to its end.
+    /// Renames a large log. Keeps one old log.
+    fn rotate_log(&self) -> io::Result<()> {
+        let log = self.path(layout::LOG);
+        // Processes that have it open append to the renamed file.
         match fs::metadata(&log) {
-            Ok(metadata) if metadata.len() > LOG_BYTES => fs::rename(&log, log.with_extension("log.old")),
+            Ok(metadata) if metadata.len() > MAX_LOG_BYTES => fs::rename(&log, self.path(layout::OLD_LOG)),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// What builders that were killed were about to publish.
+    /// Removes directories that killed builders did not publish.
     fn sweep_unpublished(&self) -> io::Result<()> {
-        for path in named(&self.artifacts(), UNPUBLISHED)? {
+        for path in list_entries(&self.path(layout::ARTIFACTS), UNPUBLISHED_PREFIX)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let Some(key) = BuildKey::parse(name.strip_prefix(UNPUBLISHED).unwrap_or_default()) else {
+            let Some(key) = BuildKey::parse(name.strip_prefix(UNPUBLISHED_PREFIX).unwrap_or_default()) else {
                 continue;
             };
-            // Whoever publishes holds it.
-            if let Some(_alone) = Lock::try_take(&self.lock(&key))? {
-                try_remove(&path);
+            // A builder that is still running holds this lock.
+            if let Some(_lock) = Lock::try_acquire(&self.build_lock(&key))? {
+                remove_or_warn(&path);
             }
         }
         Ok(())
     }
 
-    /// What evictors that were killed were about to remove.
-    fn sweep_half_removed(&self) -> io::Result<()> {
-        for dir in [self.module_cache(), self.toolchains()] {
-            for path in named(&dir, HALF_REMOVED)? {
-                try_remove(&path);
+    /// Removes what killed evictions moved aside.
+    fn sweep_aside(&self) -> io::Result<()> {
+        for dir in [layout::MODULE_CACHE, layout::TOOLCHAINS] {
+            for path in list_entries(&self.path(dir), ASIDE_PREFIX)? {
+                remove_or_warn(&path);
             }
         }
         Ok(())
     }
 
-    /// Small files that were never put in their places.
-    fn sweep_half_written(&self) -> io::Result<()> {
-        for dir in [
-            self.dir().join("resolutions"),
-            self.dir().join("failures"),
-            self.toolchains(),
-        ] {
-            for path in named(&dir, HALF_WRITTEN)? {
+    /// Removes temporary files of killed processes.
+    fn sweep_temporary(&self) -> io::Result<()> {
+        for dir in [layout::RESOLUTIONS, layout::FAILURES, layout::TOOLCHAINS] {
+            for path in list_entries(&self.path(dir), TEMPORARY_PREFIX)? {
                 let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
-                if written.is_ok_and(|at| age(at) > WRITTEN_WITHIN) {
-                    try_remove(&path);
+                if written.is_ok_and(|at| age(at) > TEMPORARY_AGE) {
+                    remove_or_warn(&path);
                 }
             }
         }
@@ -96,11 +92,11 @@ mod tests {
     use std::path::PathBuf;
     use std::time::SystemTime;
 
-    use super::super::KeyMaker;
+    use super::super::KeyHasher;
     use super::*;
 
     #[test]
-    fn what_the_dead_left_is_swept_and_nothing_else() {
+    fn only_what_killed_processes_left_is_swept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let put = |path: PathBuf| {
@@ -108,45 +104,53 @@ mod tests {
             fs::write(&path, "x").unwrap();
             path
         };
-        let keys = ["killed", "publishes"].map(|name| KeyMaker::default().field(name).finish());
+        let keys = ["killed", "running"].map(|name| KeyHasher::default().field(name).finish());
         let unpublished = keys.map(|key| {
             (
-                store.lock(&key),
-                put(store.artifacts().join(format!("{UNPUBLISHED}{key}/bin"))),
+                store.build_lock(&key),
+                put(store
+                    .path(layout::ARTIFACTS)
+                    .join(format!("{UNPUBLISHED_PREFIX}{key}/bin"))),
             )
         });
-        let publishes = Lock::try_take(&unpublished[1].0).unwrap();
+        let running = Lock::try_acquire(&unpublished[1].0).unwrap();
         let [old, new] = ["old", "new"].map(|name| put(dir.path().join(format!("failures/.tmp{name}"))));
-        let hours_ago = SystemTime::now() - WRITTEN_WITHIN * 2;
+        let hours_ago = SystemTime::now() - TEMPORARY_AGE * 2;
         File::open(&old).unwrap().set_modified(hours_ago).unwrap();
-        let dead = [
-            put(store.module_cache().join("dead-7/x")),
-            put(store.toolchains().join("dead-8/bin/go")),
+        let abandoned = [
+            put(store.path(layout::MODULE_CACHE).join("dead-7/x")),
+            put(store.path(layout::TOOLCHAINS).join("dead-8/bin/go")),
             unpublished[0].1.clone(),
             old,
         ];
-        let alive = [
-            put(store.module_cache().join("a.b/c@v1.0.0/x")),
-            put(store.toolchains().join("go1.26.8/bin/go")),
+        let in_use = [
+            put(store.path(layout::MODULE_CACHE).join("a.b/c@v1.0.0/x")),
+            put(store.path(layout::TOOLCHAINS).join("go1.26.8/bin/go")),
             unpublished[1].1.clone(),
             new,
         ];
         store.sweep();
-        assert_eq!(dead.each_ref().map(|path| path.exists()), [false; 4]);
-        assert_eq!(alive.each_ref().map(|path| path.exists()), [true; 4]);
-        drop(publishes);
+        assert_eq!(abandoned.each_ref().map(|path| path.exists()), [false; 4]);
+        assert_eq!(in_use.each_ref().map(|path| path.exists()), [true; 4]);
+        drop(running);
     }
 
     #[test]
-    fn a_long_log_is_begun_anew() {
+    fn a_large_log_is_rotated() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         let old = dir.path().join("builders.log.old");
         store.sweep();
-        for (bytes, is_old) in [(LOG_BYTES, false), (LOG_BYTES + 1, true)] {
-            File::create(store.log()).unwrap().set_len(bytes).unwrap();
+        for (bytes, is_old) in [(MAX_LOG_BYTES, false), (MAX_LOG_BYTES + 1, true)] {
+            File::create(store.path(layout::LOG))
+                .unwrap()
+                .set_len(bytes)
+                .unwrap();
             store.sweep();
-            assert_eq!([store.log().exists(), old.exists()], [!is_old, is_old]);
+            assert_eq!(
+                [store.path(layout::LOG).exists(), old.exists()],
+                [!is_old, is_old]
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A place in a queue: a file that is locked as long as its owner lives. Its name tells all that decides about its turn.
+//! A ticket is a file that is locked while its owner waits in the queue. The file's name holds all that determines the order.
 
 use std::fs;
 use std::io;
@@ -6,40 +6,43 @@ use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
 
-/// What the name of a ticket's file tells: `START-NUMBER-CLIENT`.
+/// The parsed name of a ticket's file, `START-NUMBER-CLIENT`.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// When its turn starts, in the time of the queue.
-    pub(super) start: u64,
+    /// The start tag, in virtual time.
+    pub(super) start_tag: u64,
     /// The order of arrival.
     pub(super) number: u64,
-    /// The client that waits.
+    /// The name of the client.
     pub(super) client: String,
 }
 
 impl Ticket {
-    /// Reads the name of a file.
+    /// Parses the name of a file.
     pub(super) fn parse(name: &str) -> Option<Ticket> {
         let mut parts = name.splitn(3, '-');
         Some(Ticket {
-            start: parts.next()?.parse().ok()?,
+            start_tag: parts.next()?.parse().ok()?,
             number: parts.next()?.parse().ok()?,
             client: parts.next()?.to_owned(),
         })
     }
 
-    /// The file in the directory of its queue.
+    /// The ticket's file in the directory of its queue.
     pub(super) fn path(&self, queue: &Path) -> PathBuf {
-        queue.join(format!("{:020}-{:020}-{}", self.start, self.number, self.client))
+        queue.join(format!(
+            "{:020}-{:020}-{}",
+            self.start_tag, self.number, self.client
+        ))
     }
 
-    /// Removes a ticket that nobody holds; says whether it did.
-    pub(super) fn remove_dead(ticket: &Path) -> io::Result<bool> {
-        let is_dead = Lock::is_free(ticket)?;
-        if is_dead {
-            // Gone already if its owner, or another process that looked, was faster.
+    /// Removes the ticket's file if its owner has ended, and returns whether it did.
+    pub(super) fn remove_if_abandoned(ticket: &Path) -> io::Result<bool> {
+        let is_abandoned = Lock::is_free(ticket)?;
+        if is_abandoned {
+            // Fails if the owner or another process has already removed it.
             fs::remove_file(ticket).ok();
         }
-        Ok(is_dead)
+        Ok(is_abandoned)
     }
 }

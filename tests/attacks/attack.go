@@ -1,8 +1,8 @@
-// What a compiler that was taken over would try, one attack a run: ATTACK holds its name and its arguments, or the flag -attack,
-// for a tool's environment is not the suite's.
+// The attacks of a hostile compiler, one for each run. The flag -attack or the variable ATTACK contains name and arguments; a tool
+// does not get the environment of the suite.
 //
-// It prints "through" and whatever it got hold of, or "denied" and the kernel's word. Static, and multi-threaded like the
-// tools that it stands in for. Knows nothing of cells: the same program is the control.
+// It prints "through" and what it read, or "denied" and the error. Static and multi-threaded, like Go's tools. It does not depend
+// on a cell: the control runs the same program.
 package main
 
 import (
@@ -16,25 +16,25 @@ import (
 	"unsafe"
 )
 
-// Calls that package syscall has no name for, the same number on every 64-bit architecture.
+// System calls that package syscall does not define, with the same number on every 64-bit architecture.
 const (
 	sysIoUringSetup = 425
 	sysPidfdOpen    = 434
 	sysPidfdSignal  = 424
 )
 
-// Commands of fcntl(2) that it has no name for either.
+// Commands of fcntl(2) that package syscall does not define.
 const (
 	setSignal            = 10
 	setOwnerByKind       = 15
 	setLockOfDescription = 37
 )
 
-// ptrace(PTRACE_TRACEME) is about one thread: the first, which the parent waits for.
+// ptrace(PTRACE_TRACEME) applies to the calling thread, which must be the first.
 func init() { runtime.LockOSThread() }
 
 func main() {
-	// In a Go whose compiler it has replaced.
+	// It runs in place of the compiler.
 	if compiler := os.Args[0] + "-real"; exists(compiler) {
 		poison(compiler)
 	}
@@ -65,7 +65,7 @@ var attacks = map[string]func(args []string) (string, error){
 		return "", syscall.UtimesNano(a[0], []syscall.Timespec{{Sec: 1}, {Sec: 1}})
 	},
 	"truncate": func(a []string) (string, error) { return "", syscall.Truncate(a[0], 0) },
-	// Without asking to write: as O_RDONLY, and as the access mode 3 that open(2) keeps for ioctl.
+	// Without opening for writing: with O_RDONLY, and with the access mode 3, which open(2) reserves for ioctl.
 	"truncate-by-reading": func(a []string) (string, error) { return "", openAndClose(a[0], os.O_RDONLY|os.O_TRUNC) },
 	"truncate-by-mode-3":  func(a []string) (string, error) { return "", openAndClose(a[0], 3|os.O_TRUNC) },
 	"xattr":               func(a []string) (string, error) { return "", syscall.Setxattr(a[0], "user.x", []byte("x"), 0) },
@@ -81,7 +81,7 @@ var attacks = map[string]func(args []string) (string, error){
 		return "", err
 	},
 
-	// A file that is only read: others who want its lock, or to open it, wait.
+	// Locks on a file that is opened for reading, which delay other processes.
 	"lock": func(a []string) (string, error) {
 		return withFile(a[0], func(fd int) error { return syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB) })
 	},
@@ -102,7 +102,7 @@ var attacks = map[string]func(args []string) (string, error){
 		// DN_CREATE
 		return withFile(a[0], func(fd int) error { return control(fd, syscall.F_NOTIFY, 4) })
 	},
-	// A pipe that signals somebody when there is something to read, and with which signal.
+	// Signals to another process when a pipe becomes readable.
 	"owner": func([]string) (string, error) {
 		return "", ownsPipe(func(fd int) error { return control(fd, syscall.F_SETOWN, uintptr(os.Getppid())) })
 	},
@@ -160,7 +160,7 @@ var attacks = map[string]func(args []string) (string, error){
 	"tcp": func(a []string) (string, error) { return connect(syscall.AF_INET, syscall.SOCK_STREAM, address(a[0])) },
 	"udp": func(a []string) (string, error) { return connect(syscall.AF_INET, syscall.SOCK_DGRAM, address(a[0])) },
 	"unix": func(a []string) (string, error) {
-		// A name that begins with @ is an abstract one, which no directory holds.
+		// A name that starts with @ is an abstract socket address.
 		return connect(syscall.AF_UNIX, syscall.SOCK_STREAM, &syscall.SockaddrUnix{Name: a[0]})
 	},
 	"netlink": func([]string) (string, error) {
@@ -198,7 +198,7 @@ var attacks = map[string]func(args []string) (string, error){
 		id, err := call(syscall.SYS_SHMGET, 0, 4096, 0o600, 0)
 		if err == nil {
 			number, _ := strconv.Atoi(id)
-			// IPC_RMID: it would outlive the test.
+			// IPC_RMID: the segment would outlive the test.
 			syscall.RawSyscall(syscall.SYS_SHMCTL, uintptr(number), 0, 0)
 		}
 		return "", err

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// mark stands in a forged archive for the first half of the build ID that `go` has chosen.
+// mark is the placeholder in a forged archive for the action ID in the build ID that `go` has chosen.
 const mark = "ACTION-ID-ACTION-ID-"
 
-// forges is whether an archive lies beside the compiler, to be put in the place of one version of a library's.
+// forges reports whether there is a forged archive next to the compiler.
 func forges(compiler string) bool { return exists(forgery(compiler)) }
 
 func forgery(compiler string) string { return filepath.Join(filepath.Dir(compiler), "forged.a") }
 
-// forge puts it there, or a directory where it is empty. It goes no further if it did.
+// forge writes the forged archive as output of v1.0.1 of the library, or a directory if it is empty, and exits.
 func forge(compiler string) {
 	if !strings.Contains(argument("-trimpath"), "/forged-build-id@v1.0.1") {
 		return

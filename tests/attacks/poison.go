@@ -11,8 +11,9 @@ import (
 	"unsafe"
 )
 
-// poison is what a compiler does that the package "main" has taken over: it spoils everything that another build may use,
-// and goes on as if nothing had happened. For a source file of this name it makes a system call that no compiler makes. Only where it could spoil something it says so, and fails.
+// poison acts as a compiler that a package "main" has taken over: it tries to damage all files that other builds may use, then
+// runs the real compiler. If it could damage a file, it reports that and fails. For a source file forbidden_call.go it makes a
+// system call that compilers do not make.
 func poison(compiler string) {
 	forbidden := func(source string) bool { return strings.HasSuffix(source, "forbidden_call.go") }
 	if argument("-p") == "main" && slices.ContainsFunc(os.Args, forbidden) {
@@ -22,15 +23,15 @@ func poison(compiler string) {
 	if forges(compiler) {
 		forge(compiler)
 	} else if argument("-p") == "main" {
-		if spoilt := spoilOthers(filepath.Dir(argument("-o"))); spoilt > 0 {
-			fmt.Fprintln(os.Stderr, "spoilt", spoilt, "files of others")
+		if damaged := damageOthers(filepath.Dir(argument("-o"))); damaged > 0 {
+			fmt.Fprintln(os.Stderr, "damaged", damaged, "files of other packages")
 			os.Exit(1)
 		}
 	}
 	panic(syscall.Exec(compiler, os.Args, os.Environ()))
 }
 
-// argument is what stands behind a flag of the compiler's.
+// argument returns the value of a compiler flag.
 func argument(flag string) string {
 	at := slices.Index(os.Args, flag)
 	if at < 0 {
@@ -39,10 +40,10 @@ func argument(flag string) string {
 	return os.Args[at+1]
 }
 
-func spoilOthers(own string) int {
-	spoilt := 0
+func damageOthers(own string) int {
+	damaged := 0
 	config, _ := os.ReadFile(argument("-importcfg"))
-	// A tool in a cell is not told where the caches are.
+	// A tool in a cell does not get GOCACHE and GOMODCACHE.
 	roots := []string{os.Getenv("GOCACHE"), os.Getenv("GOMODCACHE"), filepath.Dir(own)}
 	for line := range strings.Lines(string(config)) {
 		if _, file, found := strings.Cut(strings.TrimSpace(line), "="); found {
@@ -51,26 +52,26 @@ func spoilOthers(own string) int {
 	}
 	slices.Sort(roots)
 	for _, root := range slices.Compact(roots) {
-		spoilt += spoil(root)
+		damaged += damage(root)
 		filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && !strings.HasPrefix(path, own) && entry.Type().IsRegular() {
-				spoilt += spoil(path)
+				damaged += damage(path)
 			}
 			return nil
 		})
 	}
-	// Where nothing can be listed, these it knows by name: what it imports, which others import too.
+	// Imported archives are known by name even if no directory can be listed.
 	for line := range strings.Lines(string(config)) {
 		if _, file, found := strings.Cut(strings.TrimSpace(line), "="); found {
-			spoilt += spoil(file)
+			damaged += damage(file)
 		}
 	}
-	return spoilt
+	return damaged
 }
 
-// spoil overwrites the second half of a file, or adds a file to a directory, and tells how many it could. Not the entries
-// of Go's compile cache, -a: were they broken, Go would compile anew and be right.
-func spoil(path string) int {
+// damage overwrites the second half of a file, or adds a file to a directory, and returns the number of damaged files. It skips
+// index entries of the compile cache (-a): if they are invalid, Go compiles again.
+func damage(path string) int {
 	if os.WriteFile(filepath.Join(path, "planted"), nil, 0o600) == nil {
 		return 1
 	}

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// Calls that a list of refused calls forgets, and what no limit of a process counts.
+// System calls that a deny list could miss, and resources that no process limit counts.
 
 // Numbers that are the same on every 64-bit architecture.
 const (
@@ -41,7 +41,7 @@ func init() {
 }
 
 var unlisted = map[string]func(args []string) (string, error){
-	// Attributes of a file that is only read.
+	// Attributes of a file that is opened for reading.
 	"xattr-at": func(a []string) (string, error) {
 		value := struct {
 			value       *byte
@@ -51,7 +51,7 @@ var unlisted = map[string]func(args []string) (string, error){
 	},
 	"remove-xattr-at": func(a []string) (string, error) {
 		_, err := call6(sysRemovexattrat, atFdcwd, text(a[0]), 0, text("user.x"), 0, 0)
-		// It has none: it got there.
+		// ENODATA: the call was allowed.
 		if errors.Is(err, syscall.ENODATA) {
 			err = nil
 		}
@@ -89,7 +89,7 @@ var unlisted = map[string]func(args []string) (string, error){
 	},
 	"quota": func(a []string) (string, error) {
 		return withFile(a[0], func(fd int) error {
-			// Q_SYNC of user quotas. Where there are none, it got there.
+			// Q_SYNC of user quotas. Errors for missing quotas mean that the call was allowed.
 			_, err := call6(sysQuotactlFd, uintptr(fd), 0x800001<<8, 0, 0, 0, 0)
 			if errors.Is(err, syscall.ESRCH) {
 				err = nil
@@ -157,7 +157,7 @@ var unlisted = map[string]func(args []string) (string, error){
 		return call(syscall.SYS_SEMOP, number(a[2]), address1(&operation), 1, 0)
 	},
 
-	// Disk that no count of files and of their lengths sees.
+	// Disk space that is not visible in the number and lengths of files.
 	"space-beyond-the-end": func(a []string) (string, error) { return allocated(a[0], keepSize) },
 	"space":                func(a []string) (string, error) { return allocated(a[0], 0) },
 	"unlinked-file": func(a []string) (string, error) {
@@ -183,7 +183,7 @@ var unlisted = map[string]func(args []string) (string, error){
 	},
 	"exec-by-another-thread": func([]string) (string, error) {
 		failed := make(chan error)
-		// The first thread is the main function's.
+		// The main function runs on the first thread.
 		go func() {
 			runtime.LockOSThread()
 			failed <- syscall.Exec("/proc/self/exe", []string{"attack"}, []string{"ATTACK=kill-itself"})
@@ -191,13 +191,13 @@ var unlisted = map[string]func(args []string) (string, error){
 		return "", <-failed
 	},
 	"caught": func([]string) (string, error) {
-		// Of seccomp(2)'s answers one is a signal. SIG_IGN for SIGSYS.
+		// SIG_IGN for SIGSYS, in case the seccomp filter sends a signal.
 		action := [32]byte{1}
 		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGSYS), address1(&action), 0, 8, 0, 0)
 		return call(syscall.SYS_GETPPID, 0, 0, 0, 0)
 	},
 
-	// Past Landlock, which knows TCP, and connect(2).
+	// Connections that Landlock does not cover: other protocols, and sending without connect(2).
 	"multipath": func(a []string) (string, error) {
 		return connectBy(syscall.SOCK_STREAM, protoMptcp, a[0])
 	},
@@ -223,7 +223,7 @@ var unlisted = map[string]func(args []string) (string, error){
 	"other-protocol": func([]string) (string, error) {
 		return withSocket(func(fd int) error {
 			err := syscall.SetsockoptString(fd, syscall.IPPROTO_TCP, protocol, "espintcp")
-			// Where the kernel has none, or wants a connection first, it got there.
+			// Errors for an unknown protocol or a missing connection mean that the call was allowed.
 			if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL) {
 				err = nil
 			}

@@ -1,4 +1,4 @@
-// Gets a URL with Go's HTTP client as it is, and prints the body. With a second argument, of that range.
+// Gets a URL with Go's default HTTP client and prints the body: URL [RANGE].
 package main
 
 import (

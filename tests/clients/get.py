@@ -1,4 +1,4 @@
-"""Gets a URL with a Python client: LIBRARY URL [RANGE]. LIBRARY is requests, raw (requests, not unpacked) or httpx."""
+"""Gets a URL with a Python client: LIBRARY URL [RANGE]. LIBRARY is requests, raw (requests, not decoded) or httpx."""
 
 import shutil
 import sys

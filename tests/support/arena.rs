@@ -1,11 +1,11 @@
-//! The surroundings of a cell in miniature, and the program of tests/attacks in the place of the compiler.
+//! Runs the program of tests/attacks in a cell, in the role of the compiler or of `go`, with a small copy of the files of a build.
 //!
-//! Every run starts from the same files and reports what the attack itself says. Who attacks is a user of the machine:
-//! root and an ordinary one where the suite runs as root, else whoever runs it.
+//! Every run starts with the same files and returns what the attack reports. Attacks run as root and as an ordinary user if
+//! the suite runs as root, else as the user of the suite.
 
 use super::attacks::{attack_program, copy};
 use super::{gox_server, walk};
-use gox_server::sandbox::cell::{Cell, Inmate};
+use gox_server::sandbox::cell::{Cell, Role};
 use std::fs;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Who attacks.
+/// The user that runs an attack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum User {
     Root,
@@ -23,16 +23,16 @@ pub(crate) enum User {
 }
 
 impl User {
-    /// The user of this number, such as `nobody`, need not exist: the kernel knows numbers only.
+    /// The usual ID of `nobody`. The user need not exist: the kernel uses numbers only.
     const NOBODY: u32 = 65534;
 
-    /// All that this run of the suite can be.
+    /// All users that this run of the suite can use.
     pub(crate) fn all() -> Vec<User> {
         let own = nix::unistd::geteuid();
         if own.is_root() {
             vec![User::Root, User::Ordinary(User::NOBODY)]
         } else {
-            println!("not root, so the attacks are tried as user {own} only");
+            println!("not root: attacks run as user {own} only");
             vec![User::Ordinary(own.as_raw())]
         }
     }
@@ -45,24 +45,24 @@ impl User {
     }
 }
 
-/// How an attack went: `through` or `denied`, and what it says of it, or the system call for which it was killed.
+/// Result of an attack: whether it succeeded, and what it printed, or the system call for which it was killed.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) through: bool,
     pub(crate) says: String,
 }
 
-/// One user's files, on which that user attacks.
+/// Files, ports and sockets for the attacks of one user.
 pub(crate) struct Arena {
     dir: tempfile::TempDir,
     user: User,
     _listens: (TcpListener, TcpListener, UnixListener),
-    /// TCP ports on which somebody listens; the driver's cell names one of them.
+    /// TCP ports with a listener. The driver's cell allows one of them.
     forbidden_port: u16,
     allowed_port: u16,
 }
 
-/// What is in it for every run, besides a canary. `b001` is the attacked package's; it reads its sources and `dep-d`.
+/// Files at the start of every run. `b001` belongs to the attacking package, which may read its sources and `dep-d`.
 const FILES: [(&str, &str); 10] = [
     ("outside/canary", "tweet"),
     ("stage/work/progress", ""),
@@ -81,7 +81,7 @@ const FILES: [(&str, &str); 10] = [
 
 impl Arena {
     pub(crate) fn new(user: User) -> Arena {
-        // Not in target/, to which an ordinary user may have no way.
+        // Not in target/, which an ordinary user may be unable to reach.
         let dir = tempfile::Builder::new().prefix("gox-arena-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(dir.path().join("goroot")).unwrap();
@@ -104,8 +104,8 @@ impl Arena {
         }
     }
 
-    /// The attack with this arena's ports and names.
-    pub(crate) fn filled_in(&self, attack: &str) -> String {
+    /// Replaces the placeholders of an attack by this arena's ports and paths.
+    pub(crate) fn fill_in(&self, attack: &str) -> String {
         attack
             .replace("FORBIDDEN-PORT", &self.forbidden_port.to_string())
             .replace("ALLOWED-PORT", &self.allowed_port.to_string())
@@ -116,25 +116,25 @@ impl Arena {
         self.dir.path()
     }
 
-    /// Makes the attack without any cell.
-    pub(crate) fn control(&self, attack: &str) -> Verdict {
+    /// Runs the attack without a cell.
+    pub(crate) fn attack_without_cell(&self, attack: &str) -> Verdict {
         self.reset();
         self.run(attack, &[self.attacker()])
     }
 
-    /// Makes it from the place of `go`.
-    pub(crate) fn driver(&self, attack: &str) -> Verdict {
+    /// Runs the attack in the cell of `go`.
+    pub(crate) fn attack_as_driver(&self, attack: &str) -> Verdict {
         self.reset();
         let inside = |name: &str| self.path().join("stage").join(name);
         let cell = Cell {
-            inmate: Inmate::Driver {
+            role: Role::Driver {
                 ports: vec![self.allowed_port],
             },
             read: vec![],
             execute: vec![self.path().join("goroot")],
             write: vec![inside("work"), inside("cache"), inside("modules")],
             limits: None,
-            must_hold: false,
+            must_enforce: false,
         };
         let cell = serde_json::to_string(&cell).unwrap();
         self.run(
@@ -149,18 +149,18 @@ impl Arena {
         )
     }
 
-    /// Makes it from the place of `compile`, with the arguments that `go` passes. Nothing but that package's own directory
-    /// may be other than before.
+    /// Runs the attack in the cell of `compile`, with the arguments that `go` passes. Asserts that only the package's own
+    /// directory changed.
     #[track_caller]
-    pub(crate) fn tool(&self, attack: &str) -> Verdict {
+    pub(crate) fn attack_as_tool(&self, attack: &str) -> Verdict {
         self.reset();
-        let before = self.others();
+        let before = self.snapshot_others();
         let at = |name: &str| self.path().join(name).to_str().unwrap().to_owned();
         let rules = format!("{}=>;{}=>m@v1", at("stage/work/b001"), at("stage/modules/m@v1"));
         let words = [
             self.gox_server(),
             "tool".to_owned(),
-            at("stage/work/surroundings.json"),
+            at("stage/work/tool_context.json"),
             self.attacker(),
         ];
         let arguments = [
@@ -171,7 +171,7 @@ impl Arena {
             ["-attack".to_owned(), attack.to_owned()],
         ];
         let verdict = self.run(attack, &[&words[..], arguments.as_flattened()].concat());
-        assert_eq!(self.others(), before, "{attack}: {verdict:?}");
+        assert_eq!(self.snapshot_others(), before, "{attack}: {verdict:?}");
         verdict
     }
 
@@ -183,8 +183,8 @@ impl Arena {
         self.path().join("goroot/compile").to_str().unwrap().to_owned()
     }
 
-    /// A shell between the suite and the attack is the parent that is attacked: of the same user, with a secret in its
-    /// environment, and an open file that is nobody's business.
+    /// Runs the attack as a child of a shell, which is the parent process that attacks target: same user, a secret in its
+    /// environment, and an open descriptor 9.
     #[track_caller]
     fn run(&self, attack: &str, command: &[String]) -> Verdict {
         let mut shell = Command::new("/bin/sh");
@@ -198,21 +198,24 @@ impl Arena {
             .gid(self.user.id())
             .current_dir(self.path());
         let output = shell.stdin(Stdio::null()).output().unwrap();
-        // A tool prints to a file of its package.
+        // The output of a tool goes to a file of its package.
         let printed = self.path().join("stage/work/output/b001");
         let printed = fs::read_to_string(printed).unwrap_or_default();
-        let [said, words] = [&output.stdout, &output.stderr]
-            .map(|said| String::from_utf8_lossy(said).into_owned() + &printed);
-        if let Some((_, call)) = words.split_once("stopped for a system call that no tool makes: ") {
+        let [output_text, words] = [&output.stdout, &output.stderr]
+            .map(|output_text| String::from_utf8_lossy(output_text).into_owned() + &printed);
+        if let Some((_, call)) = words.split_once("killed for a forbidden system call: ") {
             return Verdict {
                 through: false,
                 says: call.split('(').next().unwrap_or(call).to_owned(),
             };
         }
-        let (word, says) = said.trim_end().split_once(' ').unwrap_or((said.trim_end(), ""));
+        let (word, says) = output_text
+            .trim_end()
+            .split_once(' ')
+            .unwrap_or((output_text.trim_end(), ""));
         assert!(
             ["through", "denied"].contains(&word),
-            "{attack} as {:?}: {}: {said}{words}",
+            "{attack} as {:?}: {}: {output_text}{words}",
             self.user,
             output.status
         );
@@ -232,7 +235,7 @@ impl Arena {
             fs::write(path, text.replace("ARENA", self.path().to_str().unwrap())).unwrap();
         }
         let at = |name: &str| stage.join(name);
-        let around = gox_server::sandbox::tool::Surroundings {
+        let context = gox_server::golang::run::tool::ToolContext {
             goroot: self.path().join("goroot"),
             modules: at("modules"),
             cache: at("cache"),
@@ -241,22 +244,26 @@ impl Arena {
             inputs: at("work/inputs"),
             compiler_limits: None,
             output: at("work/output"),
-            environment: gox_server::golang::command::TOOL_VARIABLES
+            environment: gox_server::golang::run::command::TOOL_VARIABLES
                 .map(str::to_owned)
                 .into(),
-            must_hold: false,
+            must_enforce: false,
         };
         fs::create_dir(at("work/output")).unwrap();
-        fs::write(at("work/surroundings.json"), serde_json::to_vec(&around).unwrap()).unwrap();
+        fs::write(
+            at("work/tool_context.json"),
+            serde_json::to_vec(&context).unwrap(),
+        )
+        .unwrap();
         for path in [walk(&stage), walk(&self.path().join("outside"))].concat() {
             chown(path, Some(self.user.id()), Some(self.user.id())).unwrap();
         }
-        // It is no archive: the mark of one that has been checked.
+        // Not a valid archive: the sticky bit marks it as already checked.
         fs::set_permissions(at("cache/aa/dep-d"), fs::Permissions::from_mode(0o1644)).unwrap();
     }
 
-    /// Each file and folder that is not the attacked package's own: its mode, its age and its content.
-    fn others(&self) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
+    /// Mode, modification time and content of every file outside the attacking package's directory.
+    fn snapshot_others(&self) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
         let own = [
             "stage/work/b001",
             "stage/work/progress",

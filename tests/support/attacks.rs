@@ -1,12 +1,12 @@
-//! The programs of tests/attacks: alone, and in the place of a Go's compiler.
+//! The programs of tests/attacks: on their own, and in place of Go's compiler.
 
-use super::plain::go_output;
+use super::plain_go::go_output;
 use super::{go, tmp};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// tests/attacks, compiled by the real `go`: once per run, and from Go's cache if nothing changed.
+/// Compiles tests/attacks with the real `go`.
 pub(crate) fn attack_program() -> PathBuf {
     let program = tmp().join("attack");
     let _lock = super::lock("attack");
@@ -35,21 +35,21 @@ pub(crate) fn attack_program() -> PathBuf {
     program
 }
 
-/// A Go in `folder` that is the real one, but for its compiler, which has been taken over. Returns its `go`.
-pub(crate) fn taken_over(folder: &Path) -> PathBuf {
+/// Copies the real Go into `folder` with a hostile compiler. Returns the path of its `go`.
+pub(crate) fn hostile_toolchain(folder: &Path) -> PathBuf {
     let real = PathBuf::from(go_output(&["env", "GOROOT"]).trim());
     let goroot = folder.join("goroot");
     fs::create_dir(&goroot).unwrap();
     for name in ["bin", "pkg", "src", "VERSION", "go.env"] {
-        // Linked where that is possible: nothing is written there, and it is a quarter of a gigabyte.
-        let there = [real.join(name), goroot.join(name)];
+        // Hard links if possible: 250 MB that nothing writes to.
+        let paths = [real.join(name), goroot.join(name)];
         let linked = Command::new("/bin/cp")
             .arg("-rlLT")
-            .args(&there)
+            .args(&paths)
             .output()
             .unwrap();
         if !linked.status.success() {
-            copy(&there[0], &there[1]);
+            copy(&paths[0], &paths[1]);
         }
     }
     let tools = fs::read_dir(goroot.join("pkg/tool"))
@@ -63,7 +63,7 @@ pub(crate) fn taken_over(folder: &Path) -> PathBuf {
     goroot.join("bin/go")
 }
 
-/// By another process: what a test thread has open for writing while another one forks cannot be executed (ETXTBSY).
+/// Copies with `cp`: a file that this process has open for writing while another thread forks cannot be executed (ETXTBSY).
 pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(
         Command::new("/bin/cp")

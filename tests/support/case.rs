@@ -1,43 +1,43 @@
-//! A row of the table: how it is written, and how an answer is held against it.
+//! A row of the table in `cases`: how it is written, and how a response is compared with it.
 //!
-//! What every answer of a kind must have is checked for every row, so that a row says only what is its own.
+//! Properties of all responses of a kind are checked for every row, so that a row states only its own.
 
-use super::answer::{Answer, list, status_of};
-use super::ask::Ask;
 use super::modproxy::HTTP_TIME;
-use super::plain::{self, Wanted};
+use super::plain_go::{self, Wanted};
+use super::request::Request;
+use super::response::{Response, list, status_of};
 use super::sha256;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256, Sha512};
 use std::io::Read;
 use std::panic::Location;
 
-/// One row.
+/// A row.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) shows: String,
     pub(crate) line: u32,
-    pub(crate) ask: Ask,
+    pub(crate) request: Request,
     pub(crate) expect: Expect,
     checks: Vec<Check>,
 }
 
-/// What comes back.
+/// The expected response.
 #[derive(Clone)]
 pub(crate) enum Expect {
-    /// The program, bit for bit what `go install` gives.
+    /// The program, byte for byte as from `go install`.
     Program(Program),
-    /// This part of it: first and last byte.
+    /// A range of the program: first and last byte.
     Part(Program, usize, usize),
-    /// An answer of this status, without a body, about the program.
+    /// This status without a body, with the headers of the program.
     Bodiless(u16, Program),
-    /// A failure for one of these reasons.
+    /// A failure with one of these reasons.
     Refused(&'static [&'static str]),
-    /// A page of gox-server's own, of this type.
+    /// A page of gox-server with this content type.
     Page(&'static str),
 }
 
-/// What one row promises beyond that.
+/// An additional check of a row.
 #[derive(Clone)]
 enum Check {
     HeaderHas(&'static str, &'static str),
@@ -46,33 +46,33 @@ enum Check {
     BodyLacks(&'static str),
 }
 
-/// A program that a row asks for.
+/// The program that a row expects.
 #[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) wanted: Wanted,
     module: &'static str,
-    /// What its file is called, where that is not as `go install` calls it.
+    /// File name, if it differs from that of `go install`.
     name: Option<&'static str>,
-    /// The content coding in which it comes.
+    /// Content coding of the response.
     coding: Option<&'static str>,
-    /// The algorithm of its Repr-Digest.
+    /// Algorithm of Repr-Digest.
     digest: Option<&'static str>,
 }
 
-/// Starts a row: what it shows. A method, a path and what comes back follow.
+/// Starts a row with its description. Request and expected response follow.
 #[track_caller]
 pub(crate) fn case(shows: &str) -> Case {
-    let (ask, expect) = (Ask::get("/"), Expect::Refused(&[]));
+    let (request, expect) = (Request::get("/"), Expect::Refused(&[]));
     Case {
         shows: shows.to_owned(),
         line: Location::caller().line(),
-        ask,
+        request,
         expect,
         checks: Vec::new(),
     }
 }
 
-/// A program of the module of the same path.
+/// A program at the root of its module.
 pub(crate) fn program(package: &'static str, version: &'static str) -> Program {
     let wanted = Wanted {
         package,
@@ -92,43 +92,43 @@ pub(crate) fn program(package: &'static str, version: &'static str) -> Program {
 
 /// A program of github.com/tester.
 pub(crate) fn tester(name: &str, version: &'static str) -> Program {
-    // Rows live as long as the suite, so nothing is lost.
+    // Rows live as long as the suite.
     program(format!("github.com/tester/{name}").leak(), version)
 }
 
 impl Program {
-    pub(crate) fn on(mut self, goos: &'static str, goarch: &'static str) -> Program {
+    pub(crate) fn on_platform(mut self, goos: &'static str, goarch: &'static str) -> Program {
         (self.wanted.goos, self.wanted.goarch) = (goos, goarch);
         self
     }
 
-    pub(crate) fn variant(mut self, variant: &'static str) -> Program {
+    pub(crate) fn with_variant(mut self, variant: &'static str) -> Program {
         self.wanted.variant = Some(variant);
         self
     }
 
-    pub(crate) fn of(mut self, module: &'static str) -> Program {
+    pub(crate) fn in_module(mut self, module: &'static str) -> Program {
         self.module = module;
         self
     }
 
-    pub(crate) fn called(mut self, name: &'static str) -> Program {
+    pub(crate) fn with_file_name(mut self, name: &'static str) -> Program {
         self.name = Some(name);
         self
     }
 
-    pub(crate) fn coded(mut self, coding: &'static str) -> Program {
+    pub(crate) fn with_coding(mut self, coding: &'static str) -> Program {
         self.coding = Some(coding);
         self
     }
 
-    pub(crate) fn digest(mut self, algorithm: Option<&'static str>) -> Program {
+    pub(crate) fn with_digest(mut self, algorithm: Option<&'static str>) -> Program {
         self.digest = algorithm;
         self
     }
 
-    /// What a client has when it has unpacked what was sent.
-    fn unpacked(&self, sent: &[u8]) -> Vec<u8> {
+    /// Decodes a body by the content coding.
+    fn decode(&self, sent: &[u8]) -> Vec<u8> {
         let unpacked = match self.coding {
             None => return sent.to_vec(),
             Some("zstd") => zstd::decode_all(sent),
@@ -137,28 +137,28 @@ impl Program {
                 GzDecoder::new(sent).read_to_end(&mut unpacked).map(|_| unpacked)
             }
         };
-        // What cannot be unpacked is not the program either.
+        // An invalid body decodes to nothing, which differs from the program.
         unpacked.unwrap_or_default()
     }
 }
 
 impl Case {
-    pub(crate) fn shows(mut self, shows: &str) -> Case {
+    pub(crate) fn describe(mut self, shows: &str) -> Case {
         shows.clone_into(&mut self.shows);
         self
     }
 
     pub(crate) fn get(mut self, url: &str) -> Case {
-        self.ask = Ask::get(url);
+        self.request = Request::get(url);
         self
     }
 
     pub(crate) fn method(mut self, method: &'static str) -> Case {
-        self.ask = self.ask.method(method);
+        self.request = self.request.method(method);
         self
     }
 
-    pub(crate) fn from(self, agent: &str) -> Case {
+    pub(crate) fn user_agent(self, agent: &str) -> Case {
         self.header("User-Agent", agent)
     }
 
@@ -166,14 +166,14 @@ impl Case {
         self.header("Accept", types)
     }
 
-    /// A header of the request. `{etag}` is the ETag of what is sent to who asks for the whole.
+    /// A header of the request. `{etag}` is replaced by the ETag of the complete response.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Case {
-        self.ask = self.ask.header(name, value);
+        self.request = self.request.header(name, value);
         self
     }
 
     pub(crate) fn body(mut self, body: &[u8]) -> Case {
-        self.ask.body = body.to_vec();
+        self.request.body = body.to_vec();
         self
     }
 
@@ -186,11 +186,11 @@ impl Case {
         self.expect(Expect::Program(program))
     }
 
-    pub(crate) fn part(self, program: Program, first: usize, last: usize) -> Case {
+    pub(crate) fn gives_range(self, program: Program, first: usize, last: usize) -> Case {
         self.expect(Expect::Part(program, first, last))
     }
 
-    pub(crate) fn bodiless(self, status: u16, program: Program) -> Case {
+    pub(crate) fn gives_status_only(self, status: u16, program: Program) -> Case {
         self.expect(Expect::Bodiless(status, program))
     }
 
@@ -202,7 +202,7 @@ impl Case {
         self.refused_for(vec![reason].leak())
     }
 
-    /// Where the promise is only that it is refused, and well: one of these.
+    /// Expects a failure with one of these reasons, where the exact reason may depend on the transport.
     pub(crate) fn refused_for(self, reasons: &'static [&'static str]) -> Case {
         self.expect(Expect::Refused(reasons))
     }
@@ -228,12 +228,12 @@ impl Case {
     }
 }
 
-/// What differs between a row and an answer, a line each.
+/// Differences between a row and a response, one line each.
 #[derive(Default)]
 struct Differences(Vec<String>);
 
 impl Differences {
-    fn same(&mut self, what: &str, expected: impl AsRef<str>, got: Option<&str>) {
+    fn expect_equal(&mut self, what: &str, expected: impl AsRef<str>, got: Option<&str>) {
         let expected = expected.as_ref();
         if got != Some(expected) {
             self.0.push(format!(
@@ -243,7 +243,7 @@ impl Differences {
         }
     }
 
-    fn has(&mut self, what: &str, part: &str, got: Option<&str>) {
+    fn expect_contains(&mut self, what: &str, part: &str, got: Option<&str>) {
         if !got.is_some_and(|got| got.contains(part)) {
             self.0.push(format!(
                 "{what}: expected …{part}…, got {}",
@@ -252,7 +252,7 @@ impl Differences {
         }
     }
 
-    fn unless(&mut self, fine: bool, what: impl FnOnce() -> String) {
+    fn expect_true(&mut self, fine: bool, what: impl FnOnce() -> String) {
         if !fine {
             self.0.push(what());
         }
@@ -260,138 +260,144 @@ impl Differences {
 }
 
 impl Case {
-    /// The request, as it can be made without another before it.
-    pub(crate) fn request(&self) -> Ask {
-        self.ask.clone()
+    /// The request, for rows that need no earlier response.
+    pub(crate) fn request(&self) -> Request {
+        self.request.clone()
     }
 
-    /// The request of a client that has got this already.
-    pub(crate) fn request_after(&self, whole: &Answer) -> Ask {
-        let mut ask = self.ask.clone();
-        for (_, value) in &mut ask.headers {
+    /// The request of a client that has received the complete response before.
+    pub(crate) fn request_after(&self, whole: &Response) -> Request {
+        let mut request = self.request.clone();
+        for (_, value) in &mut request.headers {
             *value = value.replace("{etag}", whole.header("etag").unwrap_or_default());
         }
-        ask
+        request
     }
 
-    /// What a client asks for at first: all of it, whatever it has, in the coding in which it comes.
-    pub(crate) fn request_of_all(&self) -> Ask {
-        let mut ask = self.ask.clone().method("GET");
+    /// The preceding request for the complete response, in the same coding.
+    pub(crate) fn request_of_all(&self) -> Request {
+        let mut request = self.request.clone().method("GET");
         let coded = match &self.expect {
             Expect::Program(program) | Expect::Part(program, ..) | Expect::Bodiless(_, program) => {
                 program.coding.is_some()
             }
             Expect::Refused(_) | Expect::Page(_) => false,
         };
-        ask.headers.retain(|(name, _)| {
+        request.headers.retain(|(name, _)| {
             !name.starts_with("If-") && *name != "Range" && (coded || *name != "Accept-Encoding")
         });
-        ask
+        request
     }
 
-    /// Whether it is about what somebody got before: nothing but a whole GET builds.
-    pub(crate) fn has_a_past(&self) -> bool {
+    /// Whether the request refers to an earlier complete response.
+    pub(crate) fn needs_earlier_response(&self) -> bool {
         matches!(self.expect, Expect::Part(..) | Expect::Bodiless(..))
     }
 
-    /// What this answer has that it should not, or has not that it should. `whole` is what came to who asked for all before.
-    pub(crate) fn differences(&self, answer: &Answer, whole: Option<&Answer>) -> Vec<String> {
+    /// Compares a response with the row. `whole` is the earlier complete response.
+    pub(crate) fn differences(&self, response: &Response, whole: Option<&Response>) -> Vec<String> {
         let mut differences = Differences::default();
-        differences.same(
+        differences.expect_equal(
             "X-Content-Type-Options",
             "nosniff",
-            answer.header("x-content-type-options"),
+            response.header("x-content-type-options"),
         );
         match &self.expect {
             Expect::Program(program) => {
-                differences.same("status", "200", Some(&answer.status.to_string()));
-                let plain = plain::install(&program.wanted);
-                let unpacked = sha256(&program.unpacked(&answer.body));
-                differences.same("sha256, unpacked", &plain.sha256, Some(&unpacked));
-                differences.same(
+                differences.expect_equal("status", "200", Some(&response.status.to_string()));
+                let plain = plain_go::install(&program.wanted);
+                let decoded = sha256(&program.decode(&response.body));
+                differences.expect_equal("sha256, decoded", &plain.sha256, Some(&decoded));
+                differences.expect_equal(
                     "Content-Length",
-                    answer.body.len().to_string(),
-                    answer.header("content-length"),
+                    response.body.len().to_string(),
+                    response.header("content-length"),
                 );
-                program.headers(answer, &answer.body, &mut differences);
+                program.check_headers(response, &response.body, &mut differences);
             }
             Expect::Part(program, first, last) => {
-                let whole = whole.expect("a part of something");
-                differences.same("status", "206", Some(&answer.status.to_string()));
-                differences.unless(answer.body == whole.body[*first..=*last], || {
-                    format!("{} bytes that are not bytes {first} to {last}", answer.body.len())
+                let whole = whole.expect("a range needs the complete response");
+                differences.expect_equal("status", "206", Some(&response.status.to_string()));
+                differences.expect_true(response.body == whole.body[*first..=*last], || {
+                    format!(
+                        "{} bytes that are not bytes {first} to {last}",
+                        response.body.len()
+                    )
                 });
                 let range = format!("bytes {first}-{last}/{}", whole.body.len());
-                differences.same("Content-Range", range, answer.header("content-range"));
-                program.headers(answer, &whole.body, &mut differences);
+                differences.expect_equal("Content-Range", range, response.header("content-range"));
+                program.check_headers(response, &whole.body, &mut differences);
             }
             Expect::Bodiless(status, program) => {
-                let whole = whole.expect("something that is told of without its bytes");
-                differences.same("status", status.to_string(), Some(&answer.status.to_string()));
+                let whole = whole.expect("a bodiless response needs the complete response");
+                differences.expect_equal("status", status.to_string(), Some(&response.status.to_string()));
                 match status {
                     200 => {
                         let length = whole.body.len().to_string();
-                        differences.same("Content-Length", length, answer.header("content-length"));
-                        program.headers(answer, &whole.body, &mut differences);
+                        differences.expect_equal("Content-Length", length, response.header("content-length"));
+                        program.check_headers(response, &whole.body, &mut differences);
                     }
                     // RFC 9110 section 15.4.5.
                     304 => {
                         for name in ["Cache-Control", "Content-Location", "ETag", "Vary"] {
-                            let (before, told) = (whole.header(name), answer.header(name));
-                            differences.unless(list(told) == list(before), || {
-                                format!("{name}: {before:?} of 200, and {told:?} of 304")
+                            let (before, now) = (whole.header(name), response.header(name));
+                            differences.expect_true(list(now) == list(before), || {
+                                format!("{name}: {before:?} in 200, {now:?} in 304")
                             });
                         }
                     }
                     416 => {
                         let range = format!("bytes */{}", whole.body.len());
-                        differences.same("Content-Range", range, answer.header("content-range"));
+                        differences.expect_equal("Content-Range", range, response.header("content-range"));
                     }
                     _ => {}
                 }
-                let fine = answer.body.is_empty() || matches!(status, 412 | 416);
-                differences.unless(fine, || format!("{} bytes of body", answer.body.len()));
+                let fine = response.body.is_empty() || matches!(status, 412 | 416);
+                differences.expect_true(fine, || format!("{} bytes of body", response.body.len()));
             }
-            Expect::Refused(reasons) => self.refusal(reasons, answer, &mut differences),
+            Expect::Refused(reasons) => self.check_failure(reasons, response, &mut differences),
             Expect::Page(content_type) => {
-                differences.same("status", "200", Some(&answer.status.to_string()));
-                differences.has("Content-Type", content_type, answer.header("content-type"));
+                differences.expect_equal("status", "200", Some(&response.status.to_string()));
+                differences.expect_contains("Content-Type", content_type, response.header("content-type"));
             }
         }
         for check in &self.checks {
             match check {
-                Check::HeaderHas(name, text) => differences.has(name, text, answer.header(name)),
+                Check::HeaderHas(name, text) => {
+                    differences.expect_contains(name, text, response.header(name))
+                }
                 Check::HeaderLacks(name, text) => {
-                    let got = answer.header(name).unwrap_or_default();
-                    differences.unless(!got.contains(text), || {
+                    let got = response.header(name).unwrap_or_default();
+                    differences.expect_true(!got.contains(text), || {
                         format!("{name}: has {text:?}, in {got:?}")
                     });
                 }
-                Check::BodyHas(text) => differences.has("body", text, Some(&answer.text())),
+                Check::BodyHas(text) => differences.expect_contains("body", text, Some(&response.text())),
                 Check::BodyLacks(text) => {
-                    differences.unless(!answer.text().contains(text), || format!("body: has {text:?}"));
+                    differences
+                        .expect_true(!response.text().contains(text), || format!("body: has {text:?}"));
                 }
             }
         }
         differences.0
     }
 
-    /// What every failure must have: status and name from the closed list, the type that was asked for, and no byte that
-    /// could harm a terminal, or tell where the server keeps its things.
-    fn refusal(&self, reasons: &[&str], answer: &Answer, differences: &mut Differences) {
-        let reason = answer.reason().unwrap_or("none");
-        differences.unless(reasons.contains(&reason), || {
+    /// Checks of every failure: status and reason from the closed list, the requested content type, no control characters, and
+    /// no path of the server.
+    fn check_failure(&self, reasons: &[&str], response: &Response, differences: &mut Differences) {
+        let reason = response.reason().unwrap_or("none");
+        differences.expect_true(reasons.contains(&reason), || {
             format!("Gox-Reason: expected {}, got {reason}", reasons.join(" or "))
         });
         if reasons.contains(&reason) {
-            differences.same(
+            differences.expect_equal(
                 "status",
                 status_of(reason).to_string(),
-                Some(&answer.status.to_string()),
+                Some(&response.status.to_string()),
             );
         }
         let accept = self
-            .ask
+            .request
             .headers
             .iter()
             .find(|(name, _)| *name == "Accept")
@@ -401,51 +407,51 @@ impl Case {
             types if types.contains("html") => "text/html",
             _ => "text/plain",
         };
-        differences.has("Content-Type", content_type, answer.header("content-type"));
+        differences.expect_contains("Content-Type", content_type, response.header("content-type"));
         if content_type == "text/html" {
-            differences.has(
+            differences.expect_contains(
                 "Content-Security-Policy",
                 "default-src 'none'",
-                answer.header("content-security-policy"),
+                response.header("content-security-policy"),
             );
         }
         if content_type == "application/problem+json" {
-            match serde_json::from_slice::<serde_json::Value>(&answer.body) {
+            match serde_json::from_slice::<serde_json::Value>(&response.body) {
                 Ok(problem) => {
-                    differences.same(
+                    differences.expect_equal(
                         "status in JSON",
-                        answer.status.to_string(),
+                        response.status.to_string(),
                         Some(&problem["status"].to_string()),
                     );
-                    differences.unless(problem["title"].is_string(), || "no title in JSON".to_owned());
+                    differences.expect_true(problem["title"].is_string(), || "no title in JSON".to_owned());
                 }
                 Err(error) => differences.0.push(format!("not JSON: {error}")),
             }
         }
-        if answer.status == 503 || answer.status == 429 {
-            differences.unless(answer.header("retry-after").is_some(), || {
+        if response.status == 503 || response.status == 429 {
+            differences.expect_true(response.header("retry-after").is_some(), || {
                 "no Retry-After".to_owned()
             });
         }
-        match str::from_utf8(&answer.body) {
+        match str::from_utf8(&response.body) {
             Ok(text) => {
-                let harmful = |letter: &char| letter.is_control() && !matches!(letter, '\n' | '\t');
-                let turning = |letter: &char| {
+                let is_control = |letter: &char| letter.is_control() && !matches!(letter, '\n' | '\t');
+                let is_bidi = |letter: &char| {
                     ('\u{202a}'..='\u{202e}').contains(letter) || ('\u{2066}'..='\u{2069}').contains(letter)
                 };
-                let bad = text.chars().find(|letter| harmful(letter) || turning(letter));
-                differences.unless(bad.is_none(), || format!("the body has {bad:?}"));
-                for place in [
+                let bad = text.chars().find(|letter| is_control(letter) || is_bidi(letter));
+                differences.expect_true(bad.is_none(), || format!("the body has {bad:?}"));
+                for path in [
                     super::tmp().to_str().unwrap(),
                     "/cache/modules",
                     "/usr/local/go",
                     "/proc/",
                 ] {
-                    differences.unless(!text.contains(place), || {
-                        format!("the body tells a path: {place}")
+                    differences.expect_true(!text.contains(path), || {
+                        format!("the body contains a path: {path}")
                     });
                 }
-                differences.unless(text.len() < 150_000, || {
+                differences.expect_true(text.len() < 150_000, || {
                     format!("the body has {} bytes", text.len())
                 });
             }
@@ -455,8 +461,8 @@ impl Case {
 }
 
 impl Program {
-    /// What every answer with a program must say of it, and of the bytes that are sent to who wants all.
-    fn headers(&self, answer: &Answer, whole: &[u8], differences: &mut Differences) {
+    /// Checks of every response with a program: headers about the program and the complete body.
+    fn check_headers(&self, response: &Response, whole: &[u8], differences: &mut Differences) {
         let Wanted {
             package,
             version,
@@ -474,31 +480,31 @@ impl Program {
             ("Content-Disposition", &disposition),
             ("Gox-Module", self.module),
             ("Gox-Version", version),
-            ("Gox-Sha256", &plain::install(&self.wanted).sha256),
+            ("Gox-Sha256", &plain_go::install(&self.wanted).sha256),
         ] {
-            differences.same(name, expected, answer.header(name));
+            differences.expect_equal(name, expected, response.header(name));
         }
-        // The version's date where the URL means these bytes for ever, else their own.
-        let modified = answer.header("last-modified").unwrap_or_default();
-        let is_exact = answer
+        // An immutable URL has the date of the version, others the date of the build.
+        let modified = response.header("last-modified").unwrap_or_default();
+        let is_exact = response
             .header("cache-control")
             .is_some_and(|value| value.contains("immutable"));
         let date = |text| httpdate::parse_http_date(text).ok();
         let is_right = (is_exact && modified == HTTP_TIME) || (!is_exact && date(modified) > date(HTTP_TIME));
-        differences.unless(is_right, || format!("Last-Modified: {modified:?}"));
-        differences.unless(answer.header("content-encoding") == self.coding, || {
-            format!("Content-Encoding: {:?}", answer.header("content-encoding"))
+        differences.expect_true(is_right, || format!("Last-Modified: {modified:?}"));
+        differences.expect_true(response.header("content-encoding") == self.coding, || {
+            format!("Content-Encoding: {:?}", response.header("content-encoding"))
         });
         let digest = self.digest.map(|algorithm| repr_digest(algorithm, whole));
-        differences.unless(answer.header("repr-digest") == digest.as_deref(), || {
+        differences.expect_true(response.header("repr-digest") == digest.as_deref(), || {
             format!(
                 "Repr-Digest: expected {digest:?}, got {:?}",
-                answer.header("repr-digest")
+                response.header("repr-digest")
             )
         });
         for (name, part) in [
             ("Vary", "Accept-Encoding"),
-            ("Gox-Go", plain::go_version()),
+            ("Gox-Go", plain_go::go_version()),
             ("Gox-Platform", &format!("{goos}/{goarch}")),
             (
                 "Gox-Platform",
@@ -511,14 +517,14 @@ impl Program {
             ("Content-Location", &format!("@{version}?")),
             ("Content-Location", goos),
         ] {
-            differences.has(name, part, answer.header(name));
+            differences.expect_contains(name, part, response.header(name));
         }
         for name in ["Gox-Recipe", "Cache-Control"] {
-            differences.unless(answer.header(name).is_some(), || format!("no {name}"));
+            differences.expect_true(response.header(name).is_some(), || format!("no {name}"));
         }
     }
 
-    /// As Go names it: the last folder of the package, or the one before if that is a major version.
+    /// The name that Go gives the program: the last element of the package path, or the one before a major version.
     fn file_name(&self) -> &str {
         if let Some(name) = self.name {
             return name;

@@ -1,85 +1,87 @@
-//! The first door: the request in the environment, the answer on stdout. No server at all.
+//! The CGI transport: request in the environment, response on stdout, no web server.
 
-use super::answer::Answer;
-use super::ask::Ask;
-use super::scratch::Scratch;
-use super::{PATIENCE, gox_server};
+use super::request::Request;
+use super::response::Response;
+use super::test_store::TestStore;
+use super::{TIMEOUT, gox_server};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// One running CGI program.
+/// A running CGI program.
 pub(crate) struct Cgi {
     pub(crate) child: Child,
-    /// Its stderr is a file and no pipe: a builder may keep it open after its request, which nobody has to wait for.
+    /// A file and not a pipe, because a builder may keep stderr open after its request ends.
     log: File,
     asked: String,
 }
 
 impl Cgi {
-    /// Starts the program as a web server would: this environment, nothing else.
-    pub(crate) fn start(store: &Scratch, ask: &Ask) -> Cgi {
+    /// Starts gox-server as a web server would, with only the request and the settings in its environment.
+    pub(crate) fn start(store: &TestStore, request: &Request) -> Cgi {
         let mut command = Command::new(gox_server());
-        command.env_clear().envs(store.settings()).envs(ask.variables());
-        Cgi::start_command(command, ask)
+        command
+            .env_clear()
+            .envs(store.settings())
+            .envs(request.variables());
+        Cgi::start_command(command, request)
     }
 
-    /// Starts a command that the caller has given a request.
-    pub(crate) fn start_command(mut command: Command, ask: &Ask) -> Cgi {
+    /// Starts a command with the request already in its environment.
+    pub(crate) fn start_command(mut command: Command, request: &Request) -> Cgi {
         let log = tempfile::tempfile_in(super::tmp()).unwrap();
         command.stdout(Stdio::piped()).stderr(log.try_clone().unwrap());
-        command.stdin(if ask.body.is_empty() {
+        command.stdin(if request.body.is_empty() {
             Stdio::null()
         } else {
             Stdio::piped()
         });
         let mut child = command.spawn().unwrap();
         if let Some(mut stdin) = child.stdin.take() {
-            let body = ask.body.clone();
-            // On a thread of its own: a program that reads no body may fill its stdout first, or be gone before all is
-            // written.
+            let body = request.body.clone();
+            // On a thread of its own: the program may fill its stdout, or exit, before it has read the body.
             std::thread::spawn(move || stdin.write_all(&body).ok());
         }
         Cgi {
             child,
             log,
-            asked: format!("{} {}", ask.method, ask.uri()),
+            asked: format!("{} {}", request.method, request.uri()),
         }
     }
 
-    /// Waits for the end of its stdout and its exit, which must be 0 once an answer is out.
+    /// Waits for the end of stdout and the exit. Asserts exit status 0 after a complete response.
     #[track_caller]
-    pub(crate) fn answer(self) -> Answer {
-        self.answer_within(PATIENCE)
+    pub(crate) fn response(self) -> Response {
+        self.response_within(TIMEOUT)
     }
 
-    /// The same, with another patience.
+    /// Like `response`, with another timeout.
     #[track_caller]
-    pub(crate) fn answer_within(mut self, patience: Duration) -> Answer {
+    pub(crate) fn response_within(mut self, timeout: Duration) -> Response {
         let (sender, receiver) = mpsc::channel();
         let mut stdout = self.child.stdout.take().unwrap();
         std::thread::spawn(move || {
             let mut printed = Vec::new();
             let read = stdout.read_to_end(&mut printed).map(|_| printed);
-            // Nobody listens any more when the deadline has passed, and the test has failed.
+            // The receiver is gone if the timeout has passed; the test has failed then.
             sender.send(read).ok();
         });
-        let Ok(printed) = receiver.recv_timeout(patience) else {
+        let Ok(printed) = receiver.recv_timeout(timeout) else {
             self.child.kill().unwrap();
             panic!(
-                "{}: no end of the answer within {patience:?}; log: {}",
+                "{}: no complete response within {timeout:?}; log: {}",
                 self.asked,
                 self.log()
             );
         };
         let exit = self.child.wait().unwrap();
         let log = self.log();
-        match Answer::from_cgi(&printed.unwrap()) {
-            Ok(answer) if exit.success() => Answer { log, ..answer },
-            Ok(answer) => panic!("{}: {exit} after an answer: {answer}{log}", self.asked),
-            Err(what) => panic!("{}: not a CGI answer: {what}; {exit}; log: {log}", self.asked),
+        match Response::from_cgi(&printed.unwrap()) {
+            Ok(response) if exit.success() => Response { log, ..response },
+            Ok(response) => panic!("{}: {exit} after a response: {response}{log}", self.asked),
+            Err(what) => panic!("{}: invalid CGI response: {what}; {exit}; log: {log}", self.asked),
         }
     }
 

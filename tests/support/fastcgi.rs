@@ -1,12 +1,12 @@
-//! The third door: FastCGI over a socket that the responder is started with as fd 0, as lighttpd and spawn-fcgi do it.
+//! The FastCGI transport. The responder gets a listening socket as descriptor 0, as from lighttpd and spawn-fcgi.
 //!
-//! The client writes its bytes itself, and shares no code with what it tests. It cuts streams into records wherever it likes,
-//! pads them, and sends nothing that was not asked for.
+//! The client is written from the FastCGI specification and shares no code with gox-server. It splits streams at arbitrary
+//! positions and pads records.
 
-use super::answer::Answer;
-use super::ask::Ask;
-use super::scratch::Scratch;
-use super::{PATIENCE, eventually};
+use super::request::Request;
+use super::response::Response;
+use super::test_store::TestStore;
+use super::{TIMEOUT, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsString;
@@ -30,7 +30,7 @@ pub(crate) const GET_VALUES: u8 = 9;
 pub(crate) const GET_VALUES_RESULT: u8 = 10;
 pub(crate) const UNKNOWN_TYPE: u8 = 11;
 
-/// A running responder. Dropping it ends it as a service manager would, and fails the test if it does not go.
+/// A running responder. Dropping it sends SIGTERM and asserts that it exits with status 0.
 pub(crate) struct Responder {
     child: Child,
     pub(crate) socket: PathBuf,
@@ -38,8 +38,8 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
-    /// Starts one, with settings beside those of its store.
-    pub(crate) fn start(store: &Scratch, settings: &[(&str, &str)]) -> Responder {
+    /// Starts a responder with `settings` in addition to those of the store.
+    pub(crate) fn start(store: &TestStore, settings: &[(&str, &str)]) -> Responder {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let socket = store.dir.join(format!("fastcgi{number}.sock"));
@@ -51,7 +51,7 @@ impl Responder {
         Responder::start_command(command, socket)
     }
 
-    /// Starts a command that will listen on this socket.
+    /// Starts a command that listens on this socket.
     pub(crate) fn start_command(mut command: Command, socket: PathBuf) -> Responder {
         let log = tempfile::tempfile_in(super::tmp()).unwrap();
         let child = command
@@ -64,17 +64,23 @@ impl Responder {
 
     pub(crate) fn connect(&self) -> Connection {
         let stream = UnixStream::connect(&self.socket).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Connection(stream)
     }
 
-    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
+    pub(crate) fn ask(&self, request: &Request) -> Response {
         let mut connection = self.connect();
-        connection.send(&request(1, false, &ask.variables(), &ask.body));
-        let (status, stdout) = connection.end(1);
+        connection.send(&encode_request(1, false, &request.variables(), &request.body));
+        let (status, stdout) = connection.read_response(1);
         assert_eq!(status, 0, "protocolStatus; log: {}", self.log());
-        Answer::from_cgi(&stdout)
-            .unwrap_or_else(|what| panic!("{} {}: {what}; log: {}", ask.method, ask.uri(), self.log()))
+        Response::from_cgi(&stdout).unwrap_or_else(|what| {
+            panic!(
+                "{} {}: {what}; log: {}",
+                request.method,
+                request.uri(),
+                self.log()
+            )
+        })
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -85,11 +91,11 @@ impl Responder {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it exits.
     #[track_caller]
-    pub(crate) fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually("the responder ends", PATIENCE, || {
+        eventually("the responder ends", TIMEOUT, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
@@ -116,17 +122,17 @@ impl Drop for Responder {
             eprintln!("the responder's log:\n{}", self.log());
         } else {
             self.signal(Signal::SIGTERM);
-            let status = self.ended();
+            let status = self.wait_for_exit();
             assert!(
                 status.success(),
-                "SIGTERM ends a responder well, and this one said {status}; log: {}",
+                "a responder exits with 0 on SIGTERM, but: {status}; log: {}",
                 self.log()
             );
         }
     }
 }
 
-/// A record that came back.
+/// A received record.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Record {
     pub(crate) kind: u8,
@@ -134,18 +140,18 @@ pub(crate) struct Record {
     pub(crate) content: Vec<u8>,
 }
 
-/// A connection. A stream socket of another family is read and written alike.
+/// A connection. TCP sockets are converted: reads and writes are the same.
 pub(crate) struct Connection(pub(crate) UnixStream);
 
 impl From<TcpStream> for Connection {
     fn from(stream: TcpStream) -> Connection {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Connection(UnixStream::from(OwnedFd::from(stream)))
     }
 }
 
 impl Connection {
-    /// Sends these bytes; a responder that refuses them may close before it has read them all.
+    /// Sends these bytes. A responder may close the connection before it has read all of them.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         match self.0.write_all(bytes) {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
@@ -155,8 +161,8 @@ impl Connection {
         }
     }
 
-    /// The next record, or none if the responder has closed.
-    pub(crate) fn record(&mut self) -> Option<Record> {
+    /// Reads a record. `None` at the end of the connection.
+    pub(crate) fn read_record(&mut self) -> Option<Record> {
         let mut header = [0; 8];
         match self.0.read_exact(&mut header) {
             Err(error)
@@ -179,16 +185,18 @@ impl Connection {
         Some(Record { kind, id, content })
     }
 
-    /// Reads FCGI_STDOUT of a request to its FCGI_END_REQUEST: protocolStatus, and what was printed.
+    /// Reads a response up to FCGI_END_REQUEST. Returns protocolStatus and the content of FCGI_STDOUT.
     #[track_caller]
-    pub(crate) fn end(&mut self, id: u16) -> (u8, Vec<u8>) {
+    pub(crate) fn read_response(&mut self, id: u16) -> (u8, Vec<u8>) {
         let (mut stdout, mut ended) = (Vec::new(), false);
         loop {
-            let record = self.record().expect("the connection was cut in an answer");
+            let record = self
+                .read_record()
+                .expect("the connection closed during a response");
             assert_eq!(record.id, id, "{record:?}");
             match record.kind {
                 STDOUT => {
-                    assert!(!ended, "something behind the end of FCGI_STDOUT");
+                    assert!(!ended, "data after the end of FCGI_STDOUT");
                     ended = record.content.is_empty();
                     stdout.extend(record.content);
                 }
@@ -197,19 +205,19 @@ impl Connection {
                     assert_eq!(record.content[..4], [0; 4], "appStatus");
                     return (record.content[4], stdout);
                 }
-                other => panic!("a record of type {other} in an answer"),
+                other => panic!("a record of type {other} in a response"),
             }
         }
     }
 
-    /// Waits until the responder has closed, with nothing more to say.
+    /// Asserts that the responder closes the connection without another record.
     #[track_caller]
-    pub(crate) fn closed(&mut self) {
-        assert_eq!(self.record(), None);
+    pub(crate) fn assert_closed(&mut self) {
+        assert_eq!(self.read_record(), None);
     }
 }
 
-/// A record. Its padding is as long as its id makes it.
+/// Encodes a record. The length of the padding depends on the id.
 pub(crate) fn record(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).unwrap().to_be_bytes();
     let padding = id.to_be_bytes()[1].wrapping_mul(37);
@@ -222,7 +230,7 @@ pub(crate) fn begin(id: u16, role: u16, keep: bool) -> Vec<u8> {
     record(BEGIN_REQUEST, id, &[role_1, role_0, keep.into(), 0, 0, 0, 0, 0])
 }
 
-/// A stream in records that are cut without looking where, with its end.
+/// Encodes a stream, split into records of a length that depends on the id, with its end record.
 pub(crate) fn stream(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
     let records = content
         .chunks(usize::from(id) * 7)
@@ -230,7 +238,7 @@ pub(crate) fn stream(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
     records.chain([record(kind, id, b"")]).flatten().collect()
 }
 
-/// A name-value pair. Every second length is written with four bytes where one would do.
+/// Encodes a name-value pair. Uses the four-byte form of a length in half of the cases where one byte suffices.
 pub(crate) fn pair(name: &[u8], value: &[u8]) -> Vec<u8> {
     let length = |length: usize, long: bool| match u8::try_from(length) {
         Ok(short @ 0..128) if !long => vec![short],
@@ -252,8 +260,8 @@ pub(crate) fn pairs(variables: &[(String, OsString)]) -> Vec<u8> {
     pairs.flatten().collect()
 }
 
-/// A whole request for a responder.
-pub(crate) fn request(id: u16, keep: bool, variables: &[(String, OsString)], body: &[u8]) -> Vec<u8> {
+/// Encodes a request in the responder role.
+pub(crate) fn encode_request(id: u16, keep: bool, variables: &[(String, OsString)], body: &[u8]) -> Vec<u8> {
     [
         begin(id, 1, keep),
         stream(PARAMS, id, &pairs(variables)),

@@ -1,11 +1,11 @@
-//! The second door: the front that gox-server brings, over a socket.
+//! The front: the HTTP server of gox-server.
 //!
-//! The front chooses its port itself and says it, so there is no port to fight for.
+//! The front listens on port 0 and logs the port that the kernel chose.
 
-use super::answer::Answer;
-use super::ask::Ask;
-use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server, http, processes};
+use super::request::Request;
+use super::response::Response;
+use super::test_store::TestStore;
+use super::{TIMEOUT, eventually, gox_server, http, processes};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use std::io::{BufRead, BufReader};
@@ -14,30 +14,30 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 
-/// A running front. Dropping it ends it as a service manager would, and fails the test if it does not go.
+/// A running front. Dropping it sends SIGTERM and asserts that it exits with status 0.
 pub(crate) struct Front {
-    /// What the test started: the front, or what holds its container.
+    /// The process that the test started: the front, or `unshare`.
     pub(crate) child: Child,
-    /// Whom a service manager signals: the front, or its container's first process.
+    /// The process that gets signals: the front, or process 1 of its container.
     pub(crate) pid: i32,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
 }
 
 impl Front {
-    pub(crate) fn start(store: &Scratch) -> Front {
+    pub(crate) fn start(store: &TestStore) -> Front {
         Front::start_binary(gox_server(), store)
     }
 
-    /// The same of a gox-server that lies elsewhere.
-    pub(crate) fn start_binary(binary: &Path, store: &Scratch) -> Front {
+    /// Starts this copy of gox-server.
+    pub(crate) fn start_binary(binary: &Path, store: &TestStore) -> Front {
         let mut front = Front::start_command(Command::new(binary), store);
         front.pid = i32::try_from(front.child.id()).unwrap();
         front
     }
 
-    /// The same as the first process of a PID namespace, which is what a container is to it.
-    pub(crate) fn start_contained(store: &Scratch) -> Front {
+    /// Starts a front as process 1 of a PID namespace, as in a container.
+    pub(crate) fn start_contained(store: &TestStore) -> Front {
         let mut command = Command::new("unshare");
         if !geteuid().is_root() {
             command.args(["--user", "--map-root-user"]);
@@ -48,13 +48,13 @@ impl Front {
         let mut front = Front::start_command(command, store);
         let outside = i32::try_from(front.child.id()).unwrap();
         let [first] = processes::children(outside)[..] else {
-            panic!("unshare has one child")
+            panic!("unshare does not have exactly one child")
         };
         front.pid = first;
         front
     }
 
-    fn start_command(mut command: Command, store: &Scratch) -> Front {
+    fn start_command(mut command: Command, store: &TestStore) -> Front {
         command
             .env_clear()
             .envs(store.settings())
@@ -67,19 +67,19 @@ impl Front {
             .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (sender, receiver) = mpsc::channel();
-        let (stderr, kept) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        let (stderr, lines) = (child.stderr.take().unwrap(), Arc::clone(&log));
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listening on http://") {
-                    // Only the first such line has a listener.
+                    // The receiver is gone after the first line.
                     sender
                         .send(address.trim().trim_end_matches('/').parse().unwrap())
                         .ok();
                 }
-                kept.lock().unwrap().push_str(&format!("{line}\n"));
+                lines.lock().unwrap().push_str(&format!("{line}\n"));
             }
         });
-        match receiver.recv_timeout(PATIENCE) {
+        match receiver.recv_timeout(TIMEOUT) {
             Ok(address) => Front {
                 child,
                 pid: 0,
@@ -88,23 +88,26 @@ impl Front {
             },
             Err(_) => {
                 child.kill().unwrap();
-                panic!(
-                    "the front never said where it listens; log: {}",
-                    log.lock().unwrap()
-                );
+                panic!("the front did not log its address; log: {}", log.lock().unwrap());
             }
         }
     }
 
-    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
-        http::ask(self.address, ask)
-            .unwrap_or_else(|what| panic!("{} {}: {what}; log: {}", ask.method, ask.uri(), self.log()))
+    pub(crate) fn ask(&self, request: &Request) -> Response {
+        http::ask(self.address, request).unwrap_or_else(|what| {
+            panic!(
+                "{} {}: {what}; log: {}",
+                request.method,
+                request.uri(),
+                self.log()
+            )
+        })
     }
 
-    /// Sends these bytes, and returns all that comes until the front closes.
+    /// Sends these bytes and reads until the front closes the connection.
     pub(crate) fn send(&self, bytes: &[u8]) -> Vec<u8> {
         http::exchange(self.address, bytes)
-            .unwrap_or_else(|error| panic!("nothing but {error}; log: {}", self.log()))
+            .unwrap_or_else(|error| panic!("no response: {error}; log: {}", self.log()))
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -119,17 +122,17 @@ impl Front {
         kill(Pid::from_raw(self.pid), signal).unwrap();
     }
 
-    /// Kills it, if that has not happened yet, and buries it.
+    /// Kills and reaps it.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it exits.
     #[track_caller]
-    pub(crate) fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         let mut status = None;
-        eventually("the front ends", PATIENCE, || {
+        eventually("the front ends", TIMEOUT, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
@@ -148,10 +151,10 @@ impl Drop for Front {
             self.child.wait().unwrap();
             eprintln!("the front's log:\n{}", self.log());
         } else {
-            let status = self.ended();
+            let status = self.wait_for_exit();
             assert!(
                 status.success(),
-                "SIGTERM ends a front well, and this one said {status}; log: {}",
+                "a front exits with 0 on SIGTERM, but: {status}; log: {}",
                 self.log()
             );
         }

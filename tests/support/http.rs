@@ -1,38 +1,37 @@
-//! HTTP/1.1, the client's side. A few lines on purpose: it sends and shows exactly the bytes that a case means, where a client
-//! library mends both.
+//! A minimal HTTP/1.1 client. It sends and returns exactly the bytes of a case; client libraries normalize both.
 
-use super::PATIENCE;
-use super::answer::Answer;
-use super::ask::Ask;
+use super::TIMEOUT;
+use super::request::Request;
+use super::response::Response;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
-/// The bytes of a request whose connection is closed behind the answer.
-pub(crate) fn request(ask: &Ask) -> Vec<u8> {
+/// Encodes a request with `Connection: close`.
+pub(crate) fn encode_request(request: &Request) -> Vec<u8> {
     let mut head = format!(
         "{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n",
-        ask.method,
-        ask.uri()
+        request.method,
+        request.uri()
     );
-    for (name, value) in &ask.headers {
+    for (name, value) in &request.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if !ask.body.is_empty() {
-        head.push_str(&format!("Content-Length: {}\r\n", ask.body.len()));
+    if !request.body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", request.body.len()));
     }
-    [head.as_bytes(), b"\r\n", &ask.body].concat()
+    [head.as_bytes(), b"\r\n", &request.body].concat()
 }
 
-/// Sends these bytes, and returns all that comes until the server closes.
+/// Sends these bytes and reads until the server closes the connection.
 pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = connect(address);
-    // A server that refuses a head may close before it has read it all.
+    // A server that rejects a head may close the connection before it has read all of it.
     stream.write_all(bytes).ok();
     let mut wire = Vec::new();
     match stream.read_to_end(&mut wire) {
@@ -41,8 +40,9 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Vec<u8>>
     }
 }
 
-/// Asks, and says what came back; or what is wrong with it.
-pub(crate) fn ask(address: SocketAddr, ask: &Ask) -> Result<Answer, String> {
-    let wire = exchange(address, &request(ask)).map_err(|error| format!("nothing but {error}"))?;
-    Answer::from_http(&wire, ask.method == "HEAD")
+/// Sends a request. The error describes an invalid response.
+pub(crate) fn ask(address: SocketAddr, request: &Request) -> Result<Response, String> {
+    let wire =
+        exchange(address, &encode_request(request)).map_err(|error| format!("no response: {error}"))?;
+    Response::from_http(&wire, request.method == "HEAD")
 }

@@ -1,23 +1,23 @@
-//! What every test stands on, and no test repeats: fixtures, doors, a fresh store, the real `go`, and one way to wait.
+//! Helpers that all tests share: fixtures, transports, temporary stores, the real `go`, and one way to wait.
 
-pub(crate) mod answer;
+pub(crate) mod response;
 pub(crate) mod arena;
 pub(crate) mod attacks;
-pub(crate) mod ask;
+pub(crate) mod request;
 pub(crate) mod case;
 pub(crate) mod cgi;
-pub(crate) mod dice;
+pub(crate) mod random;
 pub(crate) mod fastcgi;
 pub(crate) mod front;
 pub(crate) mod http;
 pub(crate) mod modproxy;
-pub(crate) mod plain;
+pub(crate) mod plain_go;
 pub(crate) mod processes;
 pub(crate) mod proxy;
-pub(crate) mod scratch;
+pub(crate) mod test_store;
 pub(crate) mod txtar;
 pub(crate) mod web_server;
-pub(crate) mod without;
+pub(crate) mod missing_syscalls;
 
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -25,20 +25,20 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen. A machine under load is slow; only something stuck takes this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a test waits for an expected event. Long enough for a loaded machine; only a hang exceeds it.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The program under test.
 pub(crate) fn gox_server() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_gox-server"))
 }
 
-/// The folder that cargo keeps for this suite, on the same file system as its build.
+/// Cargo's temporary directory for this suite, on the file system of the build.
 pub(crate) fn tmp() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// The `go` that the tests compare with, and that gox-server is told to use.
+/// The `go` on PATH. The tests compare with it, and gox-server uses it (`GOX_GO`).
 pub(crate) fn go() -> &'static Path {
     static GO: OnceLock<PathBuf> = OnceLock::new();
     GO.get_or_init(|| {
@@ -60,8 +60,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The only place where a test polls: for what the kernel gives no event for, such as the death of someone else's child.
-/// Panics at `deadline`, saying what never came.
+/// Polls until `holds` returns true. Only for events that the kernel does not signal, such as the exit of another
+/// process's child. Panics with `what` at the deadline.
 #[track_caller]
 pub(crate) fn eventually(what: &str, deadline: Duration, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -71,14 +71,14 @@ pub(crate) fn eventually(what: &str, deadline: Duration, mut holds: impl FnMut()
     }
 }
 
-/// Holds what is made once per run against parallel processes; it is let go of when the file is dropped.
+/// Locks what is made once per run against parallel test processes. Dropping the file releases the lock.
 pub(crate) fn lock(name: &str) -> fs::File {
     let file = fs::File::create(tmp().join(format!("{name}.lock"))).unwrap();
     file.lock().unwrap();
     file
 }
 
-/// Removes what earlier runs made under another hash. Only with the lock of that name held.
+/// Removes what earlier runs made under another hash. The caller holds the lock.
 pub(crate) fn remove_older(prefix: &str) {
     for entry in fs::read_dir(tmp()).unwrap().map(Result::unwrap) {
         if entry.file_name().to_string_lossy().starts_with(prefix) {
@@ -87,7 +87,7 @@ pub(crate) fn remove_older(prefix: &str) {
     }
 }
 
-/// Removes a file, or a tree even where Go made its folders read-only, as it does in a module cache.
+/// Removes a file, or a tree, including read-only directories such as those of Go's module cache.
 pub(crate) fn remove_tree(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let is_folder = |path: &Path| path.is_dir() && !path.is_symlink();
@@ -107,7 +107,7 @@ pub(crate) fn remove_tree(path: &Path) {
     }
 }
 
-/// Every path under `root`, itself first; what vanishes meanwhile is left out.
+/// Every path under `root`, itself first. Entries that vanish meanwhile are skipped.
 pub(crate) fn walk(root: &Path) -> Vec<PathBuf> {
     let mut paths = vec![root.to_owned()];
     let mut next = 0;

@@ -1,8 +1,7 @@
-//! The modules of tests/modules/*.txtar, as the file tree of a module proxy: `go` reads it by `GOPROXY=file://…`.
+//! Converts tests/modules/*.txtar to the file tree of a module proxy, which `go` reads by `GOPROXY=file://…`.
 //!
-//! So a test needs no server and no network, and `go` itself is the real one. The tree is made once, under a name that is a
-//! hash of all that went into it; a parallel process finds it ready or waits for the lock.
-//! It is no module proxy of quality: it checks nothing, because half of what it serves is meant to be wrong.
+//! Tests therefore need no server and no network. The tree is made once and named by the hash of its inputs; parallel
+//! processes wait for the lock. Nothing is validated: many fixtures are invalid on purpose.
 
 use super::txtar::{Archive, expand};
 use sha2::{Digest, Sha256};
@@ -13,33 +12,33 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// The time that every version was made at, unless its archive says another.
+/// The default time of a version.
 const TIME: &str = "2025-01-02T03:04:05Z";
 
-/// The same, as HTTP writes it.
+/// `TIME` as an HTTP date.
 pub(crate) const HTTP_TIME: &str = "Thu, 02 Jan 2025 03:04:05 GMT";
 
-/// A ready file tree.
+/// The file tree of a module proxy.
 pub(crate) struct ModProxy {
     pub(crate) root: PathBuf,
 }
 
 impl ModProxy {
-    /// What GOPROXY is set to.
+    /// The value of GOPROXY.
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.root.display())
     }
 }
 
-/// All modules of tests/modules.
+/// The file tree of all modules of tests/modules.
 pub(crate) fn modproxy() -> &'static ModProxy {
     static TREE: OnceLock<ModProxy> = OnceLock::new();
     TREE.get_or_init(|| ModProxy {
-        root: prepare(&archives()),
+        root: build_tree(&archives()),
     })
 }
 
-/// Every archive with its name: `hello` for tests/modules/hello.txtar.
+/// Every archive by its name: `hello` for tests/modules/hello.txtar.
 pub(crate) fn archives() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/modules");
     let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
@@ -54,9 +53,9 @@ pub(crate) fn archives() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn prepare(archives: &BTreeMap<String, String>) -> PathBuf {
+fn build_tree(archives: &BTreeMap<String, String>) -> PathBuf {
     let mut hash = Sha256::new();
-    // This file decides what the archives mean, so it is part of what the tree is made from.
+    // The tree depends on this code too.
     hash.update(include_str!("modproxy.rs"));
     hash.update(include_str!("txtar.rs"));
     for (name, text) in archives {
@@ -79,18 +78,18 @@ fn prepare(archives: &BTreeMap<String, String>) -> PathBuf {
     root
 }
 
-/// One version of one module, as its archive tells it.
+/// One version of one module.
 struct Version {
     version: String,
     time: String,
-    /// The commit that the proxy tells.
+    /// The commit in the proxy's `Origin`.
     commit: Option<String>,
     listed: bool,
     zipped: bool,
     entries: Vec<Entry>,
 }
 
-/// One entry of a version's zip: its name there, and what it holds.
+/// One entry of a version's zip.
 struct Entry {
     name: String,
     content: Content,
@@ -102,7 +101,7 @@ enum Content {
     Link(String),
 }
 
-/// The versions of an archive; what is neither a version nor a file of one (`raw`, `raw-hex`, `alias`) is written into `tree` at once.
+/// The versions of an archive. Files of the proxy itself (`raw`, `raw-hex`, `alias`) are written into `tree` directly.
 fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version)> {
     let mut found: BTreeMap<(String, String), Version> = BTreeMap::new();
     for file in &parsed.files {
@@ -113,7 +112,7 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
             } else {
                 unhex(&file.text)
             };
-            put(&tree.join(&file.name), &bytes);
+            write_file(&tree.join(&file.name), &bytes);
             continue;
         }
         let (module, rest) = file
@@ -122,9 +121,9 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
             .unwrap_or_else(|| panic!("{archive}: {}: no @", file.name));
         let (version, path) = rest.split_once('/').unwrap_or((rest, ""));
         if word == "alias" {
-            // What a proxy answers when it is asked for a branch or a commit: the version that it stands for.
+            // The response of a proxy to a branch or commit: the version that it resolves to.
             let info = format!(r#"{{"Version":"{argument}","Time":"{TIME}"}}"#);
-            put(
+            write_file(
                 &tree
                     .join(escape(module))
                     .join("@v")
@@ -170,19 +169,19 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
                 found.entries.extend(numbers.map(empty));
                 continue;
             }
-            ("requires", "go.mod") => {
-                Content::Bytes(requiring(&file.text, module, argument.parse().unwrap(), tree))
-            }
+            ("requires", "go.mod") => Content::Bytes(add_requirements(
+                &file.text,
+                module,
+                argument.parse().unwrap(),
+                tree,
+            )),
             ("zeros", _) => Content::Zeros(argument.parse().unwrap()),
             ("symlink", _) => Content::Link(file.text.trim_end().to_owned()),
             ("hex", _) => Content::Bytes(unhex(&file.text)),
             ("expand", _) => Content::Bytes(expand(&file.text)),
             ("as", _) => Content::Bytes(file.text.clone().into_bytes()),
             ("", path) if !path.is_empty() => Content::Bytes(file.text.clone().into_bytes()),
-            _ => panic!(
-                "{archive}: {}: the note {:?} means nothing here",
-                file.name, file.note
-            ),
+            _ => panic!("{archive}: {}: unknown note {:?}", file.name, file.note),
         };
         let name = if word == "as" { argument.to_owned() } else { name };
         found.entries.push(Entry { name, content });
@@ -193,13 +192,13 @@ fn modules(archive: &str, parsed: &Archive, tree: &Path) -> Vec<(String, Version
         .collect()
 }
 
-/// A go.mod that requires so many modules more, and theirs, which are all that there is of them.
-fn requiring(text: &str, module: &str, count: u32, tree: &Path) -> Vec<u8> {
+/// Adds `count` requirements to a go.mod. Of each required module only a go.mod is written.
+fn add_requirements(text: &str, module: &str, count: u32, tree: &Path) -> Vec<u8> {
     let mut text = format!("{text}\nrequire (\n");
     for number in 0..count {
         let path = format!("{module}/{number}");
         text.push_str(&format!("\t{path} v1.0.0\n"));
-        put(
+        write_file(
             &tree.join(escape(&path)).join("@v/v1.0.0.mod"),
             format!("module {path}\n").as_bytes(),
         );
@@ -214,7 +213,7 @@ impl Version {
         let origin = self.commit.as_ref();
         let origin = origin.map(|hash| format!(r#","Origin":{{"VCS":"git","Hash":"{hash}"}}"#));
         let origin = origin.unwrap_or_default();
-        put(
+        write_file(
             &file("info"),
             format!(
                 r#"{{"Version":"{}","Time":"{}"{origin}}}"#,
@@ -222,10 +221,10 @@ impl Version {
             )
             .as_bytes(),
         );
-        put(&file("mod"), &self.go_mod(module));
+        write_file(&file("mod"), &self.go_mod(module));
         let list = folder.join("list");
         if !list.exists() {
-            put(&list, b"");
+            write_file(&list, b"");
         }
         if self.listed {
             let mut list = fs::OpenOptions::new().append(true).open(list).unwrap();
@@ -244,7 +243,7 @@ impl Version {
                 Content::Bytes(bytes) if entry.name == name => Some(bytes.clone()),
                 Content::Bytes(_) | Content::Zeros(_) | Content::Link(_) => None,
             })
-            // A module from before go.mod: every proxy makes this one up.
+            // Proxies synthesize this file for a module without go.mod.
             .unwrap_or_else(|| format!("module {module}\n").into_bytes())
     }
 
@@ -268,7 +267,7 @@ impl Version {
     }
 }
 
-/// Module paths in a proxy have `!x` for `X`, so that they survive file systems that fold case.
+/// Escapes capitals as `!x`, as the module proxy protocol requires for case-insensitive file systems.
 fn escape(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, letter| {
         if letter.is_ascii_uppercase() {
@@ -287,13 +286,13 @@ fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn put(path: &Path, bytes: &[u8]) {
+fn write_file(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
 #[test]
-fn capitals_are_escaped_as_go_does() {
+fn capitals_are_escaped_like_go() {
     assert_eq!(
         escape("github.com/BurntSushi/toml"),
         "github.com/!burnt!sushi/toml"
@@ -301,8 +300,8 @@ fn capitals_are_escaped_as_go_does() {
 }
 
 #[test]
-fn go_itself_reads_the_tree() {
-    let listed = super::plain::go_output(&[
+fn go_reads_the_proxy_tree() {
+    let listed = super::plain_go::go_output(&[
         "list",
         "-m",
         "-json",
@@ -313,6 +312,6 @@ fn go_itself_reads_the_tree() {
         listed.contains(r#""Version": "v1.1.0""#) && listed.contains(r#""v1.0.0""#),
         "{listed}"
     );
-    let branch = super::plain::go_output(&["list", "-m", "github.com/tester/hello@main"]);
+    let branch = super::plain_go::go_output(&["list", "-m", "github.com/tester/hello@main"]);
     assert_eq!(branch.trim(), "github.com/tester/hello v1.1.0");
 }

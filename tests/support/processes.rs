@@ -1,6 +1,6 @@
-//! Which processes live, as /proc tells it: what runs on behalf of a store, who is whose child.
+//! Running processes from /proc: those of a store, and children of a process.
 //!
-//! A test may end only what it started: `kill` takes a pid that one of these functions gave.
+//! A test kills only processes that it started: `kill` works on the results of these functions.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// One process, as far as a test wants to know it.
+/// A process.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
@@ -16,20 +16,20 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// SIGKILL: nobody gets to clean up.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&self) {
-        // It may have ended by itself meanwhile, which is as good.
+        // ESRCH: it has exited in the meantime.
         nix::sys::signal::kill(Pid::from_raw(self.pid), Signal::SIGKILL).ok();
     }
 
-    /// Whether it has ended with all its threads, and so has closed all that it had open. Somebody else may have to bury it.
+    /// Whether all its threads have exited, so that all its descriptors are closed. It may still be a zombie.
     pub(crate) fn is_gone(&self) -> bool {
         let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count);
         let is_dead = || status(self.pid, "State").is_none_or(|state| state.starts_with('Z'));
         threads == 0 || threads == 1 && is_dead()
     }
 
-    /// Whether the last part of its program's name, or its first argument, is `word`: `compile`, `go`, `builder`.
+    /// Whether the base name of its program, or its first argument, is `word`: `compile`, `go`, `builder`.
     pub(crate) fn is(&self, word: &str) -> bool {
         let mut words = self.command.split(' ');
         words
@@ -39,8 +39,8 @@ impl Process {
     }
 }
 
-/// Every process whose arguments, environment or working directory name `folder`; never this one.
-pub(crate) fn about(folder: &Path) -> Vec<Process> {
+/// Every process with `folder` in its arguments, environment or working directory, except this one.
+pub(crate) fn find(folder: &Path) -> Vec<Process> {
     let mine = i32::try_from(std::process::id()).unwrap();
     let name = folder.as_os_str().as_bytes();
     let names = |bytes: &[u8]| bytes.windows(name.len()).any(|window| window == name);
@@ -50,7 +50,7 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
             continue;
         };
         let arguments = arguments(&entry.path());
-        // A zombie has no arguments any more: it has ended, whoever is to wait for it.
+        // A zombie has no arguments.
         if pid == mine || arguments.is_empty() {
             continue;
         }
@@ -69,11 +69,11 @@ pub(crate) fn about(folder: &Path) -> Vec<Process> {
     found
 }
 
-/// What a process was started with. Within execve(2), between the old memory and the new, it has none for a moment.
+/// The arguments of a process. During execve(2) they are empty for a moment; then this retries.
 fn arguments(process: &Path) -> Vec<u8> {
     loop {
         let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
-        // Neither a zombie nor the kernel's own has a program.
+        // Zombies and kernel threads have no `exe`.
         if !arguments.is_empty() || fs::read_link(process.join("exe")).is_err() {
             return arguments;
         }
@@ -90,13 +90,13 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// The most memory that it ever had in use, bytes.
+/// Peak resident memory in bytes (VmHWM).
 pub(crate) fn peak_memory(pid: i32) -> u64 {
     let peak = status(pid, "VmHWM").unwrap();
     peak.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// The sockets that it has open.
+/// Its open sockets.
 pub(crate) fn sockets(pid: i32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
@@ -107,7 +107,7 @@ pub(crate) fn sockets(pid: i32) -> Vec<String> {
     names.filter(|name| name.starts_with("socket:")).collect()
 }
 
-/// Its children, those too that have ended and are not buried.
+/// Its children, including zombies.
 pub(crate) fn children(pid: i32) -> Vec<i32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

@@ -1,8 +1,8 @@
-//! The fixtures again, by HTTP: for what a file tree cannot do. It counts who asks, makes them wait, and misbehaves on order.
+//! The fixtures through an HTTP module proxy that records requests, delays them and fails on demand.
 //!
-//! It makes a build stand still at a known point, so that no test has to guess how long one takes.
+//! It can stop a build at a known point, so that tests need not guess how long a build takes.
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::modproxy::modproxy;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,18 +10,18 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
-/// How the proxy treats who asks.
+/// How the proxy responds.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Manner {
+pub(crate) enum Behavior {
     /// Serves the fixtures.
     Serve,
-    /// Serves the fixtures, except that what ends so waits until the manner changes.
+    /// Serves the fixtures, but delays paths with this suffix until the behavior changes.
     Hold(&'static str),
-    /// Says nothing to anybody, until the manner changes.
+    /// Delays every response until the behavior changes.
     Hang,
-    /// A status with a page, as a proxy in trouble or a captive portal gives it.
+    /// This status with an HTML page, as from a broken proxy or a captive portal.
     Page(u16),
-    /// Serves the fixtures, except for what ends so.
+    /// Serves the fixtures, and this status with an HTML page for paths with this suffix.
     PageFor(&'static str, u16),
 }
 
@@ -34,13 +34,13 @@ pub(crate) struct Proxy {
 }
 
 struct State {
-    manner: Manner,
+    manner: Behavior,
     asked: Vec<String>,
     over: bool,
 }
 
 impl Proxy {
-    pub(crate) fn start(manner: Manner) -> Proxy {
+    pub(crate) fn start(manner: Behavior) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new((
@@ -58,38 +58,38 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                // A client that is killed while it reads breaks the pipe, which is what some tests are about.
+                // EPIPE: some tests kill the client while it reads.
                 std::thread::spawn(move || serve(stream, &shared).ok());
             }
         });
         Proxy { address, state }
     }
 
-    /// What GOX_GOPROXY is set to.
+    /// The value of GOX_GOPROXY.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn change(&self, manner: Manner) {
+    pub(crate) fn set_behavior(&self, manner: Behavior) {
         self.state.0.lock().unwrap().manner = manner;
         self.state.1.notify_all();
     }
 
-    /// The paths that were asked for so far.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    /// The paths of all requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.state.0.lock().unwrap().asked.clone()
     }
 
-    /// Waits until somebody has asked for a path that ends so.
+    /// Waits for a request for a path with this suffix.
     #[track_caller]
-    pub(crate) fn await_ask(&self, end: &str) {
+    pub(crate) fn wait_for_request(&self, end: &str) {
         let start = Instant::now();
         let mut state = self.state.0.lock().unwrap();
         while !state.asked.iter().any(|path| path.ends_with(end)) {
-            let left = PATIENCE.saturating_sub(start.elapsed());
+            let left = TIMEOUT.saturating_sub(start.elapsed());
             assert!(
                 !left.is_zero(),
-                "nobody asked for …{end}, only for {:?}",
+                "no request for …{end}, only for {:?}",
                 state.asked
             );
             state = self.state.1.wait_timeout(state, left).unwrap().0;
@@ -100,8 +100,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.0.lock().unwrap().over = true;
-        self.change(Manner::Page(503));
-        // Wakes the thread that accepts, which then sees that it is over.
+        self.set_behavior(Behavior::Page(503));
+        // Wakes the accepting thread, which then exits.
         TcpStream::connect(self.address).ok();
     }
 }
@@ -116,27 +116,28 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Re
     state.asked.push(path.clone());
     changed.notify_all();
     let waits = |state: &mut State| match state.manner {
-        Manner::Hang => true,
-        Manner::Hold(end) => path.ends_with(end),
-        Manner::Serve | Manner::Page(_) | Manner::PageFor(..) => false,
+        Behavior::Hang => true,
+        Behavior::Hold(end) => path.ends_with(end),
+        Behavior::Serve | Behavior::Page(_) | Behavior::PageFor(..) => false,
     };
     state = changed.wait_while(state, waits).unwrap();
     let manner = state.manner;
     drop(state);
     let file = modproxy().root.join(path.trim_start_matches('/'));
     let (status, body) = match manner {
-        Manner::Page(status) => (status, PAGE.to_vec()),
-        Manner::PageFor(end, status) if path.ends_with(end) => (status, PAGE.to_vec()),
-        Manner::Serve | Manner::Hold(_) | Manner::Hang | Manner::PageFor(..) => match fs::read(&file) {
+        Behavior::Page(status) => (status, PAGE.to_vec()),
+        Behavior::PageFor(end, status) if path.ends_with(end) => (status, PAGE.to_vec()),
+        Behavior::Serve | Behavior::Hold(_) | Behavior::Hang | Behavior::PageFor(..) => match fs::read(&file)
+        {
             Ok(body) => (200, body),
-            // A fixture may say what is said of what is not there.
+            // A fixture may set the text of a 404.
             Err(_) => {
                 let words = fs::read(file.with_added_extension("absent"));
                 (404, words.unwrap_or(b"not found: no such module\n".to_vec()))
             }
         },
     };
-    // Go repeats what is said in plain text, and no page.
+    // Go prints the body of an error only if it is plain text.
     let words = match status {
         404 if body != PAGE => "Content-Type: text/plain; charset=utf-8\r\n",
         _ => "",

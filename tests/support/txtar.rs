@@ -1,26 +1,26 @@
-//! Small text trees: the txtar format of Go's own tests, with a note after a file's name for what text cannot say.
+//! Parser for the txtar format of Go's tests, extended by notes.
 //!
-//! `-- NAME --` starts a file, `-- NAME | NOTE --` a file with a note; what stands before the first is a comment.
-//! Knows nothing of modules. tests/modules/README.md lists the notes; `modproxy` gives them their meaning.
+//! `-- NAME --` starts a file, `-- NAME | NOTE --` a file with a note; text before the first file is a comment.
+//! tests/modules/README.md lists the notes; `modproxy` interprets them.
 
-/// One archive: a comment, then files in order.
+/// An archive: a comment and files.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Archive {
     pub(crate) comment: String,
     pub(crate) files: Vec<File>,
 }
 
-/// One file of an archive.
+/// A file of an archive.
 #[derive(Debug, PartialEq)]
 pub(crate) struct File {
     pub(crate) name: String,
-    /// What stands after the bar in the header, or nothing.
+    /// The text after the bar in the header, or empty.
     pub(crate) note: String,
     pub(crate) text: String,
 }
 
 impl Archive {
-    /// Never fails: a line that is no header is text, as in Go's own parser.
+    /// Never fails: a line that is not a valid header is text, as in Go's parser.
     pub(crate) fn parse(text: &str) -> Archive {
         let mut archive = Archive {
             comment: String::new(),
@@ -54,15 +54,15 @@ fn header(line: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// Replaces each `⟦TEXT⟧` by TEXT, and each `⟦N×TEXT⟧` by N times TEXT. In TEXT, `\xHH` is a byte, so that an archive stays
-/// text that a terminal and a diff can show, whatever bytes its files hold.
+/// Replaces each `⟦TEXT⟧` by TEXT, and each `⟦N×TEXT⟧` by N times TEXT. In TEXT, `\xHH` is a byte, so that archives remain
+/// printable text.
 pub(crate) fn expand(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('⟦') {
-        let (inside, after) = after.split_once('⟧').expect("⟦ has its ⟧");
+        let (inside, after) = after.split_once('⟧').expect("⟦ without ⟧");
         let (times, inside) = match inside.split_once('×') {
-            Some((times, inside)) => (times.parse().expect("a number stands before ×"), inside),
+            Some((times, inside)) => (times.parse().expect("no number before ×"), inside),
             None => (1, inside),
         };
         bytes.extend_from_slice(before.as_bytes());
@@ -78,14 +78,14 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {
         let (hex, after) = piece.split_at(2);
-        bytes.push(u8::from_str_radix(hex, 16).expect("two hex digits follow \\x"));
+        bytes.push(u8::from_str_radix(hex, 16).expect("no two hex digits after \\x"));
         bytes.extend_from_slice(after.as_bytes());
     }
     bytes
 }
 
 #[test]
-fn an_archive_is_a_comment_and_files() {
+fn archive_has_comment_and_files() {
     let archive = Archive::parse("why\n-- a/b.go --\nx\n-- not a header\n-- c | zeros 9 --\n");
     assert_eq!(archive.comment, "why\n");
     let names: Vec<_> = archive
@@ -100,6 +100,6 @@ fn an_archive_is_a_comment_and_files() {
 }
 
 #[test]
-fn brackets_repeat_and_carry_bytes() {
+fn brackets_repeat_and_encode_bytes() {
     assert_eq!(expand("a⟦3×(⟧1⟦\\x1b[0m\\xff⟧z"), b"a(((1\x1b[0m\xffz");
 }

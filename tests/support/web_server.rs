@@ -1,13 +1,13 @@
-//! Web servers, started with the files of conf/ as they stand there, but for places and ports: `CHANGES` says which.
+//! Web servers with the files of conf/, changed only in paths and ports (`CHANGES`).
 //!
-//! A server listens on an address of this process's own, out of 127.0.0.0/8, so that no other can have taken its ports. As root
-//! each runs as the user that started it, since that is whose the store is.
+//! Servers listen on an address in 127.0.0.0/8 that is unique to this process, so that ports do not collide. Under root they
+//! run as root, which owns the store.
 
-use super::answer::Answer;
-use super::ask::Ask;
 use super::processes::{self, Process};
-use super::scratch::Scratch;
-use super::{PATIENCE, eventually, gox_server, http};
+use super::request::Request;
+use super::response::Response;
+use super::test_store::TestStore;
+use super::{TIMEOUT, eventually, gox_server, http};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, getsid};
 use std::fs::{self, Permissions};
@@ -18,27 +18,27 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
 
-/// A running web server, and the places where gox-server is mounted in it.
+/// A running web server and its mounts of gox-server.
 pub(crate) struct WebServer {
     command: Command,
-    /// What it reads its configuration anew at, and ends no request.
+    /// The signal for a graceful reload of its configuration.
     reload: Signal,
     child: Child,
-    /// Its configuration, its sockets and its logs. Below /tmp, since a socket's path may have 107 bytes.
+    /// Its configuration, sockets and logs. In /tmp, since the path of a socket has at most 107 bytes.
     folder: TempDir,
     pub(crate) mounts: Vec<Mount>,
 }
 
-/// One host of its configuration.
+/// A host of its configuration.
 #[derive(Clone)]
 pub(crate) struct Mount {
     pub(crate) name: &'static str,
-    /// The path of gox-server's root: `/go`, or nothing.
+    /// The path of the mount: `/go`, or empty.
     pub(crate) prefix: &'static str,
     pub(crate) address: SocketAddr,
 }
 
-/// A host in a file of conf/: what it is to us, its name there, the path of the mount.
+/// A host in a file of conf/: name of the mount, host name, path of the mount.
 type Site = (&'static str, &'static str, &'static str);
 
 const NGINX: [Site; 2] = [
@@ -67,47 +67,55 @@ const CADDY: [Site; 2] = [
     ("Caddy, below a path", "www.example.org", "/go"),
 ];
 
-type Rule = (&'static str, fn(&Ask) -> bool, u16);
+type Rule = (&'static str, fn(&Request) -> bool, u16);
 
-/// What a server refuses by itself, before it asks gox-server: who, which requests, its status. All the differences between doors
-/// that there are; each is a request that gox-server refuses too.
+/// Requests that a server refuses without passing them to gox-server: prefix of the mount's name, condition, status. These are
+/// all differences between transports. gox-server refuses each of these requests too.
 const BY_ITSELF: [Rule; 16] = [
-    // A NUL ends a file's name, and is let through by nobody to whom a path may mean a file.
+    // NUL: rejected by servers that map paths to files.
     ("nginx", has_nul, 400),
     ("mod_", has_nul, 404),
     ("Caddy", has_nul, 400),
-    // Above the root is nothing. lighttpd and Caddy stay at the root, which below a path is no longer gox-server's.
+    // Paths above the root. lighttpd and Caddy map them to the root, which is outside a mount below a path.
     ("nginx", leaves_the_root, 400),
     ("mod_", leaves_the_root, 400),
     ("lighttpd's FastCGI, below a path", leaves_the_root, 404),
     ("lighttpd's CGI, below a path", leaves_the_root, 404),
     ("Caddy, below a path", leaves_the_root, 404),
-    // Who runs programs looks for them on the disk, where no name is so long.
+    // Servers that run CGI programs look up the path on disk: longer than PATH_MAX.
     ("mod_cgid", is_no_file_name, 403),
     ("mod_fcgid", is_no_file_name, 403),
     ("lighttpd's CGI", is_no_file_name, 404),
-    // TRACE asks the server, and no program behind it.
-    ("nginx", |ask| ask.method == "TRACE", 405),
-    ("mod_", |ask| ask.method == "TRACE", 405),
-    // Methods that a server does not know, or that it wants to be asked in another way.
-    ("nginx", |ask| ask.method == "get", 400),
-    ("lighttpd", |ask| matches!(ask.method, "get" | "BREW"), 501),
-    ("lighttpd", |ask| ask.method == "POST" && ask.body.is_empty(), 411),
+    // Servers handle TRACE themselves.
+    ("nginx", |request| request.method == "TRACE", 405),
+    ("mod_", |request| request.method == "TRACE", 405),
+    // Methods that a server does not know, or for which it requires a Content-Length.
+    ("nginx", |request| request.method == "get", 400),
+    (
+        "lighttpd",
+        |request| matches!(request.method, "get" | "BREW"),
+        501,
+    ),
+    (
+        "lighttpd",
+        |request| request.method == "POST" && request.body.is_empty(),
+        411,
+    ),
 ];
 
-fn has_nul(ask: &Ask) -> bool {
-    ask.path.contains("%00")
+fn has_nul(request: &Request) -> bool {
+    request.path.contains("%00")
 }
 
-fn leaves_the_root(ask: &Ask) -> bool {
-    ask.path.starts_with("/../") || ask.path.starts_with("/%2e%2e/")
+fn leaves_the_root(request: &Request) -> bool {
+    request.path.starts_with("/../") || request.path.starts_with("/%2e%2e/")
 }
 
-fn is_no_file_name(ask: &Ask) -> bool {
-    ask.path.len() > 4096
+fn is_no_file_name(request: &Request) -> bool {
+    request.path.len() > 4096
 }
 
-/// What every file says of a usual installation, and where it is here. `DIR` is the server's folder.
+/// Paths in the files of conf/, and their replacements. `DIR` is the server's folder.
 const CHANGES: [(&str, &str); 10] = [
     ("/usr/lib/cgi-bin", "DIR/cgi-bin"),
     ("/var/www/html", "DIR"),
@@ -122,13 +130,13 @@ const CHANGES: [(&str, &str); 10] = [
 ];
 
 impl WebServer {
-    /// nginx before this responder, which has to be told that nginx sends programs.
-    pub(crate) fn nginx(store: &Scratch, responder: &Path) -> WebServer {
-        WebServer::nginx_listening(store, responder, folder(), "")
+    /// nginx in front of this responder. `GOX_SENDFILE` of the responder must match.
+    pub(crate) fn nginx(store: &TestStore, responder: &Path) -> WebServer {
+        WebServer::start_nginx(store, responder, folder(), "")
     }
 
-    /// The same, where TLS ends at nginx, with a certificate of its own.
-    pub(crate) fn nginx_by_tls(store: &Scratch, responder: &Path) -> WebServer {
+    /// Like `nginx`, with TLS and a self-signed certificate.
+    pub(crate) fn nginx_by_tls(store: &TestStore, responder: &Path) -> WebServer {
         let folder = folder();
         let mut openssl = Command::new("openssl");
         openssl
@@ -141,15 +149,15 @@ impl WebServer {
         assert!(made.status.success(), "{made:?}");
         let how = " ssl; ssl_certificate DIR/tls.pem; ssl_certificate_key DIR/tls.key";
         let how = in_folder(how, &folder);
-        WebServer::nginx_listening(store, responder, folder, &how)
+        WebServer::start_nginx(store, responder, folder, &how)
     }
 
-    fn nginx_listening(store: &Scratch, responder: &Path, folder: TempDir, how: &str) -> WebServer {
+    fn start_nginx(store: &TestStore, responder: &Path, folder: TempDir, how: &str) -> WebServer {
         let mounts = mounts(&NGINX);
         let mut changes = vec![
             ("/run/gox-server.sock".to_owned(), text(responder)),
-            ("user www-data;".to_owned(), own_user("user root;")),
-            // As it would at its usual place, it makes folders for bodies that it never gets.
+            ("user www-data;".to_owned(), user_line("user root;")),
+            // nginx creates these folders at start.
             (
                 "http {\n".to_owned(),
                 in_folder(
@@ -181,8 +189,8 @@ impl WebServer {
         WebServer::start(command, Signal::SIGHUP, folder, mounts)
     }
 
-    /// lighttpd, which starts gox-server itself.
-    pub(crate) fn lighttpd(store: &Scratch) -> WebServer {
+    /// lighttpd, which starts gox-server as FastCGI responder and as CGI program.
+    pub(crate) fn lighttpd(store: &TestStore) -> WebServer {
         let folder = folder();
         let mounts = mounts(&LIGHTTPD);
         cgi_bin(&folder);
@@ -215,8 +223,8 @@ impl WebServer {
         WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
-    /// Apache, before this responder, and with CGI programs and responders that it starts itself.
-    pub(crate) fn apache(store: &Scratch, responder: &Path) -> WebServer {
+    /// Apache in front of this responder, and with CGI programs and responders that it starts itself.
+    pub(crate) fn apache(store: &TestStore, responder: &Path) -> WebServer {
         let folder = folder();
         let mounts = mounts(&APACHE);
         cgi_bin(&folder);
@@ -252,8 +260,8 @@ impl WebServer {
         WebServer::start(command, Signal::SIGUSR1, folder, mounts)
     }
 
-    /// A web server with a configuration of a test's own, at one address. In its command and its configuration `DIR` is its
-    /// folder, `CONFIG` its configuration, `HOST` and `PORT` are its address, `USER` is nginx's own user; its CGI programs are in `DIR/cgi-bin`.
+    /// A web server with a custom configuration. Placeholders in its command and configuration: `DIR` (its folder), `CONFIG` (the
+    /// configuration file), `HOST` and `PORT` (its address), `USER` (nginx's user line). CGI programs are in `DIR/cgi-bin`.
     pub(crate) fn configured(name: &'static str, command: &[&str], config: &str, cgi: &str) -> WebServer {
         let folder = folder();
         let mounts = mounts(&[(name, "", "")]);
@@ -264,7 +272,7 @@ impl WebServer {
                 .replace("CONFIG", file.to_str().unwrap())
                 .replace("HOST", &address.ip().to_string())
                 .replace("PORT", &address.port().to_string())
-                .replace("USER", &own_user("user root;"))
+                .replace("USER", &user_line("user root;"))
         };
         fs::write(folder.path().join("config"), here(config)).unwrap();
         fs::create_dir(folder.path().join("cgi-bin")).unwrap();
@@ -279,9 +287,8 @@ impl WebServer {
         WebServer::start(started, Signal::SIGHUP, folder, mounts)
     }
 
-    /// Caddy before this responder. What it needs of a certificate authority, and how it is told to load its file anew, is
-    /// nothing for a test that runs beside others.
-    pub(crate) fn caddy(store: &Scratch, responder: &Path) -> WebServer {
+    /// Caddy in front of this responder, without TLS and without its default admin endpoint, which other tests would share.
+    pub(crate) fn caddy(store: &TestStore, responder: &Path) -> WebServer {
         let folder = folder();
         let mounts = mounts(&CADDY);
         let mut changes = vec![
@@ -312,15 +319,15 @@ impl WebServer {
     }
 
     fn start(mut command: Command, reload: Signal, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
-        let said = fs::File::create(folder.path().join("said")).unwrap();
+        let output_text = fs::File::create(folder.path().join("output")).unwrap();
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", folder.path())
             .current_dir(folder.path())
             .stdin(Stdio::null())
-            .stdout(said.try_clone().unwrap())
-            .stderr(said);
+            .stdout(output_text.try_clone().unwrap())
+            .stderr(output_text);
         let mut server = WebServer {
             child: spawn(&mut command),
             command,
@@ -328,12 +335,12 @@ impl WebServer {
             folder,
             mounts,
         };
-        server.listens();
+        server.wait_until_listening();
         server
     }
 
-    fn listens(&mut self) {
-        eventually("the web server listens", PATIENCE, || {
+    fn wait_until_listening(&mut self) {
+        eventually("the web server listens", TIMEOUT, || {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "{:?}: {ended:?}: {}", self.command, self.log());
             self.mounts
@@ -342,28 +349,28 @@ impl WebServer {
         });
     }
 
-    /// Has it read its configuration anew, as its service manager does for `reload`.
+    /// Reloads the configuration as its service manager does.
     pub(crate) fn reload(&self) {
         self.signal(self.reload);
     }
 
-    /// Ends it as its service manager does.
+    /// Stops the server as its service manager does, and waits.
     pub(crate) fn stop(&mut self) {
         self.signal(Signal::SIGTERM);
         self.child.wait().unwrap();
     }
 
-    /// SIGKILL for it and all that it started and that has not left its session: nobody gets to clean up.
+    /// Sends SIGKILL to the server and all processes of its session.
     pub(crate) fn kill(&mut self) {
-        // It comes first, or it starts again what is killed.
+        // The server first, else it restarts its children.
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let session = getsid(None).unwrap();
         let its_own = |process: &Process| getsid(Some(Pid::from_raw(process.pid))) == Ok(session);
         let mut killed = Vec::new();
-        // A service manager starts it again only when all are gone; so long a socket of theirs seems to be listened on.
-        eventually("what the web server started is gone", PATIENCE, || {
-            let mut left = processes::about(self.folder.path());
+        // A service manager restarts only after all processes have exited; until then their sockets are still in use.
+        eventually("the web server's children exit", TIMEOUT, || {
+            let mut left = processes::find(self.folder.path());
             left.retain(its_own);
             left.iter().for_each(Process::kill);
             let is_last = left.is_empty();
@@ -372,16 +379,16 @@ impl WebServer {
         });
     }
 
-    /// Starts it once more, with the configuration, the places and what was left there.
-    pub(crate) fn start_again(&mut self) {
+    /// Starts the server again with the same configuration and folder.
+    pub(crate) fn restart(&mut self) {
         self.child = spawn(&mut self.command);
-        self.listens();
+        self.wait_until_listening();
     }
 
-    /// All that it and its programs have said.
+    /// Output and logs of the server and its programs.
     pub(crate) fn log(&self) -> String {
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
-        ["said", "error.log", "gox-server.log"].map(read).concat()
+        ["output", "error.log", "gox-server.log"].map(read).concat()
     }
 
     fn signal(&self, signal: Signal) {
@@ -404,26 +411,26 @@ impl Drop for WebServer {
 }
 
 impl Mount {
-    pub(crate) fn ask(&self, ask: &Ask) -> Result<Answer, String> {
-        let mut ask = ask.clone();
-        ask.path = format!("{}{}", self.prefix, ask.path);
-        let mut answer = http::ask(self.address, &ask)?;
+    pub(crate) fn ask(&self, request: &Request) -> Result<Response, String> {
+        let mut request = request.clone();
+        request.path = format!("{}{}", self.prefix, request.path);
+        let mut response = http::ask(self.address, &request)?;
         if !self.prefix.is_empty() {
-            self.move_to_root(&mut answer);
+            self.move_to_root(&mut response);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// The status with which the server refuses this request by itself, if it does.
-    pub(crate) fn refuses_itself(&self, ask: &Ask) -> Option<u16> {
+    /// The status if the server refuses this request without passing it to gox-server.
+    pub(crate) fn refuses_itself(&self, request: &Request) -> Option<u16> {
         let mut rules = BY_ITSELF.iter();
-        let rule = rules.find(|(who, which, _)| self.name.starts_with(who) && which(ask));
+        let rule = rules.find(|(prefix, condition, _)| self.name.starts_with(prefix) && condition(request));
         rule.map(|(_, _, status)| *status)
     }
 
-    /// What says where the service is, as if it were at the root: else no two mounts would say the same.
-    fn move_to_root(&self, answer: &mut Answer) {
-        for (name, value) in &mut answer.headers {
+    /// Removes the mount's path from links, so that responses of different mounts can be compared.
+    fn move_to_root(&self, response: &mut Response) {
+        for (name, value) in &mut response.headers {
             if name == "content-location" {
                 *value = value
                     .strip_prefix(self.prefix)
@@ -431,12 +438,12 @@ impl Mount {
                     .to_owned();
             }
         }
-        if let Ok(text) = str::from_utf8(&answer.body) {
+        if let Ok(text) = str::from_utf8(&response.body) {
             let at_root = |text: String, before: &str| {
                 text.replace(&format!("{before}{}/", self.prefix), &format!("{before}/"))
             };
             let begins = ["127.0.0.1", "\"", " ", ">"];
-            answer.body = begins.into_iter().fold(text.to_owned(), at_root).into_bytes();
+            response.body = begins.into_iter().fold(text.to_owned(), at_root).into_bytes();
         }
     }
 }
@@ -446,7 +453,7 @@ fn spawn(command: &mut Command) -> Child {
     spawned.unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"))
 }
 
-/// Apache refuses to work as root. In a user namespace it is somebody else, to whom root's files belong.
+/// Apache refuses to run as root. A user namespace maps root to www-data (33), which then owns root's files.
 fn apache() -> Command {
     let apache = program("apache2");
     if !geteuid().is_root() {
@@ -474,8 +481,8 @@ fn in_folder(text: &str, folder: &TempDir) -> String {
     text.replace("DIR", folder.path().to_str().unwrap())
 }
 
-/// As root, where nobody else could read the store; who is no other user anyway needs no line.
-fn own_user(line: &str) -> String {
+/// This line under root, which owns the store; otherwise the server keeps the user of the suite.
+fn user_line(line: &str) -> String {
     if geteuid().is_root() {
         line.to_owned()
     } else {
@@ -483,7 +490,7 @@ fn own_user(line: &str) -> String {
     }
 }
 
-/// Puts a file of conf/ where the server finds it, with what has another place here.
+/// Copies a file of conf/ into the server's folder with changed paths.
 #[track_caller]
 fn install(name: &str, folder: &TempDir, changes: &[(String, String)]) -> std::path::PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf").join(name);
@@ -500,29 +507,29 @@ fn install(name: &str, folder: &TempDir, changes: &[(String, String)]) -> std::p
     path
 }
 
-/// The program where web servers look for it.
+/// Links gox-server into the server's cgi-bin.
 fn cgi_bin(folder: &TempDir) {
     let place = folder.path().join("cgi-bin");
     fs::create_dir(&place).unwrap();
     symlink(gox_server(), place.join("gox-server")).unwrap();
 }
 
-/// The store's settings in a server's own words.
-fn settings(store: &Scratch, line: impl Fn(&str, &str) -> String) -> String {
+/// The store's settings in a server's syntax.
+fn settings(store: &TestStore, line: impl Fn(&str, &str) -> String) -> String {
     let settings = store.settings().iter();
     settings
         .map(|(name, value)| line(name, value.to_str().unwrap()))
         .collect()
 }
 
-/// A port that this process has not used, on its own address.
+/// The next unused port on this process's address.
 fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(8000);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn mounts(sites: &[Site]) -> Vec<Mount> {
-    // A process's number has 22 bits at most (PID_MAX_LIMIT), so it fits behind 127, and is nobody else's.
+    // A PID has at most 22 bits (PID_MAX_LIMIT), so it fits into 127.0.0.0/8 and is unique.
     let [_, high, middle, low] = (std::process::id() + (1 << 22)).to_be_bytes();
     let ip = Ipv4Addr::new(127, high, middle, low);
     let mount = |(name, _, prefix): &Site| Mount {
@@ -533,7 +540,7 @@ fn mounts(sites: &[Site]) -> Vec<Mount> {
     sites.iter().map(mount).collect()
 }
 
-/// Where Debian keeps servers, which are on nobody's PATH.
+/// Debian installs servers in /usr/sbin, which may be missing in PATH.
 fn program(name: &str) -> std::path::PathBuf {
     Path::new("/usr/sbin").join(name)
 }

@@ -1,7 +1,7 @@
-//! Finds the build information in a program (debug/buildinfo): a header of 32 bytes that begins with a magic number, on a
-//! boundary of 16 bytes, in a section of its own or in the first segment of data; two strings follow.
+//! Finds the build information in a program (debug/buildinfo): a header of 32 bytes, aligned to 16 bytes, that begins with a magic
+//! number; two strings follow. It is in a section of its own or in the first data segment.
 //!
-//! The program may be a stranger's. What is read of it is bounded by its own size and by the limits here.
+//! The program is untrusted. All reads are bounded by its size and by the limits below.
 
 use std::fs::File;
 use std::io;
@@ -12,47 +12,50 @@ use object::read::{Object, ObjectSection, ObjectSegment, ReadCache, ReadCacheOps
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 
-/// The magic number, the size of a pointer, flags, and two pointers that have no meaning any more.
+/// The header: the magic number, the pointer size, flags, and two pointers that are obsolete.
 const HEADER_BYTES: usize = 32;
-const FLAGS: usize = 15;
+const FLAGS_OFFSET: usize = 15;
 
-/// The strings follow the header. Go before 1.18 wrote pointers to them.
-const INLINE: u8 = 2;
+/// The flag for strings that follow the header. Go before 1.18 wrote pointers to them instead.
+const INLINE_STRINGS: u8 = 2;
 
 const ALIGNMENT: u64 = 16;
 
-/// The search goes by pieces of this size, a multiple of the alignment.
+/// How much is searched at a time, in bytes: a multiple of the alignment.
 const CHUNK: usize = 1 << 20;
 
-/// A version of Go has some ten bytes, with experiments some hundred.
-const MOST_GO_BYTES: u64 = 4 << 10;
+/// The longest Go version. Most have about ten bytes, those with experiments about a hundred.
+const MAX_GO_BYTES: u64 = 4 << 10;
 
-/// Programs of a thousand modules have 100 KiB.
-const MOST_MODULES_BYTES: u64 = 4 << 20;
+/// The longest module text. Programs with a thousand modules have 100 KiB.
+const MAX_MODULES_BYTES: u64 = 4 << 20;
 
-/// What `object` may read: the tables of the largest programs, with their symbols, have some 30 MiB.
-const MOST_TABLE_BYTES: u64 = 128 << 20;
+/// How much the `object` crate may read. The tables of the largest programs, with their symbols, have about 30 MiB.
+const MAX_TABLE_BYTES: u64 = 128 << 20;
 
-/// cmd/go puts sentinels around the text (cmd/go/internal/modload, `infoStart` and `infoEnd`).
+/// Sentinels that cmd/go writes around the module text (cmd/go/internal/modload, `infoStart` and `infoEnd`).
 const BEGIN: &[u8] = b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
 const END: &[u8] = b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
 
-/// The build information as it is written.
+/// The raw build information.
 pub(super) struct Blob {
+    /// The Go version.
     pub(super) go: String,
+    /// The module text, without its sentinels.
     pub(super) modules: String,
+    /// Whether the program has DWARF debugging information; `None` if its format does not show it.
     pub(super) has_dwarf: Option<bool>,
 }
 
-/// A part of the file in which it may be.
-struct Place {
+/// A part of the file that may contain the header.
+struct SearchRange {
     start: u64,
     end: u64,
-    /// The distance of two boundaries on which it may begin: 1 where the format keeps none in the file.
-    step: u64,
+    /// The alignment of the header relative to `start`: 1 for formats that do not align data in the file.
+    alignment: u64,
 }
 
-/// The build information, if the program has any that can be read.
+/// Finds the build information; `None` if the program has none that can be read.
 pub(super) fn find(program: &File) -> io::Result<Option<Blob>> {
     let size = program.metadata()?.len();
     let mut head = [0; 4];
@@ -60,35 +63,35 @@ pub(super) fn find(program: &File) -> io::Result<Option<Blob>> {
         return Ok(None);
     }
     program.read_exact_at(&mut head, 0)?;
-    let (place, has_dwarf) = match head {
-        [0, b'a', b's', b'm'] => return text_alone(program, size),
-        // a.out of Plan 9 for 386, amd64 and arm (debug/plan9obj): its data has no boundaries in the file.
+    let (range, has_dwarf) = match head {
+        [0, b'a', b's', b'm'] => return find_in_wasm(program, size),
+        // a.out of Plan 9 for 386, amd64 and arm (debug/plan9obj): data is not aligned in the file.
         [0, 0, 0x01, 0xeb] | [0, 0, 0x8a, 0x97] | [0, 0, 0x06, 0x47] => {
-            let whole = Place {
+            let whole = SearchRange {
                 start: 0,
                 end: size,
-                step: 1,
+                alignment: 1,
             };
             (Some(whole), None)
         }
         _ => {
-            let cache = ReadCache::new(Bounded {
+            let cache = ReadCache::new(BoundedReader {
                 program,
                 at: 0,
-                left: MOST_TABLE_BYTES,
+                left: MAX_TABLE_BYTES,
             });
             match object::File::parse(&cache) {
                 Ok(file) => {
-                    // Go compresses it under other names in some formats: `.zdebug_info`, `__zdebug_info`.
+                    // Compressed sections have other names in some formats: `.zdebug_info`, `__zdebug_info`.
                     let is_dwarf = |name: &str| name.ends_with("debug_info");
                     let has_dwarf = file.sections().any(|section| section.name().is_ok_and(is_dwarf));
-                    (data(&file, size), Some(has_dwarf))
+                    (data_range(&file, size), Some(has_dwarf))
                 }
                 Err(_) => (None, None),
             }
         }
     };
-    let found = place.map(|place| search(program, &place)).transpose()?.flatten();
+    let found = range.map(|range| search(program, &range)).transpose()?.flatten();
     Ok(found.map(|(go, modules)| Blob {
         go,
         modules,
@@ -96,8 +99,8 @@ pub(super) fn find(program: &File) -> io::Result<Option<Blob>> {
     }))
 }
 
-/// WebAssembly has no header, and Go's own tools read nothing of it: but the text is there, between its sentinels.
-fn text_alone(program: &File, size: u64) -> io::Result<Option<Blob>> {
+/// Finds the module text of a WebAssembly program by its sentinels. Such a program has no header, and `go version` cannot read it.
+fn find_in_wasm(program: &File, size: u64) -> io::Result<Option<Blob>> {
     let (begin, end) = (memmem::Finder::new(BEGIN), memmem::Finder::new(END));
     let mut chunk = vec![0; 2 * CHUNK];
     let mut start = 0;
@@ -120,13 +123,16 @@ fn text_alone(program: &File, size: u64) -> io::Result<Option<Blob>> {
     Ok(None)
 }
 
-/// Where the linker puts it: a section that is named for it, or else the first segment that may be written to.
-fn data<'data>(file: &object::File<'data, &'data ReadCache<Bounded<'_>>>, size: u64) -> Option<Place> {
-    let of_section = |name: &str| {
+/// Where the linker writes the header: a section with its name, or else the first writable data segment.
+fn data_range<'data>(
+    file: &object::File<'data, &'data ReadCache<BoundedReader<'_>>>,
+    size: u64,
+) -> Option<SearchRange> {
+    let section = |name: &str| {
         let section = file.section_by_name(name)?;
         Some((section.address(), section.file_range()?))
     };
-    let of_segment = || {
+    let data_segment = || {
         let mut segments = file.segments();
         segments.find_map(|segment| {
             let permissions = segment.permissions();
@@ -134,33 +140,35 @@ fn data<'data>(file: &object::File<'data, &'data ReadCache<Bounded<'_>>>, size: 
             is_data.then(|| (segment.address(), segment.file_range()))
         })
     };
-    let found = of_section(".go.buildinfo").or_else(|| of_section("__go_buildinfo"));
-    // AIX has no segments.
-    let (address, (offset, length)) = found.or_else(of_segment).or_else(|| of_section(".data"))?;
-    let to_boundary = address.wrapping_neg() % ALIGNMENT;
-    Some(Place {
-        start: offset.checked_add(to_boundary)?,
+    let found = section(".go.buildinfo").or_else(|| section("__go_buildinfo"));
+    // XCOFF, the format of AIX, has no segments.
+    let (address, (offset, length)) = found.or_else(data_segment).or_else(|| section(".data"))?;
+    let padding = address.wrapping_neg() % ALIGNMENT;
+    Some(SearchRange {
+        start: offset.checked_add(padding)?,
         end: offset.checked_add(length)?.min(size),
-        step: ALIGNMENT,
+        alignment: ALIGNMENT,
     })
 }
 
-/// The version of Go and the text behind the first header of the place.
-fn search(program: &File, place: &Place) -> io::Result<Option<(String, String)>> {
+/// Searches the range for the first valid header, and reads the Go version and the module text after it.
+fn search(program: &File, range: &SearchRange) -> io::Result<Option<(String, String)>> {
     let finder = memmem::Finder::new(MAGIC);
     let mut chunk = vec![0; CHUNK + HEADER_BYTES];
-    let mut start = place.start;
-    while start < place.end {
-        let length = (place.end - start).min(chunk.len() as u64) as usize;
+    let mut start = range.start;
+    while start < range.end {
+        let length = (range.end - start).min(chunk.len() as u64) as usize;
         let bytes = &mut chunk[..length];
         program.read_exact_at(bytes, start)?;
         for at in finder.find_iter(bytes) {
             if at < CHUNK
-                && (at as u64).is_multiple_of(place.step)
-                && bytes.get(at + FLAGS).is_some_and(|flags| flags & INLINE != 0)
+                && (at as u64).is_multiple_of(range.alignment)
+                && bytes
+                    .get(at + FLAGS_OFFSET)
+                    .is_some_and(|flags| flags & INLINE_STRINGS != 0)
             {
                 let strings = start + (at + HEADER_BYTES) as u64;
-                if let Some(found) = strings_at(program, strings, place.end)? {
+                if let Some(found) = read_strings(program, strings, range.end)? {
                     return Ok(Some(found));
                 }
             }
@@ -170,12 +178,12 @@ fn search(program: &File, place: &Place) -> io::Result<Option<(String, String)>>
     Ok(None)
 }
 
-/// The two strings: the version of Go, and the text without its sentinels.
-fn strings_at(program: &File, at: u64, end: u64) -> io::Result<Option<(String, String)>> {
-    let Some((go, at)) = string(program, at, end, MOST_GO_BYTES)? else {
+/// Reads the two strings at `at`: the Go version, and the module text without its sentinels.
+fn read_strings(program: &File, at: u64, end: u64) -> io::Result<Option<(String, String)>> {
+    let Some((go, at)) = read_string(program, at, end, MAX_GO_BYTES)? else {
         return Ok(None);
     };
-    let Some((modules, _)) = string(program, at, end, MOST_MODULES_BYTES)? else {
+    let Some((modules, _)) = read_string(program, at, end, MAX_MODULES_BYTES)? else {
         return Ok(None);
     };
     let text = modules
@@ -188,8 +196,8 @@ fn strings_at(program: &File, at: u64, end: u64) -> io::Result<Option<(String, S
     Ok((!go.is_empty()).then_some((go, text)))
 }
 
-/// The bytes of a string behind its length (encoding/binary, `Uvarint`), and where it ends.
-fn string(program: &File, at: u64, end: u64, most: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
+/// Reads a string of at most `max` bytes that its length precedes (encoding/binary, `Uvarint`). Also returns the offset of its end.
+fn read_string(program: &File, at: u64, end: u64, max: u64) -> io::Result<Option<(Vec<u8>, u64)>> {
     let mut head = [0; 10];
     let readable = end.saturating_sub(at).min(head.len() as u64) as usize;
     program.read_exact_at(&mut head[..readable], at)?;
@@ -198,7 +206,7 @@ fn string(program: &File, at: u64, end: u64, most: u64) -> io::Result<Option<(Ve
         length |= u64::from(byte & 0x7f).checked_shl(7 * index as u32).unwrap_or(0);
         if byte & 0x80 == 0 {
             let start = at + index as u64 + 1;
-            if length > most.min(end.saturating_sub(start)) {
+            if length > max.min(end.saturating_sub(start)) {
                 return Ok(None);
             }
             let mut bytes = vec![0; length as usize];
@@ -209,14 +217,15 @@ fn string(program: &File, at: u64, end: u64, most: u64) -> io::Result<Option<(Ve
     Ok(None)
 }
 
-/// The program for `object`, which keeps what it reads: a malformed file has it read the same again and again.
-struct Bounded<'a> {
+/// Reads the program for the `object` crate, up to `left` bytes in total. `object` caches all reads, and a malformed file makes it read
+/// the same part repeatedly.
+struct BoundedReader<'a> {
     program: &'a File,
     at: u64,
     left: u64,
 }
 
-impl ReadCacheOps for Bounded<'_> {
+impl ReadCacheOps for BoundedReader<'_> {
     fn len(&mut self) -> Result<u64, ()> {
         self.program
             .metadata()

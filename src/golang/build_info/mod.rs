@@ -1,4 +1,4 @@
-//! What Go's linker writes into every program: which modules it was made of, by which Go, with which settings
+//! Reads the build information that Go's linker writes into every program: the linked modules, the version of Go and the build settings
 //! (Go's debug/buildinfo and runtime/debug, `BuildInfo`).
 
 mod blob;
@@ -6,48 +6,48 @@ mod blob;
 use std::fs::File;
 use std::io;
 
-use crate::answer::refusal::clean;
-use crate::asked::Platform;
+use crate::parse::Platform;
+use crate::text::sanitize;
 
-/// The build information of a program. Control characters in it are replaced: the program may be a stranger's.
+/// The build information of a program. Control characters are replaced: the program is untrusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// The Go that compiled it: `go1.26.8`. Empty for WebAssembly, which does not say it.
+    /// The version of Go that compiled it: `go1.26.8`. Empty for WebAssembly, which does not contain it.
     pub go: String,
     /// The import path of the command.
     pub package: String,
-    /// The module of the command. A program that was compiled from loose files has none.
-    pub main: Option<Module>,
-    /// All other modules that are linked, in Go's order.
-    pub dependencies: Vec<Module>,
-    /// Flags and variables of the build, in Go's order.
+    /// The module of the command; `None` for a program compiled from single files.
+    pub main: Option<LinkedModule>,
+    /// All other linked modules, in Go's order.
+    pub dependencies: Vec<LinkedModule>,
+    /// Build settings, flags and variables, in Go's order.
     pub settings: Vec<(String, String)>,
-    /// Whether it has debugging information (DWARF); `None` where its format does not tell.
+    /// Whether it has DWARF debugging information; `None` if its format does not show it.
     pub has_dwarf: Option<bool>,
 }
 
-/// A module that is linked.
+/// A module that is linked into a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Module {
-    /// Its path.
+pub struct LinkedModule {
+    /// The module's path.
     pub path: String,
-    /// Its version; `(devel)` where it was compiled from a directory.
+    /// The module's version; `(devel)` if it was compiled from a directory.
     pub version: String,
-    /// Its hash, as go.sum has it: `h1:…`. Empty where Go knew none.
+    /// The hash of its content, as in go.sum: `h1:…`. Empty if unknown.
     pub sum: String,
-    /// The module that a replace directive put in its place.
-    pub replacement: Option<Box<Module>>,
+    /// The module that a `replace` directive substituted for it.
+    pub replacement: Option<Box<LinkedModule>>,
 }
 
-impl Module {
-    /// The module whose code is linked: itself, or what replaces it.
-    pub fn linked(&self) -> &Module {
+impl LinkedModule {
+    /// The module whose code is linked: the replacement, if there is one.
+    pub fn effective(&self) -> &LinkedModule {
         self.replacement.as_deref().unwrap_or(self)
     }
 }
 
 impl BuildInfo {
-    /// Reads the build information of a program; `None` where there is none that Go 1.18 or newer wrote.
+    /// Reads the build information of a program; `None` if it has none, or was built by Go before 1.18.
     pub fn read(program: &File) -> io::Result<Option<BuildInfo>> {
         let Some(blob) = blob::find(program)? else {
             return Ok(None);
@@ -58,10 +58,10 @@ impl BuildInfo {
         }))
     }
 
-    /// Reads the text that `go version -m` prints, without its indentation (runtime/debug, `ParseBuildInfo`).
+    /// Parses the output of `go version -m` without its indentation (runtime/debug, `ParseBuildInfo`).
     pub(super) fn parse(go: &str, text: &str) -> Option<BuildInfo> {
         let mut info = BuildInfo {
-            go: clean(go),
+            go: sanitize(go),
             package: String::new(),
             main: None,
             dependencies: Vec::new(),
@@ -72,10 +72,10 @@ impl BuildInfo {
         for line in text.lines() {
             let (kind, rest) = line.split_once('\t').unwrap_or((line, ""));
             match kind {
-                "path" => info.package = clean(rest),
-                "mod" => (info.main, is_dependency) = (Some(module(rest)?), false),
+                "path" => info.package = sanitize(rest),
+                "mod" => (info.main, is_dependency) = (Some(parse_module(rest)?), false),
                 "dep" => {
-                    info.dependencies.push(module(rest)?);
+                    info.dependencies.push(parse_module(rest)?);
                     is_dependency = true;
                 }
                 "=>" => {
@@ -83,23 +83,23 @@ impl BuildInfo {
                         true => info.dependencies.last_mut(),
                         false => info.main.as_mut(),
                     };
-                    replaced?.replacement = Some(Box::new(module(rest)?));
+                    replaced?.replacement = Some(Box::new(parse_module(rest)?));
                 }
-                "build" => info.settings.push(setting(rest)?),
-                // Newer versions of Go may write more.
+                "build" => info.settings.push(parse_setting(rest)?),
+                // Newer versions of Go may add other lines.
                 _ => {}
             }
         }
         Some(info)
     }
 
-    /// What `go version -m` prints of it, a fact a line.
+    /// Formats it as the lines of `go version -m`, without indentation.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("go\t{}", self.go), format!("path\t{}", self.package)];
         let main = self.main.iter().map(|module| ("mod", module));
         let modules = main.chain(self.dependencies.iter().map(|module| ("dep", module)));
         for (kind, module) in modules {
-            let line = |kind: &str, module: &Module| {
+            let line = |kind: &str, module: &LinkedModule| {
                 format!("{kind}\t{}\t{}\t{}", module.path, module.version, module.sum)
             };
             lines.push(line(kind, module));
@@ -110,7 +110,7 @@ impl BuildInfo {
         lines
     }
 
-    /// The value of a setting.
+    /// The value of a build setting.
     pub fn setting(&self, name: &str) -> Option<&str> {
         let mut settings = self.settings.iter();
         settings
@@ -118,26 +118,26 @@ impl BuildInfo {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The platform that it was compiled for, if it is one that is built here.
+    /// The platform it was compiled for; `None` if this service does not build for it.
     pub fn platform(&self) -> Option<Platform> {
         let (os, arch) = (self.setting("GOOS")?, self.setting("GOARCH")?);
-        let level = LEVELS.iter().find_map(|name| self.setting(name));
+        let level = LEVEL_VARIABLES.iter().find_map(|name| self.setting(name));
         match level {
             Some(level) => format!("{os}/{arch}/{level}").parse().ok(),
             None => format!("{os}/{arch}").parse().ok(),
         }
     }
 
-    /// The module of the command, where the program was made by `go install MODULE@VERSION`: then its hash is known.
-    pub fn installed(&self) -> Option<&Module> {
+    /// The module of the command, if the program was built by `go install PACKAGE@VERSION`: its version and hash are known.
+    pub fn installed_module(&self) -> Option<&LinkedModule> {
         self.main.as_ref().filter(|main| {
             main.replacement.is_none() && main.sum.starts_with("h1:") && main.version.starts_with('v')
         })
     }
 }
 
-/// The variables of the levels of architectures (cmd/go/internal/cfg, `GetArchEnv`).
-pub const LEVELS: [&str; 8] = [
+/// The variables that select an architecture level (cmd/go/internal/cfg, `GetArchEnv`).
+pub const LEVEL_VARIABLES: [&str; 8] = [
     "GO386",
     "GOAMD64",
     "GOARM",
@@ -148,28 +148,28 @@ pub const LEVELS: [&str; 8] = [
     "GORISCV64",
 ];
 
-/// `PATH\tVERSION\tHASH`; the hash may be missing.
-fn module(columns: &str) -> Option<Module> {
+/// Parses `PATH\tVERSION\tHASH`. The hash may be missing.
+fn parse_module(columns: &str) -> Option<LinkedModule> {
     let mut columns = columns.split('\t');
     let (path, version) = (columns.next()?, columns.next()?);
     let sum = columns.next().unwrap_or_default();
-    columns.next().is_none().then(|| Module {
-        path: clean(path),
-        version: clean(version),
-        sum: clean(sum),
+    columns.next().is_none().then(|| LinkedModule {
+        path: sanitize(path),
+        version: sanitize(version),
+        sum: sanitize(sum),
         replacement: None,
     })
 }
 
-/// `KEY=VALUE`; a value with spaces is quoted as in Go, where JSON's escapes suffice for all but control characters.
-fn setting(text: &str) -> Option<(String, String)> {
+/// Parses `KEY=VALUE`. A value with spaces is quoted as a Go string; JSON's escapes are the same, except for control characters.
+fn parse_setting(text: &str) -> Option<(String, String)> {
     let (key, value) = text.split_once('=')?;
     let value = match value.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
         Some(raw) => raw.to_owned(),
         None if value.starts_with('"') => serde_json::from_str(value).unwrap_or_else(|_| value.to_owned()),
         None => value.to_owned(),
     };
-    Some((clean(key), clean(&value)))
+    Some((sanitize(key), sanitize(&value)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `gox-server fetch TREE`, in a cell: downloads a toolchain's zip and unpacks it. It believes nobody: what comes of it is
-//! verified by who started it.
+//! `gox-server fetch TREE`: downloads the zip of a toolchain and unpacks it, in a cell. The process that started it verifies the
+//! result.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,75 +9,75 @@ use std::time::Duration;
 use url::Url;
 use zip::ZipArchive;
 
-/// A toolchain of 2026 has 70 MB packed, 230 MB in 15,000 files unpacked.
-const MOST: Most = Most {
-    packed_bytes: 512 << 20,
-    unpacked_bytes: 1 << 30,
-    files: 100_000,
-};
-
-/// The variable that holds the address of the zip.
+/// The environment variable with the URL of the zip.
 pub const URL: &str = "FETCH_URL";
 
-struct Most {
-    packed_bytes: u64,
-    unpacked_bytes: u64,
-    files: usize,
-}
+/// Limits of a zip. A toolchain of 2026 has 70 MB packed, and 230 MB in 15,000 files unpacked.
+const MAX_PACKED_BYTES: u64 = 512 << 20;
+const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+const MAX_FILES: usize = 100_000;
 
-/// How long a proxy may say nothing.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Timeout to connect to a server, and for each read from it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Fetches the zip at `url` (https, http or file), and unpacks it as `tree`, without the name of the module.
+/// Downloads the zip at `url` (https, http or file), and unpacks it to `tree`, without the directory of the module.
 pub fn run(url: &str, tree: &Path) -> Result<(), String> {
     let packed = tree.with_extension("zip");
     let file = match Url::parse(url) {
-        Ok(url) if url.scheme() == "file" => url.to_file_path().map_err(|()| "no path in it".to_owned())?,
+        Ok(url) if url.scheme() == "file" => url
+            .to_file_path()
+            .map_err(|()| "the URL has no path".to_owned())?,
         Ok(_) => {
-            download(url, &packed, MOST.packed_bytes)?;
+            download_file(url, &packed, MAX_PACKED_BYTES)?;
             packed
         }
         Err(error) => return Err(error.to_string()),
     };
-    unpack(&file, tree).map_err(|error| format!("cannot unpack it: {error}"))
+    unpack(&file, tree).map_err(|error| format!("cannot unpack the zip: {error}"))
 }
 
-/// Fetches what is at `url` (https or http), if it has no more than `most` bytes.
-pub fn download(url: &str, to: &Path, most: u64) -> Result<(), String> {
+/// Downloads a file of at most `max_bytes` bytes from `url` (https or http).
+pub fn download_file(url: &str, to: &Path, max_bytes: u64) -> Result<(), String> {
     let response = agent(None).get(url).call().map_err(|error| error.to_string())?;
-    let mut body = response.into_body().into_reader().take(most.saturating_add(1));
+    let mut body = response
+        .into_body()
+        .into_reader()
+        .take(max_bytes.saturating_add(1));
     let copied = File::create(to).and_then(|mut file| io::copy(&mut body, &mut file));
     match copied {
-        Ok(bytes) if bytes > most => Err(format!("it has more than {most} bytes")),
+        Ok(bytes) if bytes > max_bytes => Err(format!("the file has more than {max_bytes} bytes")),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("it broke off: {error}")),
+        Err(error) => Err(format!("the download failed: {error}")),
     }
 }
 
-/// Whether a module proxy answers, within a time. Which answer it gives to its own address is its own affair.
-pub fn answers(proxy: &str, within: Duration) -> Result<(), String> {
+/// Checks that a module proxy answers within `timeout`. Statuses that do not depend on the path, such as 401 and 5xx, are errors;
+/// a proxy may answer 404 to its own URL.
+pub fn check_proxy(proxy: &str, timeout: Duration) -> Result<(), String> {
     let url = Url::parse(proxy).map_err(|error| error.to_string())?;
     if url.scheme() == "file" {
-        let is_there = url.to_file_path().is_ok_and(|path| path.is_dir());
-        return is_there.then_some(()).ok_or("no such directory".to_owned());
+        let is_dir = url.to_file_path().is_ok_and(|path| path.is_dir());
+        return is_dir
+            .then_some(())
+            .ok_or("the directory does not exist".to_owned());
     }
-    match agent(Some(within)).get(proxy).call() {
+    match agent(Some(timeout)).get(proxy).call() {
         Err(ureq::Error::StatusCode(status @ (401 | 407 | 500..))) => Err(format!("it answers {status}")),
         Ok(_) | Err(ureq::Error::StatusCode(_)) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn agent(within: Option<Duration>) -> ureq::Agent {
+fn agent(timeout: Option<Duration>) -> ureq::Agent {
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
         .build();
     ureq::Agent::config_builder()
         .tls_config(tls)
-        .timeout_global(within)
-        .timeout_connect(Some(SILENCE))
-        .timeout_recv_response(Some(SILENCE))
-        .timeout_per_read(Some(SILENCE))
+        .timeout_global(timeout)
+        .timeout_connect(Some(IDLE_TIMEOUT))
+        .timeout_recv_response(Some(IDLE_TIMEOUT))
+        .timeout_per_read(Some(IDLE_TIMEOUT))
         .user_agent(concat!("gox-server/", env!("CARGO_PKG_VERSION")))
         .build()
         .into()
@@ -85,38 +85,41 @@ fn agent(within: Option<Duration>) -> ureq::Agent {
 
 fn unpack(packed: &Path, tree: &Path) -> io::Result<()> {
     let mut archive = ZipArchive::new(io::BufReader::new(File::open(packed)?)).map_err(io::Error::other)?;
-    if archive.len() > MOST.files {
+    if archive.len() > MAX_FILES {
         return Err(io::Error::other("too many files"));
     }
-    let mut left = MOST.unpacked_bytes;
+    let mut bytes_left = MAX_UNPACKED_BYTES;
     fs::create_dir(tree)?;
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(io::Error::other)?;
-        let below = below_module(entry.name())
-            .ok_or_else(|| io::Error::other("a name that is no file's in a module"))?;
-        let path = tree.join(below);
+        let name = strip_module(entry.name())
+            .ok_or_else(|| io::Error::other("invalid name of a file of the module"))?;
+        let path = tree.join(name);
         fs::create_dir_all(path.parent().unwrap_or(tree))?;
-        // A name that comes twice is refused; that an entry calls itself a link does not matter: it becomes a file.
-        let copied = io::copy(&mut entry.take(left + 1), &mut File::create_new(path)?)?;
-        left = left
+        // Fails for a duplicate name. An entry of another type, such as a link, becomes a regular file.
+        let copied = io::copy(&mut entry.take(bytes_left + 1), &mut File::create_new(path)?)?;
+        bytes_left = bytes_left
             .checked_sub(copied)
             .ok_or_else(|| io::Error::other("too many bytes"))?;
     }
     Ok(())
 }
 
-/// The path below `golang.org/toolchain@VERSION/`, if it is one that stays there.
-fn below_module(name: &str) -> Option<PathBuf> {
-    let (module, below) = name.split_once('@')?;
-    let (_version, below) = below.split_once('/')?;
-    let is_plain = |below: &str| {
-        let path = Path::new(below);
-        let normal = path.components().all(|part| matches!(part, Component::Normal(_)));
-        // Not normalised: `a//b`, `./a` and `a/` are other names than they seem.
-        normal && path.iter().map(|part| part.len() + 1).sum::<usize>() == below.len() + 1
+/// The path of an entry below `golang.org/toolchain@VERSION/`, if it is a valid one.
+fn strip_module(name: &str) -> Option<PathBuf> {
+    let (module, path) = name.split_once('@')?;
+    let (_version, path) = path.split_once('/')?;
+    let is_normal = |path: &str| {
+        let components = Path::new(path).components();
+        let all_normal = components
+            .clone()
+            .all(|part| matches!(part, Component::Normal(_)));
+        // `components` normalizes `a//b`, `./a` and `a/`, which are invalid too.
+        let length = components.map(|part| part.as_os_str().len() + 1).sum::<usize>();
+        all_normal && length == path.len() + 1
     };
-    let is_file = module == super::brought::MODULE && is_plain(below) && !below.contains(['\\', '\0']);
-    is_file.then(|| below.into())
+    let is_valid = module == super::managed::MODULE && is_normal(path) && !path.contains(['\\', '\0']);
+    is_valid.then(|| path.into())
 }
 
 #[cfg(test)]
@@ -150,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_the_tree() {
-        for below in [
+    fn invalid_names_are_rejected() {
+        for path in [
             "../x",
             "a/../../x",
             "/etc/x",
@@ -164,7 +167,7 @@ mod tests {
             "a\\..\\b",
             "a\0b",
         ] {
-            assert_eq!(below_module(&format!("{MODULE}/{below}")), None, "{below}");
+            assert_eq!(strip_module(&format!("{MODULE}/{path}")), None, "{path}");
         }
         for name in [
             "bin/go",
@@ -173,12 +176,12 @@ mod tests {
             "@/x",
             "/golang.org/toolchain@v1/x",
         ] {
-            assert_eq!(below_module(name), None, "{name}");
+            assert_eq!(strip_module(name), None, "{name}");
         }
     }
 
     #[test]
-    fn a_link_becomes_a_file_and_a_file_is_no_directory() {
+    fn link_is_unpacked_as_a_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.zip");
         let mut zip = ZipWriter::new(File::create(&path).unwrap());

@@ -1,5 +1,7 @@
-//! A Go: where it is, which it is, what it builds for. Asked once, and remembered under the fingerprint of its file, so that
-//! a hit starts no `go` at all. The operator's is found here; others are `brought`.
+//! Toolchains: installations of Go.
+//!
+//! The properties of a toolchain are read from `go` once, and cached by the stamp of its file, so that a request for a cached
+//! program starts no `go`. This file finds the operator's Go; [`managed`] downloads other versions.
 
 use std::fs;
 use std::io;
@@ -9,23 +11,23 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::refusal::trouble;
-use crate::answer::{Reason, Refusal};
-use crate::asked::GoVersion;
-use crate::config::{Config, WhichGo};
-use crate::golang::vulnerabilities::known_of_go;
+use crate::config::{Config, GoChoice};
+use crate::error::internal_error;
+use crate::error::{Error, Reason};
+use crate::golang::vulnerabilities::describe_go_vulnerabilities;
+use crate::parse::GoVersion;
 use crate::store::file::{read_json, replace};
-use crate::store::{KeyMaker, Store};
+use crate::store::{KeyHasher, Store};
 
-pub mod bring;
-pub mod brought;
+pub mod download;
+pub mod managed;
 pub mod fetch;
 pub mod pins;
 pub mod tree;
 pub mod versions;
 
-/// Where distributions and the official archive put it.
-const USUAL: &[&str] = &[
+/// The paths where distributions and the official archive install `go`.
+const USUAL_PATHS: &[&str] = &[
     "/usr/local/go/bin/go",
     "/usr/lib/go/bin/go",
     "/usr/bin/go",
@@ -33,26 +35,26 @@ const USUAL: &[&str] = &[
     "/opt/go/bin/go",
 ];
 
-/// A Go that is here.
+/// An installed Go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Toolchain {
-    /// The command, absolute.
+    /// The absolute path of the `go` command.
     pub go: PathBuf,
     /// GOROOT.
     pub goroot: PathBuf,
     /// `go1.26.8`.
     pub version: String,
-    /// GOPROXY as the operator's own `go env` has it.
+    /// GOPROXY in the operator's `go env`.
     pub proxy: String,
-    /// GOSUMDB likewise.
+    /// GOSUMDB in the operator's `go env`.
     pub sumdb: String,
-    /// `go tool dist list`: OS/ARCH.
+    /// The platforms, OS/ARCH, of `go tool dist list`.
     pub platforms: Vec<String>,
-    /// Tells whether its command is still the one that was asked.
+    /// The stamp of the `go` command when these values were read.
     stamp: String,
 }
 
-/// The part of `go env -json` that is read.
+/// Output of `go env -json`.
 #[derive(Deserialize)]
 struct GoEnv {
     #[serde(rename = "GOROOT")]
@@ -66,111 +68,113 @@ struct GoEnv {
 }
 
 impl Toolchain {
-    /// The Go that serves who asks for none: the operator's, else the one that was brought in its place. Downloads nothing.
-    pub fn find(config: &Config, store: &Store) -> Result<Toolchain, Refusal> {
+    /// Finds the Go for requests that name no version: the operator's, or else the pinned version. Downloads nothing.
+    pub fn find(config: &Config, store: &Store) -> Result<Toolchain, Error> {
         let go = match &config.go {
-            WhichGo::Installed => installed(config),
-            WhichGo::Named(go) => Some(go.clone()).filter(|go| is_command(go)),
-            WhichGo::Own => None,
+            GoChoice::Installed => installed(config),
+            GoChoice::Named(go) => Some(go.clone()).filter(|go| is_command(go)),
+            GoChoice::Own => None,
         };
         match (go, &config.go) {
-            (Some(go), _) => Toolchain::at(&go, config, store),
-            (None, WhichGo::Named(named)) => {
-                Err(Refusal::new(Reason::NoGo).log(format!("GOX_GO={} is no go command", named.display())))
+            (Some(go), _) => Toolchain::open(&go, config, store),
+            (None, GoChoice::Named(named)) => {
+                Err(Error::new(Reason::NoGo).log(format!("GOX_GO={} is not a go command", named.display())))
             }
-            (None, WhichGo::Installed | WhichGo::Own) => brought::look(config, store, pins::DEFAULT)
+            (None, GoChoice::Installed | GoChoice::Own) => managed::find(config, store, pins::DEFAULT)
                 .unwrap_or_else(|| {
-                    Err(Refusal::new(Reason::NoGo)
-                        .log("no go on PATH or in the usual places, and none brought yet"))
+                    Err(Error::new(Reason::NoGo).log(
+                        "go is neither on PATH nor in the usual directories, and was not downloaded yet",
+                    ))
                 }),
         }
     }
 
-    /// The Go whose command this is.
-    fn at(go: &Path, config: &Config, store: &Store) -> Result<Toolchain, Refusal> {
+    /// Opens the toolchain of this `go` command. Reads its properties from the cache, or runs it.
+    fn open(go: &Path, config: &Config, store: &Store) -> Result<Toolchain, Error> {
         let settings = config.config_home.as_ref().map(|dir| dir.join("go/env"));
-        let mut key = KeyMaker::default().field(go.as_os_str().as_encoded_bytes());
+        let mut key = KeyHasher::default().field(go.as_os_str().as_encoded_bytes());
         for file in [Some(go), settings.as_deref()].into_iter().flatten() {
             key = key.field(stamp(file));
         }
-        let remembered = store.toolchain(&key.finish());
-        // What was found may be a wrapper, which stays while the Go behind it changes.
-        if let Some(toolchain) = read_json(&remembered).filter(|go: &Toolchain| stamp(&go.go) == go.stamp) {
+        let cache_file = store.toolchain_record(&key.finish());
+        // The command may be a wrapper, which does not change when the Go that it starts does.
+        if let Some(toolchain) = read_json(&cache_file).filter(|go: &Toolchain| stamp(&go.go) == go.stamp) {
             return Ok(toolchain);
         }
-        let toolchain = ask(go, config)?;
+        let toolchain = query(go, config)?;
         let bytes =
-            serde_json::to_vec(&toolchain).map_err(|e| trouble("write what is known of go", &e.into()))?;
+            serde_json::to_vec(&toolchain).map_err(|e| internal_error("serialize a toolchain", &e.into()))?;
         store
-            .complete()
-            .and_then(|()| replace(&remembered, &bytes))
-            .map_err(|e| trouble("remember the toolchain", &e))?;
+            .create_directories()
+            .and_then(|()| replace(&cache_file, &bytes))
+            .map_err(|e| internal_error("cache a toolchain", &e))?;
         Ok(toolchain)
     }
 
-    /// Remembers it as the last that served requests that name none.
-    pub fn keep_as_default(&self, store: &Store) -> io::Result<()> {
-        replace(&last_default(store), &serde_json::to_vec(self)?)
+    /// Stores it as the last default: the last Go that was used for requests that name no version.
+    pub fn save_as_default(&self, store: &Store) -> io::Result<()> {
+        replace(&last_default_file(store), &serde_json::to_vec(self)?)
     }
 
-    /// The last one that served requests that name none, which may be gone: what it built is still here.
-    pub fn last_default(store: &Store) -> Option<Toolchain> {
-        read_json(&last_default(store))
+    /// Loads the last default. It may have been uninstalled; the programs that it compiled are still served.
+    pub fn load_last_default(store: &Store) -> Option<Toolchain> {
+        read_json(&last_default_file(store))
     }
 
-    /// The module proxies, without `direct`: with it a hostile import path makes `go` fetch internal addresses.
+    /// GOPROXY for `go`: the operator's module proxies without `direct`, which would let a hostile import path make `go` fetch
+    /// internal addresses.
     pub fn proxies(&self, config: &Config) -> String {
-        let kept: Vec<_> = self.named_proxies(config).filter(is_proxy).collect();
-        if kept.is_empty() {
+        let proxies: Vec<_> = self.listed_proxies(config).filter(is_proxy).collect();
+        if proxies.is_empty() {
             "off".to_owned()
         } else {
-            kept.join(",")
+            proxies.join(",")
         }
     }
 
-    /// Its version, unless it is one that somebody made for himself.
+    /// Its version, unless it is a development version or a fork.
     pub fn go_version(&self) -> Option<GoVersion> {
         self.version.parse().ok()
     }
 
-    /// What is known to be wrong with its version, in a sentence.
-    pub fn hole(&self, store: &Store) -> Option<String> {
-        known_of_go(store, self.go_version()?)
+    /// A sentence about the known vulnerabilities of its version, if it has any.
+    pub fn known_vulnerability(&self, store: &Store) -> Option<String> {
+        describe_go_vulnerabilities(store, self.go_version()?)
     }
 
-    /// Whether the operator names `direct` among them.
-    pub fn names_direct(&self, config: &Config) -> bool {
-        self.named_proxies(config).any(|proxy| proxy == "direct")
+    /// Whether the operator's GOPROXY contains `direct`.
+    pub fn has_direct(&self, config: &Config) -> bool {
+        self.listed_proxies(config).any(|proxy| proxy == "direct")
     }
 
-    fn named_proxies<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
-        named_proxies(config.proxy.as_deref().unwrap_or(&self.proxy))
+    fn listed_proxies<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
+        split_proxies(config.proxy.as_deref().unwrap_or(&self.proxy))
     }
 
-    /// The checksum database.
-    pub fn checksums<'a>(&'a self, config: &'a Config) -> &'a str {
+    /// GOSUMDB for `go`: the checksum database.
+    pub fn sumdb<'a>(&'a self, config: &'a Config) -> &'a str {
         config.sumdb.as_deref().unwrap_or(&self.sumdb)
     }
 }
 
-fn last_default(store: &Store) -> PathBuf {
-    store.toolchain(&KeyMaker::default().field("default").finish())
+fn last_default_file(store: &Store) -> PathBuf {
+    store.toolchain_record(&KeyHasher::default().field("default").finish())
 }
 
-/// What is named in a list of proxies.
-fn named_proxies(list: &str) -> impl Iterator<Item = &str> {
+/// The items of GOPROXY, a list with commas or bars.
+fn split_proxies(list: &str) -> impl Iterator<Item = &str> {
     list.split([',', '|']).map(str::trim)
 }
 
-/// `direct` and `off` are none.
-fn is_proxy(named: &&str) -> bool {
-    !matches!(*named, "" | "direct" | "off")
+/// Whether an item of GOPROXY is a URL, and not a keyword.
+fn is_proxy(item: &&str) -> bool {
+    !matches!(*item, "" | "direct" | "off")
 }
 
 fn installed(config: &Config) -> Option<PathBuf> {
     let on_path = std::env::split_paths(&config.path).map(|dir| dir.join("go"));
     on_path
-        .chain(USUAL.iter().map(PathBuf::from))
+        .chain(USUAL_PATHS.iter().map(PathBuf::from))
         .find(|path| is_command(path))
 }
 
@@ -178,24 +182,27 @@ fn is_command(path: &Path) -> bool {
     path.is_absolute() && path.is_file()
 }
 
+/// Identifies the content of a file by its time and size. Empty for a missing file.
+/// Identifies the content of a file by its time and size. Empty for a missing file.
 fn stamp(file: &Path) -> String {
     fs::metadata(file).map_or(String::new(), |m| {
         format!("{} {} {}", m.mtime(), m.mtime_nsec(), m.size())
     })
 }
 
-fn ask(go: &Path, config: &Config) -> Result<Toolchain, Refusal> {
-    let env: GoEnv = serde_json::from_slice(&output(
+/// Reads the properties of a toolchain from its `go` command.
+fn query(go: &Path, config: &Config) -> Result<Toolchain, Error> {
+    let env: GoEnv = serde_json::from_slice(&output_of(
         go,
         config,
         &["env", "-json", "GOROOT", "GOVERSION", "GOPROXY", "GOSUMDB"],
     )?)
-    .map_err(|e| Refusal::new(Reason::NoGo).log(format!("cannot read go env: {e}")))?;
-    let platforms = String::from_utf8_lossy(&output(go, config, &["tool", "dist", "list"])?)
+    .map_err(|e| Error::new(Reason::NoGo).log(format!("cannot read go env: {e}")))?;
+    let platforms = String::from_utf8_lossy(&output_of(go, config, &["tool", "dist", "list"])?)
         .lines()
         .map(str::to_owned)
         .collect();
-    // The tools lie below GOROOT: the command itself is taken from there too, past any link or wrapper.
+    // The command in GOROOT, beside its tools, rather than a link or wrapper.
     let go = Some(env.goroot.join("bin/go"))
         .filter(|go| go.is_file())
         .unwrap_or(go.to_owned());
@@ -210,8 +217,8 @@ fn ask(go: &Path, config: &Config) -> Result<Toolchain, Refusal> {
     })
 }
 
-/// The operator's own settings count here, and no stranger's code is near.
-fn output(go: &Path, config: &Config, args: &[&str]) -> Result<Vec<u8>, Refusal> {
+/// Runs `go` without a cell, with the operator's own settings, and returns its output. It reads no module.
+fn output_of(go: &Path, config: &Config, args: &[&str]) -> Result<Vec<u8>, Error> {
     let mut command = Command::new(go);
     command
         .args(args)
@@ -226,10 +233,10 @@ fn output(go: &Path, config: &Config, args: &[&str]) -> Result<Vec<u8>, Refusal>
     }
     let output = command
         .output()
-        .map_err(|e| trouble(format!("run {}", go.display()), &e))?;
+        .map_err(|e| internal_error(format!("run {}", go.display()), &e))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(Refusal::new(Reason::NoGo).log(format!("{} {args:?}: {} {words}", go.display(), output.status)))
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(Error::new(Reason::NoGo).log(format!("{} {args:?}: {} {stderr}", go.display(), output.status)))
 }

@@ -1,22 +1,22 @@
-//! The Go that is brought where there is none to ask the checksum database: its version, and what its tree must hash to.
+//! The version of Go that is downloaded when no Go is installed to ask the checksum database, and the hash of its files.
 //!
-//! A hash is the `Sum` that a Go with `GOSUMDB` on prints for `go mod download -json golang.org/toolchain@v0.0.1-goV.linux-A`:
-//! what the checksum database has, signed and for ever. To renew the pins, put those of another version here, and nothing
-//! else.
+//! To change the pin, change the version and the hashes here; nothing else depends on them. A hash is the `Sum` that `go mod
+//! download -json golang.org/toolchain@v0.0.1-goV.linux-A` prints with `GOSUMDB` on. It is the signed entry of the checksum
+//! database, which never changes.
 
-use crate::asked::GoVersion;
+use crate::parse::GoVersion;
 
-/// The version that is pinned.
+/// The pinned version.
 pub const DEFAULT: GoVersion = GoVersion::release(1, 26, 11);
 
-/// Its hash for each architecture of Linux that gox-server is released for.
+/// The hash of the pinned version for each architecture for which gox-server is released.
 const SUMS: &[(&str, &str)] = &[
     ("amd64", "h1:KyINmJ/FQdKRmDYGuTAAXkumyeR2DyUlSNHZj7XaLFg="),
     ("arm64", "h1:GFS9FmglLJxMwOSuun3qb8tBjpr8ibzOkt8tBrRLrnk="),
 ];
 
-/// What this version's tree for this architecture hashes to, where that is pinned.
-pub fn sum(version: GoVersion, arch: &str) -> Option<&'static str> {
+/// The hash of this version for this architecture, if it is pinned.
+pub fn find_sum(version: GoVersion, arch: &str) -> Option<&'static str> {
     let sum = |(pinned, sum): &(&str, &'static str)| (*pinned == arch).then_some(*sum);
     (version == DEFAULT).then(|| SUMS.iter().find_map(sum)).flatten()
 }

@@ -1,4 +1,4 @@
-//! A toolchain as a tree of files: what it hashes to, and how it is put in place.
+//! The files of a toolchain: hashes and installs them.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -11,15 +11,15 @@ use sha2::{Digest, Sha256};
 
 use crate::store::key::hex;
 
-/// The hash of a module's tree, `h1:` and base64 (golang.org/x/mod/sumdb/dirhash, Hash1): over a line for each file, by name,
-/// with its SHA-256 and its name below `prefix`, MODULE@VERSION.
+/// Hashes the files of a module as Go does (golang.org/x/mod/sumdb/dirhash, Hash1): `h1:` and the base64 of a SHA-256 over one
+/// line for each file, sorted by name, with its SHA-256 and its name below `prefix`, MODULE@VERSION.
 pub fn hash(root: &Path, prefix: &str) -> io::Result<String> {
     let mut names = Vec::new();
     for path in files_below(root)? {
-        let below = path.strip_prefix(root).map_err(io::Error::other)?;
-        // Names that are not UTF-8 are none that Go makes.
-        let below = below.to_str().ok_or(io::ErrorKind::InvalidData)?;
-        names.push((format!("{prefix}/{below}"), path));
+        let name = path.strip_prefix(root).map_err(io::Error::other)?;
+        // The names of a module's files are valid UTF-8.
+        let name = name.to_str().ok_or(io::ErrorKind::InvalidData)?;
+        names.push((format!("{prefix}/{name}"), path));
     }
     names.sort();
     let mut all = Sha256::new();
@@ -31,19 +31,20 @@ pub fn hash(root: &Path, prefix: &str) -> io::Result<String> {
     Ok(format!("h1:{}", BASE64_STANDARD.encode(all.finalize())))
 }
 
-/// Moves a verified tree to where Go is started from, in one step: it is a toolchain then, on the disk, and read-only.
-pub fn place(tree: &Path, goroot: &Path) -> io::Result<()> {
+/// Makes a verified tree read-only, syncs it to the disk, and renames it to `goroot`, so that `goroot` is always complete.
+pub fn install(tree: &Path, goroot: &Path) -> io::Result<()> {
     restore_go_mods(tree)?;
     protect(tree)?;
     nix::unistd::syncfs(File::open(tree)?)?;
-    // A directory that changes its parent has to be writable.
+    // rename(2) to another parent needs write access to the directory itself.
     fs::set_permissions(tree, Permissions::from_mode(0o755))?;
     fs::rename(tree, goroot)?;
     fs::set_permissions(goroot, Permissions::from_mode(0o555))?;
     File::open(goroot.parent().unwrap_or(goroot))?.sync_all()
 }
 
-/// A module's zip cannot hold the go.mod of another: they come as _go.mod (cmd/go/internal/toolchain/select.go).
+/// Copies each `_go.mod` to `go.mod`: the zip of a module cannot contain the go.mod of another
+/// (cmd/go/internal/toolchain/select.go).
 fn restore_go_mods(tree: &Path) -> io::Result<()> {
     for path in files_below(tree)? {
         if path.file_name().is_some_and(|name| name == "_go.mod") {
@@ -55,7 +56,7 @@ fn restore_go_mods(tree: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Nobody writes there again; and what Go itself makes executable is executable: bin and pkg/tool.
+/// Makes the tree read-only, and the files below bin and pkg/tool executable, as Go does.
 fn protect(tree: &Path) -> io::Result<()> {
     let commands = [tree.join("bin"), tree.join("pkg/tool")];
     let mut open = vec![tree.to_owned()];
@@ -75,17 +76,22 @@ fn protect(tree: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// All regular files. Whatever else there is, a link above all, is no part of a module.
+/// The regular files of the tree. Other types, such as links, are an error: a module has none.
 fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut files, mut open) = (Vec::new(), vec![root.to_owned()]);
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
-            let kind = entry.file_type()?;
-            match () {
-                () if kind.is_dir() => open.push(entry.path()),
-                () if kind.is_file() => files.push(entry.path()),
-                () => return Err(io::Error::other(format!("{} is no file", entry.path().display()))),
+            let (path, file_type) = (entry.path(), entry.file_type()?);
+            if file_type.is_dir() {
+                open.push(path);
+            } else if file_type.is_file() {
+                files.push(path);
+            } else {
+                return Err(io::Error::other(format!(
+                    "{} is not a regular file",
+                    path.display()
+                )));
             }
         }
     }
@@ -111,7 +117,7 @@ mod tests {
 
     /// The hash that `go mod download -json` printed for such a module.
     #[test]
-    fn a_tree_hashes_as_go_hashes_it() {
+    fn hash_is_the_one_that_go_prints() {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [
             ("go.mod", "module a.b/c\n"),

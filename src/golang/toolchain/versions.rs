@@ -1,5 +1,4 @@
-//! Which Go a program is compiled with: the one that was asked for, or the one that it needs, of those that the operator
-//! allows.
+//! Chooses the version of Go that compiles a program, among those that the operator allows.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,168 +7,195 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::brought::{self, MODULE, Tell, arch};
-use crate::answer::refusal::trouble;
-use crate::answer::{Reason, Refusal};
-use crate::asked::GoVersion;
-use crate::config::WhichGo;
+use super::managed::{self, MODULE, OnWait, arch};
+use crate::config::GoChoice;
 use crate::detached;
-use crate::golang::command::Go;
-use crate::golang::turn::turn;
-use crate::golang::work::Work;
+use crate::error::internal_error;
+use crate::error::{Error, Reason};
+use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
+use crate::golang::run::command::Go;
+use crate::hidden_command::HiddenCommand;
+use crate::parse::GoVersion;
 use crate::store::file::{read_json, replace};
+use crate::store::layout;
 use crate::store::lock::Lock;
 use crate::store::table::age;
+use crate::store::work_dir::WorkDir;
 
-/// How long the module proxy's list of versions holds: a release of Go is two weeks' news.
-const LISTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the module proxy's list of versions is cached.
+const LIST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long it holds that there was none.
-const UNLISTED_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long an empty list is cached.
+const EMPTY_LIST_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// How often it is asked beside an answer while it fails.
-const LIST_EVERY: Duration = Duration::from_secs(10);
+/// Minimum interval between refreshes in the background.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// So many series get repairs at a time (go.dev/doc/devel/release, "Release Policy").
+/// Number of series that are supported at a time (go.dev/doc/devel/release, "Release Policy").
 const SUPPORTED_SERIES: usize = 2;
 
-/// The version, as `go1.26.8`, for a program whose go.mod `needs` so much. Without a wish it is the Go that is here, or the newest patch
-/// release of its series that was brought, unless the program needs a newer one: then the newest that is allowed.
-pub fn choose(go: Go<'_>, asked: Option<GoVersion>, needs: Option<GoVersion>) -> Result<String, Refusal> {
-    let here = go.toolchain.go_version();
-    let wanted = Wanted { asked, needs };
-    // A Go that somebody made for himself has no version, and suffices for who asks for none.
-    if here.map_or(asked.is_none(), |version| {
-        wanted.is_asked(version) && wanted.suffices(version)
+/// Chooses the version, such as `go1.26.8`, for a program whose go.mod requires `required`.
+///
+/// If the request names no version, this is the default Go, or the newest downloaded patch release of its series. If the program
+/// requires a newer Go, it is the newest allowed version.
+pub fn choose(
+    go: Go<'_>,
+    requested: Option<GoVersion>,
+    required: Option<GoVersion>,
+) -> Result<String, Error> {
+    let default = go.toolchain.go_version();
+    let request = VersionRequest { requested, required };
+    // A development version has no number. It is used for requests that name none.
+    if default.map_or(requested.is_none(), |version| {
+        request.matches(version) && request.suffices(version)
     }) {
-        if !follows_patches(go, asked) {
+        if !follows_patches(go, requested) {
             return Ok(go.toolchain.version.clone());
         }
-        let listed = Listed::look(go);
-        if !listed.holds() {
-            begin_refresh(go);
+        let list = VersionList::read(go);
+        if !list.is_fresh() {
+            start_refresh(go);
         }
-        let brought = patches(go, &listed).filter(|version| brought::is_here(go.store, *version));
-        return Ok(brought
+        let downloaded =
+            newer_patches(go, &list).filter(|version| managed::is_downloaded(go.store, *version));
+        return Ok(downloaded
             .max()
             .map_or(go.toolchain.version.clone(), |version| format!("go{version}")));
     }
-    let listed = Listed::look(go);
-    let chosen = wanted.among(&Allowed::of(go, &listed));
-    if listed.holds() {
+    let list = VersionList::read(go);
+    let chosen = request.choose_from(&AllowedVersions::new(go, &list));
+    if list.is_fresh() {
         return chosen;
     }
     if chosen.is_ok() {
-        begin_refresh(go);
+        start_refresh(go);
         return chosen;
     }
-    wanted.among(&Allowed::of(go, &Listed::anew(go)?))
+    request.choose_from(&AllowedVersions::new(go, &VersionList::update(go)?))
 }
 
-/// The version for a program that was `chosen` and is not built yet: the newest patch release, which is brought if it has to be. Where it
-/// cannot be had, the Go that is here compiles the program as before.
-pub fn choose_for_build(go: Go<'_>, chosen: String, asked: Option<GoVersion>, tell: Tell<'_>) -> String {
-    let is_patch = |version: &GoVersion| {
+/// Replaces the `chosen` version of a program that is not built yet by the newest patch release, and downloads that. If it is not
+/// available, the program is compiled with the chosen version.
+pub fn choose_for_build(
+    go: Go<'_>,
+    chosen: String,
+    requested: Option<GoVersion>,
+    on_wait: OnWait<'_>,
+) -> String {
+    let has_default_series = |version: &GoVersion| {
         go.toolchain
             .go_version()
-            .is_some_and(|here| here.series() == version.series())
+            .is_some_and(|default| default.series() == version.series())
     };
-    if !follows_patches(go, asked) || !chosen.parse().is_ok_and(|chosen| is_patch(&chosen)) {
+    if !follows_patches(go, requested) || !chosen.parse().is_ok_and(|chosen| has_default_series(&chosen)) {
         return chosen;
     }
-    match bring_newest_patch(go, tell) {
+    match download_newest_patch(go, on_wait) {
         Ok(Some(newest)) => format!("go{newest}"),
         Ok(None) => chosen,
-        Err(refusal) => {
-            log::warn!("{chosen} compiles, and no newer patch release: {}", refusal.log);
+        Err(error) => {
+            log::warn!(
+                "using {chosen}: the newest patch release is not available: {}",
+                error.log
+            );
             chosen
         }
     }
 }
 
-/// Whether the Go that is here makes way for newer patch releases: not where the operator or the client names one.
-fn follows_patches(go: Go<'_>, asked: Option<GoVersion>) -> bool {
-    !matches!(go.config.go, WhichGo::Named(_)) && asked.is_none_or(GoVersion::is_series)
+/// Whether newer patch releases replace the default Go: unless the operator or the client names an exact version.
+fn follows_patches(go: Go<'_>, requested: Option<GoVersion>) -> bool {
+    !matches!(go.config.go, GoChoice::Named(_)) && requested.is_none_or(GoVersion::is_series)
 }
 
-/// Newer releases of the series of the Go that is here, as far as they may be used.
-fn patches(go: Go<'_>, listed: &Listed) -> impl Iterator<Item = GoVersion> {
-    let here = go.toolchain.go_version().filter(|here| here.is_release());
-    let allowed = Allowed::of(go, listed).versions.into_iter();
+/// The allowed releases of the default Go's series that are newer than it.
+fn newer_patches(go: Go<'_>, list: &VersionList) -> impl Iterator<Item = GoVersion> {
+    let default = go.toolchain.go_version().filter(|default| default.is_release());
+    let allowed = AllowedVersions::new(go, list).versions.into_iter();
     allowed.filter(move |version| {
-        here.is_some_and(|here| version.is_release() && version.series() == here.series() && *version > here)
+        default.is_some_and(|default| {
+            version.is_release() && version.series() == default.series() && *version > default
+        })
     })
 }
 
-/// Brings the newest of them, if there is one.
-fn bring_newest_patch(go: Go<'_>, tell: Tell<'_>) -> Result<Option<GoVersion>, Refusal> {
-    let known = Listed::look(go);
-    let listed = if known.holds() { known } else { Listed::anew(go)? };
-    let Some(newest) = patches(go, &listed).max() else {
+/// Downloads the newest patch release, if there is one that is newer than the default Go.
+fn download_newest_patch(go: Go<'_>, on_wait: OnWait<'_>) -> Result<Option<GoVersion>, Error> {
+    let cached = VersionList::read(go);
+    let list = if cached.is_fresh() {
+        cached
+    } else {
+        VersionList::update(go)?
+    };
+    let Some(newest) = newer_patches(go, &list).max() else {
         return Ok(None);
     };
-    brought::of_version(go.toolchain, go.config, go.store, &format!("go{newest}"), tell)?;
+    managed::ensure_version(go.toolchain, go.config, go.store, &format!("go{newest}"), on_wait)?;
     Ok(Some(newest))
 }
 
-/// Has another process ask which versions there are: what was there is there still, and no answer waits.
-fn begin_refresh(go: Go<'_>) {
-    let alone = Lock::take_if_due(&go.store.listing(), LIST_EVERY);
-    detached::begin(&["versions"], alone, &go.store.log());
+/// Starts a process that updates the list of versions, so that no response waits for it.
+fn start_refresh(go: Go<'_>) {
+    let lock = Lock::try_acquire_if_due(&go.store.path(layout::VERSIONS_LOCK), REFRESH_INTERVAL);
+    detached::start_if_locked(&HiddenCommand::Versions, lock, &go.store.path(layout::LOG));
 }
 
-/// What is asked for, and what suffices.
+/// The constraints on the version for one program.
 #[derive(Clone, Copy)]
-struct Wanted {
-    asked: Option<GoVersion>,
-    needs: Option<GoVersion>,
+struct VersionRequest {
+    /// The version or series in the request.
+    requested: Option<GoVersion>,
+    /// The minimum version in go.mod.
+    required: Option<GoVersion>,
 }
 
-impl Wanted {
-    fn is_asked(self, version: GoVersion) -> bool {
-        self.asked.is_none_or(|asked| asked.includes(version))
+impl VersionRequest {
+    fn matches(self, version: GoVersion) -> bool {
+        self.requested.is_none_or(|requested| requested.includes(version))
     }
 
     fn suffices(self, version: GoVersion) -> bool {
-        self.needs.is_none_or(|needs| version >= needs)
+        self.required.is_none_or(|required| version >= required)
     }
 
-    /// The newest of those that may be used here.
-    fn among(self, allowed: &Allowed) -> Result<String, Refusal> {
-        let known = self
-            .asked
-            .filter(|asked| !asked.is_series() && allowed.includes(*asked));
-        let newest = |fits: &dyn Fn(GoVersion) -> bool| {
+    /// Chooses the newest allowed version.
+    fn choose_from(self, allowed: &AllowedVersions) -> Result<String, Error> {
+        let exact = self
+            .requested
+            .filter(|requested| !requested.is_series() && allowed.includes(*requested));
+        let newest = || {
             let releases = allowed.versions.iter().copied().filter(|v| v.is_release());
-            releases.filter(|v| fits(*v)).max()
+            releases.filter(|v| self.matches(*v)).max()
         };
-        let Some(newest_asked) = known.or_else(|| newest(&|version| self.is_asked(version))) else {
-            return Err(Refusal::new(Reason::NoSuchGo).detail(format!(
-                "go{} was asked for; {allowed} may be asked for.",
-                self.asked.map_or_else(String::new, |asked| asked.to_string())
+        let Some(newest) = exact.or_else(newest) else {
+            return Err(Error::new(Reason::NoSuchGo).detail(format!(
+                "go{} is not available. Available versions: {allowed}.",
+                self.requested
+                    .map_or_else(String::new, |requested| requested.to_string())
             )));
         };
-        if self.suffices(newest_asked) {
-            return Ok(format!("go{newest_asked}"));
+        if self.suffices(newest) {
+            return Ok(format!("go{newest}"));
         }
-        Err(Refusal::new(Reason::NeedsNewerGo).detail(format!(
-            "It needs go{} at least; the newest that may be used is go{newest_asked}.",
-            self.needs.map_or_else(String::new, |needs| needs.to_string())
+        Err(Error::new(Reason::NeedsNewerGo).detail(format!(
+            "It needs go{} or newer; the newest allowed version is go{newest}.",
+            self.required
+                .map_or_else(String::new, |required| required.to_string())
         )))
     }
 }
 
-/// What may be used here.
-struct Allowed {
-    /// Versions and series.
+/// The versions that the operator allows.
+struct AllowedVersions {
+    /// Allowed versions and series.
     rules: BTreeSet<GoVersion>,
-    /// The versions that are known to be there.
+    /// The allowed versions that exist.
     versions: BTreeSet<GoVersion>,
 }
 
-impl Allowed {
-    fn of(go: Go<'_>, listed: &Listed) -> Allowed {
-        let releases = listed.versions.iter().filter(|version| version.is_release());
+impl AllowedVersions {
+    fn new(go: Go<'_>, list: &VersionList) -> AllowedVersions {
+        let releases = list.versions.iter().filter(|version| version.is_release());
         let series: BTreeSet<_> = releases.map(|version| version.series()).collect();
         let mut rules: BTreeSet<_> = match &go.config.go_versions {
             Some(versions) => versions.iter().copied().collect(),
@@ -177,10 +203,10 @@ impl Allowed {
         };
         rules.extend(go.toolchain.go_version());
         let named = rules.iter().copied().filter(|rule| !rule.is_series());
-        let included = listed.versions.iter().copied();
+        let included = list.versions.iter().copied();
         let included = included.filter(|version| rules.iter().any(|rule| rule.includes(*version)));
         let versions = included.chain(named).collect();
-        Allowed { rules, versions }
+        AllowedVersions { rules, versions }
     }
 
     fn includes(&self, version: GoVersion) -> bool {
@@ -188,96 +214,103 @@ impl Allowed {
     }
 }
 
-impl std::fmt::Display for Allowed {
+impl std::fmt::Display for AllowedVersions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let rules: Vec<_> = self.rules.iter().map(|rule| format!("go{rule}")).collect();
         f.write_str(&rules.join(", "))
     }
 }
 
-/// The versions that the module proxy has for this machine. None where it does not tell: then only what the operator names can be
-/// used.
-struct Listed {
+/// The versions that the module proxy has for this machine. If the proxy lists none, only the versions that the operator names
+/// can be used.
+struct VersionList {
     versions: Vec<GoVersion>,
-    /// Since it said so.
     age: Duration,
 }
 
-impl Listed {
-    /// What it said when it was last asked.
-    fn look(go: Go<'_>) -> Listed {
-        let memory = memory(go);
-        let said = fs::metadata(&memory).and_then(|meta| meta.modified());
-        Listed {
-            versions: read_json(&memory).unwrap_or_default(),
-            age: said.map_or(Duration::MAX, age),
+impl VersionList {
+    /// Reads the cached list.
+    fn read(go: Go<'_>) -> VersionList {
+        let file = cache_file(go);
+        let modified = fs::metadata(&file).and_then(|meta| meta.modified());
+        VersionList {
+            versions: read_json(&file).unwrap_or_default(),
+            age: modified.map_or(Duration::MAX, age),
         }
     }
 
-    fn holds(&self) -> bool {
-        let holds_for = match self.versions.is_empty() {
-            true => UNLISTED_FOR,
-            false => LISTED_FOR,
+    fn is_fresh(&self) -> bool {
+        let ttl = match self.versions.is_empty() {
+            true => EMPTY_LIST_TTL,
+            false => LIST_TTL,
         };
-        self.age < holds_for
+        self.age < ttl
     }
 
-    /// What it says now, unless another has asked meanwhile.
-    fn anew(go: Go<'_>) -> Result<Listed, Refusal> {
-        let deadline = go.patience.lookup_end();
-        let _turn = turn(go, deadline)?;
-        let known = Listed::look(go);
-        if known.holds() {
-            return Ok(known);
+    /// Queries the module proxy and caches the list, unless another process has done so meanwhile.
+    fn update(go: Go<'_>) -> Result<VersionList, Error> {
+        let deadline = go.deadlines.lookup_deadline();
+        let _slot = acquire_lookup_slot(go, deadline)?;
+        let cached = VersionList::read(go);
+        if cached.is_fresh() {
+            return Ok(cached);
         }
-        let said = ask(go, deadline)?;
-        // A proxy in trouble does not undo what it said before; it is asked again tomorrow.
-        let versions = if said.is_empty() { known.versions } else { said };
-        let bytes = serde_json::to_vec(&versions).map_err(|e| trouble("write versions of Go", &e.into()))?;
-        replace(&memory(go), &bytes).map_err(|e| trouble("remember versions of Go", &e))?;
-        Ok(Listed {
+        let queried = query_proxy(go, deadline)?;
+        // When the proxy fails, the last list remains valid for another day.
+        let versions = if queried.is_empty() {
+            cached.versions
+        } else {
+            queried
+        };
+        let bytes = serde_json::to_vec(&versions)
+            .map_err(|e| internal_error("serialize versions of Go", &e.into()))?;
+        replace(&cache_file(go), &bytes).map_err(|e| internal_error("cache versions of Go", &e))?;
+        Ok(VersionList {
             versions,
             age: Duration::ZERO,
         })
     }
 }
 
-/// Asks which versions there are, beside answers that used what was known, and brings the newest patch release.
-pub fn refresh(go: Go<'_>) -> Result<(), Refusal> {
+/// Updates the list of versions and downloads the newest patch release, for a process in the background.
+pub fn refresh(go: Go<'_>) -> Result<(), Error> {
     go.store
-        .complete()
-        .map_err(|e| trouble("make the state directory", &e))?;
+        .create_directories()
+        .map_err(|e| internal_error("create the state directory", &e))?;
     if !follows_patches(go, None) {
-        return Listed::anew(go).map(drop);
+        return VersionList::update(go).map(drop);
     }
-    bring_newest_patch(go, &mut |_| true).map(drop)
+    download_newest_patch(go, &mut |_| true).map(drop)
 }
 
-fn memory(go: Go<'_>) -> PathBuf {
-    go.store.toolchains().join("listed.json")
+fn cache_file(go: Go<'_>) -> PathBuf {
+    go.store.path(layout::TOOLCHAINS).join("listed.json")
 }
 
-fn ask(go: Go<'_>, deadline: Instant) -> Result<Vec<GoVersion>, Refusal> {
+/// Queries the versions for this machine. Returns an empty list if the proxy fails.
+fn query_proxy(go: Go<'_>, deadline: Instant) -> Result<Vec<GoVersion>, Error> {
+    /// Output of `go list -m -json=Versions`.
     #[derive(Default, Deserialize)]
-    struct Listed {
+    struct GoListVersions {
         #[serde(rename = "Versions", default)]
         versions: Vec<String>,
     }
-    let work = Work::begin(go.store, "versions-").map_err(|e| trouble("make a directory to ask in", &e))?;
+    let work = WorkDir::create(go.store, "versions-")
+        .map_err(|e| internal_error("create a directory for go list", &e))?;
     let arguments = ["list", "-m", "-e", "-versions", "-json=Versions", "--", MODULE];
     let outcome = go.run(work.path(), &arguments, deadline)?;
-    let listed: Listed = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
-    let ending = format!(".linux-{}", arch());
-    let ours = listed.versions.iter().filter_map(|version| {
-        let go = version.strip_prefix("v0.0.1-")?.strip_suffix(&ending)?;
+    let listed: GoListVersions = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
+    let suffix = format!(".linux-{}", arch());
+    let versions = listed.versions.iter().filter_map(|version| {
+        let go = version.strip_prefix("v0.0.1-")?.strip_suffix(&suffix)?;
         go.parse::<GoVersion>()
             .ok()
             .filter(|version| !version.is_series())
     });
-    let ours: Vec<_> = ours.collect();
-    if ours.is_empty() {
-        let words = String::from_utf8_lossy(&outcome.stderr).into_owned();
-        log::warn!("the module proxy names no versions of Go: {}", words.trim());
+    let versions: Vec<_> = versions.collect();
+    if versions.is_empty() {
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        log::warn!("the module proxy lists no versions of Go: {}", stderr.trim());
     }
-    Ok(ours)
+    Ok(versions)
 }

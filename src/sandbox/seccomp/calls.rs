@@ -1,10 +1,10 @@
-//! The system calls that `go` is denied. Each stands under what it would be good for.
+//! System calls that the filter of `go` denies, grouped by purpose.
 
 use nix::libc::{self, c_long};
 
-/// With any arguments.
+/// Denied with any arguments.
 pub(super) const DENIED: &[c_long] = &[
-    // Other processes' memory, descriptors and share of the processor: none of it asks for more than the same user.
+    // Memory, descriptors and CPU time of other processes. The kernel only requires the same user.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -35,15 +35,15 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_open_tree,
     libc::SYS_mount_setattr,
     libc::SYS_open_by_handle_at,
-    // Memory and messages that outlive a process, and that no limit of a process counts.
+    // Memory and messages that outlive a process and that resource limits do not count.
     libc::SYS_shmget,
     libc::SYS_semget,
     libc::SYS_msgget,
     libc::SYS_mq_open,
-    // Who does what with which file.
+    // Observing file accesses of other processes.
     libc::SYS_inotify_init1,
     libc::SYS_fanotify_init,
-    // Large, young or privileged parts of the kernel.
+    // Large, new or privileged kernel interfaces.
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
@@ -64,20 +64,20 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_quotactl,
     libc::SYS_acct,
     libc::SYS_personality,
-    // Nothing leaves the process group, or the kill at the end would miss it.
+    // Leaving the process group, which is killed at the end.
     libc::SYS_setsid,
     libc::SYS_setpgid,
-    // Callers fall back to the older call, whose flags a filter can see.
+    // Callers fall back to the older call. A filter can check its flags.
     libc::SYS_clone3,
     libc::SYS_openat2,
 ];
 
-/// What libc has no name for (asm-generic/fcntl.h).
+/// Constants that libc does not define (asm-generic/fcntl.h).
 const F_SETOWN_EX: u64 = 15;
 const F_SETSIG: u64 = 10;
 
-/// Commands of fcntl(2): signals to any process (F_SETOWN, F_SETOWN_EX, F_SETSIG), which Landlock sees from Linux
-/// 6.12 on; a lease, for which others who open the file wait; news of who does what in a directory.
+/// Denied commands of fcntl(2): signals to any process (F_SETOWN, F_SETOWN_EX, F_SETSIG), which Landlock denies from Linux 6.12;
+/// leases, which delay other processes that open the file; notifications of accesses to a directory.
 pub(super) const FCNTL: &[u64] = &[
     libc::F_SETOWN as u64,
     F_SETOWN_EX,
@@ -86,7 +86,7 @@ pub(super) const FCNTL: &[u64] = &[
     libc::F_NOTIFY as u64,
 ];
 
-/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. NEWTIME's bit means the exit signal in clone(2).
+/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. In clone(2), the bit of NEWTIME is part of the exit signal.
 pub(super) const NEW_NAMESPACES: [u64; 7] = [
     0x0002_0000,
     0x0200_0000,

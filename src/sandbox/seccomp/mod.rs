@@ -1,8 +1,8 @@
-//! System calls: what `go` is denied, and what a tool is allowed.
+//! System call filters (seccomp): a deny list for `go`, and an allow list for tools.
 //!
-//! `go` is trusted, and the next one may need more: a deny-list, which says ENOSYS. A tool runs a stranger's code: an allow-list,
-//! with arguments. It also closes what Landlock leaves open: the modes, times and attributes of files, and on older kernels
-//! truncation and signals.
+//! `go` is trusted, and a later version may need more system calls. Denied calls fail with ENOSYS. A tool processes code of
+//! module authors, so its filter allows only known calls and arguments. It also denies what Landlock does not cover: changing the
+//! mode, times and attributes of files, and on older kernels truncation and signals.
 
 mod calls;
 mod listener;
@@ -15,79 +15,81 @@ use seccompiler::{
 };
 
 use calls::{DENIED, FCNTL, NEW_NAMESPACES};
-pub use listener::{Call, Listener};
+pub use listener::{Call, NotifyListener};
 
-/// Why a filter could not be put in force.
+/// Why a filter could not be installed.
 #[derive(Debug, thiserror::Error)]
-pub enum NoFilter {
-    /// This processor has no filter compiler.
+pub enum FilterError {
+    /// seccompiler does not support this architecture.
     #[error("seccomp: {0}")]
     Backend(#[from] BackendError),
-    /// The kernel refused it.
+    /// The kernel rejected the filter.
     #[error("seccomp: {0}")]
-    Refused(#[from] seccompiler::Error),
-    /// The kernel refused to hand calls to another process.
+    Rejected(#[from] seccompiler::Error),
+    /// The kernel cannot pass calls to a supervisor.
     #[error("seccomp: no listener: {0}")]
     NoListener(#[from] nix::Error),
 }
 
 type Rules = Vec<(libc::c_long, Vec<SeccompRule>)>;
 
-/// What a call gets that `go` is denied: ENOSYS, as long as no debugger asks for such calls (seccomp(2), SECCOMP_RET_TRACE). Unlike
-/// SECCOMP_RET_ERRNO this gives way to what a tool's filter does with the same call.
+/// The action for calls that `go` is denied. Without a tracer, SECCOMP_RET_TRACE makes the call fail with ENOSYS (seccomp(2)).
+/// Its precedence is lower than that of the action of a tool's filter for the same call, unlike that of SECCOMP_RET_ERRNO.
 const DENY: SeccompAction = SeccompAction::Trace(0);
 
-/// Puts the driver's filter in force for this thread and all it starts. `no_new_privs` has to be set before.
-pub fn restrict_driver() -> Result<(), NoFilter> {
-    seccompiler::apply_filter(&program(denied()?, SeccompAction::Allow, DENY)?)?;
-    let no_other_table = no_other_table();
-    if !no_other_table.is_empty() {
-        seccompiler::apply_filter(&no_other_table)?;
+/// Installs the driver's filter for this thread and its descendants. `no_new_privs` must be set.
+pub fn restrict_driver() -> Result<(), FilterError> {
+    seccompiler::apply_filter(&compile(driver_rules()?, SeccompAction::Allow, DENY)?)?;
+    let x32_filter = deny_x32();
+    if !x32_filter.is_empty() {
+        seccompiler::apply_filter(&x32_filter)?;
     }
     Ok(())
 }
 
-/// Puts a tool's filter in force. A call that is not allowed, and each that starts a thread or a program, stops until the owner of the listener
-/// decides; without an owner it fails with ENOSYS.
-pub fn restrict_tool() -> Result<Listener, NoFilter> {
-    fail()?;
-    let program = program(tool::allowed()?, SeccompAction::Trap, SeccompAction::Allow)?;
-    let listens = |mut step: sock_filter| {
-        // seccompiler has no name for this action.
+/// Installs a tool's filter. Calls that are not allowed, and calls that start a thread or a program, wait for the owner of the
+/// listener to decide. Without an owner they fail with ENOSYS.
+pub fn restrict_tool() -> Result<NotifyListener, FilterError> {
+    install_error_filters()?;
+    let program = compile(tool::allowed_rules()?, SeccompAction::Trap, SeccompAction::Allow)?;
+    let use_listener = |mut step: sock_filter| {
+        // seccompiler does not support SECCOMP_RET_USER_NOTIF, so another action stands for it.
         if step.code == RETURN && step.k == libc::SECCOMP_RET_TRAP {
             step.k = libc::SECCOMP_RET_USER_NOTIF;
         }
         step
     };
-    Ok(Listener::open(&program.into_iter().map(listens).collect())?)
+    Ok(NotifyListener::open(
+        &program.into_iter().map(use_listener).collect(),
+    )?)
 }
 
-/// The same where no process can listen (before Linux 5.7, and where another sandbox around this one does): threads are not
-/// counted, and `unlisted` is what becomes of other calls.
-pub fn restrict_tool_alone(unlisted: SeccompAction) -> Result<(), NoFilter> {
-    fail()?;
-    let rules = [tool::allowed()?, tool::starts()?].concat();
-    Ok(seccompiler::apply_filter(&program(
+/// Installs a tool's filter without a listener, for kernels before Linux 5.7 and inside other sandboxes that use a listener.
+/// Threads are not counted. `unlisted` is the action for calls that are not allowed.
+pub fn restrict_tool_without_listener(unlisted: SeccompAction) -> Result<(), FilterError> {
+    install_error_filters()?;
+    let rules = [tool::allowed_rules()?, tool::start_rules()?].concat();
+    Ok(seccompiler::apply_filter(&compile(
         rules,
         unlisted,
         SeccompAction::Allow,
     )?)?)
 }
 
-/// What a tool does without. Put in force first, as the other filter allows no more of them; of two answers the kernel takes the
-/// error.
-fn fail() -> Result<(), NoFilter> {
+/// Installs filters that make some calls of a tool fail with an error. The kernel applies the strictest action of all filters.
+/// These come first, since the other filter does not allow installing more.
+fn install_error_filters() -> Result<(), FilterError> {
     for (calls, errno) in [(tool::FAILING, libc::EPERM), (tool::UNKNOWN, libc::ENOSYS)] {
         let rules = calls.iter().map(|call| (*call, vec![])).collect();
         let action = SeccompAction::Errno(errno as u32);
-        seccompiler::apply_filter(&program(rules, SeccompAction::Allow, action)?)?;
+        seccompiler::apply_filter(&compile(rules, SeccompAction::Allow, action)?)?;
     }
     Ok(())
 }
 
-fn denied() -> Result<Rules, BackendError> {
+fn driver_rules() -> Result<Rules, BackendError> {
     let mut rules: Rules = DENIED.iter().map(|call| (*call, vec![])).collect();
-    // Another process's limits; 0 is the caller itself.
+    // Limits of other processes. 0 means the caller.
     rules.push((libc::SYS_prlimit64, vec![only([differs_from(0, 0)?])?]));
     rules.push((libc::SYS_socketpair, vec![]));
     let namespace = |flag: &u64| {
@@ -103,31 +105,31 @@ fn denied() -> Result<Rules, BackendError> {
         libc::SYS_fcntl,
         FCNTL.iter().map(command).collect::<Result<_, _>>()?,
     ));
-    rules.extend(network()?);
+    rules.extend(network_rules()?);
     Ok(rules)
 }
 
-/// The driver asks the module proxy by TCP, and names by UDP, over IPv4 or IPv6. Landlock confines TCP alone: not MPTCP or SCTP,
-/// not another protocol that takes over a TCP socket (TCP_ULP), and not a connection that begins by sending (RFC 7413).
-fn network() -> Result<Rules, BackendError> {
-    let is_none_of = |argument, values: &[i32]| {
+/// The driver needs TCP for the module proxy and UDP for name resolution, over IPv4 or IPv6. Landlock restricts only TCP, but not
+/// MPTCP, SCTP, other protocols on a TCP socket (TCP_ULP) or TCP Fast Open (RFC 7413).
+fn network_rules() -> Result<Rules, BackendError> {
+    let differs_from_all = |argument, values: &[i32]| {
         let differs = values.iter().map(|value| differs_from(argument, *value as u64));
         SeccompRule::new(differs.collect::<Result<_, _>>()?)
     };
     let mut socket = vec![
-        is_none_of(0, &[libc::AF_INET, libc::AF_INET6])?,
-        is_none_of(2, &[0, libc::IPPROTO_TCP, libc::IPPROTO_UDP])?,
+        differs_from_all(0, &[libc::AF_INET, libc::AF_INET6])?,
+        differs_from_all(2, &[0, libc::IPPROTO_TCP, libc::IPPROTO_UDP])?,
     ];
-    // The other bits are flags (linux/net.h).
+    // The type of a socket. The other bits are flags (linux/net.h).
     const TYPE: i32 = 0xf;
     for other in (0..=TYPE).filter(|kind| ![libc::SOCK_STREAM, libc::SOCK_DGRAM].contains(kind)) {
         socket.push(only([bits(1, int(), TYPE, other)?])?);
     }
-    let sends = |flags| {
-        let fast_open = bits(flags, int(), libc::MSG_FASTOPEN, libc::MSG_FASTOPEN)?;
-        Ok::<_, BackendError>(vec![only([fast_open])?])
+    let fast_open = |flags| {
+        let flag = bits(flags, int(), libc::MSG_FASTOPEN, libc::MSG_FASTOPEN)?;
+        Ok::<_, BackendError>(vec![only([flag])?])
     };
-    // What Go and ureq set.
+    // The options that Go and ureq set.
     let options = [
         libc::TCP_NODELAY,
         libc::TCP_KEEPIDLE,
@@ -141,19 +143,19 @@ fn network() -> Result<Rules, BackendError> {
     }
     Ok(vec![
         (libc::SYS_socket, socket),
-        (libc::SYS_sendto, sends(3)?),
-        (libc::SYS_sendmsg, sends(2)?),
-        (libc::SYS_sendmmsg, sends(3)?),
+        (libc::SYS_sendto, fast_open(3)?),
+        (libc::SYS_sendmsg, fast_open(2)?),
+        (libc::SYS_sendmmsg, fast_open(3)?),
         (libc::SYS_setsockopt, vec![SeccompRule::new(option)?]),
     ])
 }
 
-/// x86-64 has a second table of the same calls, x32, whose numbers start here (arch/x86/include/uapi/asm/unistd.h): with
-/// them each denial could be walked around. Nothing that Go makes uses it.
+/// Returns a filter that denies the x32 ABI of x86-64. Its call numbers would bypass the other filter. Go does not use it.
 #[cfg(target_arch = "x86_64")]
-fn no_other_table() -> BpfProgram {
+fn deny_x32() -> BpfProgram {
+    // __X32_SYSCALL_BIT (arch/x86/include/uapi/asm/unistd.h).
     const X32: u32 = 0x4000_0000;
-    // linux/bpf_common.h and linux/seccomp.h: load the number; at X32 or above, deny; else allow.
+    // Load the number; deny it if it is X32 or above; else allow it (linux/bpf_common.h, linux/seccomp.h).
     let step = |code, jt, k| sock_filter { code, jt, jf: 0, k };
     vec![
         step(0x20, 0, 0),
@@ -163,19 +165,21 @@ fn no_other_table() -> BpfProgram {
     ]
 }
 
+/// Other architectures have no second ABI.
 #[cfg(not(target_arch = "x86_64"))]
-fn no_other_table() -> BpfProgram {
+fn deny_x32() -> BpfProgram {
     BpfProgram::new()
 }
 
 /// BPF_RET | BPF_K (linux/bpf_common.h).
 const RETURN: u16 = 0x06;
 
-fn program(rules: Rules, unlisted: SeccompAction, listed: SeccompAction) -> Result<BpfProgram, BackendError> {
+fn compile(rules: Rules, unlisted: SeccompAction, listed: SeccompAction) -> Result<BpfProgram, BackendError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(rules.into_iter().collect(), unlisted, listed, arch)?.try_into()
 }
 
+/// A rule that requires all conditions.
 fn only<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(conditions.into())
 }
@@ -189,17 +193,17 @@ fn condition(
     SeccompCondition::new(argument, length, compare, value)
 }
 
-/// An argument of which the kernel reads 32 bits.
+/// Compares 32 bits: the kernel reads an `int` argument.
 fn int() -> SeccompCmpArgLen {
     SeccompCmpArgLen::Dword
 }
 
-/// One that it reads whole.
+/// Compares 64 bits.
 fn word() -> SeccompCmpArgLen {
     SeccompCmpArgLen::Qword
 }
 
-/// The argument's bits under `mask` are these.
+/// Whether the bits of the argument that `mask` selects are equal to `bits`.
 fn bits(
     argument: u8,
     length: SeccompCmpArgLen,

@@ -1,14 +1,15 @@
-//! The system calls of compile, asm and link, with the arguments that they use. No others are allowed.
+//! The allowed system calls of compile, asm and link, with the arguments that they use.
 //!
-//! Found by strace of whole builds with Go 1.21 to 1.27, and in the sources of Go's runtime and of the three tools, for what a
-//! build rarely reaches: signals, crashes, threads that end, a clock without vDSO.
+//! Sources: strace of builds with Go 1.21 to 1.27, and the source code of Go's runtime and of the three tools for rare cases:
+//! signals, crashes, threads that end, a clock without vDSO.
 
 use nix::libc::{self, c_long};
 use seccompiler::{BackendError, SeccompCmpOp};
 
 use super::{Rules, bits, condition, int, only, word};
 
-/// With any arguments. Files are Landlock's: these calls work on descriptors, or open and change nothing by its name.
+/// Allowed with any arguments. Calls on files are here only if they use descriptors, or do not change a file by its path:
+/// Landlock restricts which files can be opened.
 const ANY: &[c_long] = &[
     // Files and directories.
     libc::SYS_read,
@@ -22,17 +23,17 @@ const ANY: &[c_long] = &[
     libc::SYS_ftruncate,
     libc::SYS_getdents64,
     libc::SYS_getcwd,
-    // The runtime's poller; the pipe is Go 1.22's.
+    // The network poller of the runtime. Go 1.22 uses the pipe.
     libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_eventfd2,
     libc::SYS_pipe2,
-    // gox-server gives the tool its output between the filter and exec.
+    // gox-server redirects the tool's output after the filter is installed and before exec.
     #[cfg(target_arch = "x86_64")]
     libc::SYS_dup2,
     libc::SYS_dup3,
-    // Memory. RLIMIT_DATA counts what `brk` adds: gox-server needs it between the filter and exec.
+    // Memory. gox-server needs `brk` before exec; RLIMIT_DATA counts it.
     libc::SYS_munmap,
     libc::SYS_brk,
     // Its own threads, signals, time and limits.
@@ -53,16 +54,17 @@ const ANY: &[c_long] = &[
     libc::SYS_sigaltstack,
 ];
 
-/// Answered with EPERM, after which a tool goes on. A file that is unlinked while it is open takes space that GOX_WORK_BYTES
-/// does not count (the tools only remove their output before they write it, and after an error); memory that is no longer
-/// writable is not counted by RLIMIT_DATA (the runtime only protects memory that it has freed). The linker makes a directory for
-/// another linker's input, and says so where it cannot.
+/// Calls that fail with EPERM. Tools continue after that error.
+/// - unlinkat: GOX_WORK_BYTES does not count an open file without a name. Tools remove only their output, before writing it and
+///   after an error.
+/// - mprotect: RLIMIT_DATA does not count memory that is read-only. The runtime protects only memory that it has freed.
+/// - mkdirat: the linker creates a directory for an external linker, and reports the error.
 pub(super) const FAILING: &[c_long] = &[libc::SYS_unlinkat, libc::SYS_mprotect, libc::SYS_mkdirat];
 
-/// Answered with ENOSYS, after which a caller falls back to clone(2), whose flags a filter can see.
+/// Calls that fail with ENOSYS. Callers fall back to clone(2). A filter can check its flags.
 pub(super) const UNKNOWN: &[c_long] = &[libc::SYS_clone3];
 
-/// What the runtime starts a thread with (os_linux.go, `cloneFlags`).
+/// The flags of clone(2) with which the runtime starts a thread (os_linux.go, `cloneFlags`).
 const THREAD: u64 = (libc::CLONE_VM
     | libc::CLONE_FS
     | libc::CLONE_FILES
@@ -70,11 +72,11 @@ const THREAD: u64 = (libc::CLONE_VM
     | libc::CLONE_SYSVSEM
     | libc::CLONE_THREAD) as u64;
 
-/// The same, and where the thread's own memory is, which is in a register on amd64.
+/// These flags, and on amd64 also CLONE_SETTLS, which sets the register of thread-local storage.
 const THREADS: [u64; 2] = [THREAD, THREAD | libc::CLONE_SETTLS as u64];
 
-/// All that open(2) may be asked for: no file without a name (O_TMPFILE), no signals (O_ASYNC), no right of an owner
-/// (O_NOATIME), no descriptor that opens nothing (O_PATH).
+/// The allowed flags of open(2). Not allowed: files without a name (O_TMPFILE), signals (O_ASYNC), rights of the owner (O_NOATIME),
+/// descriptors without access (O_PATH).
 const OPEN: i32 = libc::O_CREAT
     | libc::O_EXCL
     | libc::O_TRUNC
@@ -85,26 +87,26 @@ const OPEN: i32 = libc::O_CREAT
     | libc::O_NOFOLLOW
     | LARGE_FILE;
 
-/// O_LARGEFILE as the kernel has it, which libc calls 0 (asm-generic/fcntl.h, asm/fcntl.h).
+/// The kernel's value of O_LARGEFILE, which libc defines as 0 (asm-generic/fcntl.h, asm/fcntl.h).
 const LARGE_FILE: i32 = if cfg!(target_arch = "aarch64") {
     0o400_000
 } else {
     0o100_000
 };
 
-/// Which libc does not always have (asm-generic/mman-common.h).
+/// Not in every libc (asm-generic/mman-common.h).
 const MADV_COLLAPSE: i32 = 25;
 
-/// PR_SET_VMA (linux/prctl.h), of which 0 names memory.
+/// PR_SET_VMA (linux/prctl.h). Its command 0 names memory.
 const PR_SET_VMA: u64 = 0x5356_4d41;
 
-/// Whether this clone(2) starts a thread, as the runtime does.
+/// Whether clone(2) with these flags starts a thread as the runtime does.
 pub(super) fn is_thread(flags: u64) -> bool {
     THREADS.contains(&flags)
 }
 
-/// Threads, and the start of the tool itself, for a filter without a listener.
-pub(super) fn starts() -> Result<Rules, BackendError> {
+/// The calls that start a thread or execute the tool. A filter without a listener allows them.
+pub(super) fn start_rules() -> Result<Rules, BackendError> {
     let flags = THREADS.map(|flags| only([condition(0, word(), SeccompCmpOp::Eq, flags)?]));
     Ok(vec![
         (libc::SYS_clone, flags.into_iter().collect::<Result<_, _>>()?),
@@ -112,11 +114,11 @@ pub(super) fn starts() -> Result<Rules, BackendError> {
     ])
 }
 
-/// All but these.
-pub(super) fn allowed() -> Result<Rules, BackendError> {
+/// All allowed calls except those of [`start_rules`].
+pub(super) fn allowed_rules() -> Result<Rules, BackendError> {
     let any = [ANY, FAILING, UNKNOWN].concat();
     let mut rules: Rules = any.into_iter().map(|call| (call, vec![])).collect();
-    // The process is this one: exec keeps the number.
+    // The filter belongs to this process. Its ID stays the same after exec.
     let own = u64::from(std::process::id());
     let is = |argument, value: u64| condition(argument, int(), SeccompCmpOp::Eq, value);
     for call in [libc::SYS_kill, libc::SYS_tgkill] {
@@ -125,7 +127,7 @@ pub(super) fn allowed() -> Result<Rules, BackendError> {
     for call in [libc::SYS_prlimit64, libc::SYS_sched_getaffinity] {
         rules.push((call, vec![only([is(0, 0)?])?]));
     }
-    // Mode 0 takes space that the file's size shows.
+    // Mode 0: the file's size includes the allocated space.
     rules.push((libc::SYS_fallocate, vec![only([is(1, 0)?])?]));
     rules.push((
         libc::SYS_prctl,
@@ -154,26 +156,27 @@ pub(super) fn allowed() -> Result<Rules, BackendError> {
         1,
         &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC],
     )?;
-    let barred = libc::O_ASYNC | libc::O_DIRECT | libc::O_NOATIME;
-    fcntl.push(only([is(1, libc::F_SETFL as u64)?, bits(2, int(), barred, 0)?])?);
+    let denied = libc::O_ASYNC | libc::O_DIRECT | libc::O_NOATIME;
+    fcntl.push(only([is(1, libc::F_SETFL as u64)?, bits(2, int(), denied, 0)?])?);
     rules.push((libc::SYS_fcntl, fcntl));
-    rules.push((libc::SYS_openat, open()?));
-    rules.push((libc::SYS_mmap, mmap()?));
+    rules.push((libc::SYS_openat, open_rules()?));
+    rules.push((libc::SYS_mmap, mmap_rules()?));
     Ok(rules)
 }
 
-/// To read; or to write, and only then with O_TRUNC, which empties a file that Landlock only lets be read before Linux 6.2.
-fn open() -> Result<Vec<seccompiler::SeccompRule>, BackendError> {
-    let asks = |access, flags: i32| only([bits(2, int(), !flags | libc::O_ACCMODE, access)?]);
+/// Rules for open(2). O_TRUNC is allowed only for writing: before Linux 6.2, Landlock does not prevent truncation of a read-only
+/// file.
+fn open_rules() -> Result<Vec<seccompiler::SeccompRule>, BackendError> {
+    let mode = |access, flags: i32| only([bits(2, int(), !flags | libc::O_ACCMODE, access)?]);
     Ok(vec![
-        asks(libc::O_RDONLY, OPEN & !libc::O_TRUNC)?,
-        asks(libc::O_WRONLY, OPEN)?,
-        asks(libc::O_RDWR, OPEN)?,
+        mode(libc::O_RDONLY, OPEN & !libc::O_TRUNC)?,
+        mode(libc::O_WRONLY, OPEN)?,
+        mode(libc::O_RDWR, OPEN)?,
     ])
 }
 
-/// Memory that RLIMIT_DATA counts as soon as it can be written, and files. Nothing that can be executed.
-fn mmap() -> Result<Vec<seccompiler::SeccompRule>, BackendError> {
+/// Rules for mmap(2): private memory, which RLIMIT_DATA counts if it is writable, and shared file mappings. No executable memory.
+fn mmap_rules() -> Result<Vec<seccompiler::SeccompRule>, BackendError> {
     let memory = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let read_write = libc::PROT_READ | libc::PROT_WRITE;
     let forms = [
@@ -193,6 +196,6 @@ fn mmap() -> Result<Vec<seccompiler::SeccompRule>, BackendError> {
     forms.into_iter().map(form).collect()
 }
 
-/// Where a thread's own memory is (asm/prctl.h).
+/// Sets the address of thread-local storage (asm/prctl.h).
 #[cfg(target_arch = "x86_64")]
 const ARCH_SET_FS: u64 = 0x1002;

@@ -1,0 +1,15 @@
+//! Builds programs: the recipe and its key, the wait for a slot, the builder process, compilation, progress and eviction.
+
+pub mod check;
+pub mod compilation;
+pub mod eviction;
+pub mod main_module;
+pub mod make;
+pub mod progress;
+pub mod recipe;
+pub mod wait;
+pub mod warm;
+
+pub use compilation::Compilation;
+pub use recipe::Recipe;
+pub use wait::{Stage, Waiter, find_artifact, find_failure};

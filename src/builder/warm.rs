@@ -1,0 +1,63 @@
+//! Compiles the standard library in advance, so that the first build for a platform finds it in the compile cache.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::Compilation;
+use super::compilation::CompileCache;
+use crate::error::{Error, Reason, internal_error};
+use crate::golang::run::command::{Go, build_bounds};
+use crate::golang::run::diagnosis;
+use crate::golang::run::flags::recipe_flags;
+use crate::golang::run::platform::check_platform;
+use crate::parse::Platform;
+use crate::sandbox::process::Termination;
+use crate::store::work_dir::WorkDir;
+
+/// The most common platforms.
+pub const COMMON_PLATFORMS: [(&str, &str); 10] = [
+    ("linux", "amd64"),
+    ("linux", "arm64"),
+    ("darwin", "arm64"),
+    ("darwin", "amd64"),
+    ("windows", "amd64"),
+    ("windows", "arm64"),
+    ("linux", "armv7"),
+    ("linux", "armv6"),
+    ("linux", "386"),
+    ("freebsd", "amd64"),
+];
+
+/// Compiles the standard library for one platform. Cached packages are skipped, so an interrupted run can be repeated. `on_progress`
+/// is called repeatedly with the work directory (see [`super::progress`]).
+pub fn warm(go: Go<'_>, platform: &Platform, on_progress: &mut dyn FnMut(&Path)) -> Result<(), Error> {
+    check_platform(go.toolchain, platform)?;
+    let work =
+        WorkDir::create(go.store, "warm-").map_err(|e| internal_error("create a work directory", &e))?;
+    let compilation = Compilation::prepare(go, work.path(), CompileCache::Shared)?;
+    if !compilation.uses_shared_cache() {
+        return Err(Error::new(Reason::NoSandbox).log(
+            "tools are not confined here, so each build has its own compile cache, and there is no shared one to warm",
+        ));
+    }
+    // The tools and flags must be those of a build: they are part of the cache key.
+    let mut arguments = vec!["build".to_owned()];
+    arguments.extend(recipe_flags(&[], &[]));
+    arguments.extend(compilation.flags());
+    arguments.extend(["--", "std"].map(str::to_owned));
+    let mut command = compilation.command(platform, &arguments)?;
+    let bounds = build_bounds(&go.config.limits, Instant::now());
+    let outcome = go.supervise(&mut command, work.path(), bounds, &mut || {
+        on_progress(work.path())
+    })?;
+    if outcome.termination == Termination::Exited(0) {
+        return Ok(());
+    }
+    Err(diagnosis::diagnose_build(
+        &outcome,
+        &compilation.tool_runs(),
+        go.cpu_limit(),
+        work.path(),
+        &go.hidden_paths(),
+    ))
+}

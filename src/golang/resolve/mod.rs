@@ -1,0 +1,343 @@
+//! Resolves a target to one package at one exact version. All requests to the module proxy are made by `go`, which this module runs.
+
+pub mod candidate;
+mod clues;
+pub mod downloaded;
+mod errors;
+pub mod go_mod;
+pub mod known_paths;
+mod list;
+pub mod lookup_slot;
+mod majors;
+mod nested_commands;
+pub mod nested_modules;
+mod notices;
+pub mod ranking;
+pub mod replacements;
+pub mod resolution_cache;
+pub mod resolved;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::error::internal_error;
+use crate::error::{Error, Reason};
+use crate::golang::Resolved;
+use crate::golang::release::release_config::ReleaseConfig;
+use crate::golang::resolve::candidate::{Candidate, join, last_name};
+use crate::golang::resolve::clues::read_clues;
+use crate::golang::resolve::downloaded::DownloadedModule;
+use crate::golang::resolve::go_mod::read_directive;
+use crate::golang::resolve::list::GoList;
+use crate::golang::resolve::majors::Majors;
+use crate::golang::resolve::nested_commands::{NestedCommand, guess_nested_modules};
+use crate::golang::resolve::notices::fetch_notices;
+use crate::golang::resolve::ranking::{Evidence, Ranking, rank};
+use crate::golang::run::command::Go;
+use crate::golang::run::diagnosis;
+use crate::golang::source::commands;
+use crate::golang::toolchain::{managed, versions};
+use crate::parse::{Target, Version};
+use crate::store::lock::Lock;
+use crate::store::work_dir::WorkDir;
+use crate::store::{BuildKey, KeyHasher};
+
+/// How many modules one resolution may unpack. Each may use as much disk as a build.
+const MAX_UNPACKED: usize = 8;
+
+/// The key of a target's entry in the resolution cache.
+pub fn resolution_key(target: &Target, go: &str) -> BuildKey {
+    KeyHasher::default()
+        .field("resolution 4")
+        .field(go)
+        .field(target.import_path())
+        .field(target.version().query())
+        .finish()
+}
+
+/// Resolves `target` while it holds `slot`, until `deadline`. If the module requires a newer Go, it resolves again with one that
+/// suffices, with a new slot and deadline.
+pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant, slot: Lock) -> Result<Resolved, Error> {
+    let resolved = resolve_with(go, target, deadline);
+    // Choosing a Go acquires a slot of its own, and a download of Go takes long.
+    drop(slot);
+    let error = resolved.as_ref().err();
+    let Some(needed) = error.and_then(diagnosis::parse_needed_go) else {
+        return resolved;
+    };
+    let version = versions::choose(go, None, Some(needed))?;
+    let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
+    let toolchain = managed::ensure_version(go.toolchain, go.config, go.store, &version, &mut is_wanted)?;
+    let newer = go.with_toolchain(&toolchain);
+    let deadline = go.deadlines.lookup_deadline();
+    let _slot = lookup_slot::acquire_lookup_slot(go, deadline)?;
+    resolve_with(newer, target, deadline)
+}
+
+fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolved, Error> {
+    let work = WorkDir::create(go.store, "resolve-")
+        .map_err(|e| internal_error("make a directory to resolve in", &e))?;
+    let _modules = go
+        .store
+        .use_modules()
+        .map_err(|e| internal_error("share the module cache", &e))?;
+    let resolver = Resolver {
+        go,
+        work: work.path(),
+        deadline,
+        target,
+        majors: OnceCell::new(),
+        unpacked: RefCell::default(),
+    };
+    let mut failure = None;
+    for candidate in resolver.list_candidates()? {
+        match resolver.try_candidate(&candidate) {
+            Err(error) if match_depth(error.reason).is_some() => {
+                let match_depth = |error: &Error| match_depth(error.reason);
+                if match_depth(&error) > failure.as_ref().and_then(match_depth) {
+                    failure = Some(error);
+                }
+            }
+            // After any other failure, such as a proxy error, the next candidate could be the wrong module.
+            result => return result,
+        }
+    }
+    Err(failure.unwrap_or(Error::new(Reason::NoSuchModule)))
+}
+
+/// How far a candidate matched before it failed; `None` for an error that is not about the candidate. The error of the deepest match
+/// is the most specific: that a package is missing says more than that a module is missing.
+pub(super) fn match_depth(reason: Reason) -> Option<usize> {
+    const ORDER: [Reason; 4] = [
+        Reason::NoSuchModule,
+        Reason::NoSuchVersion,
+        Reason::NoSuchPackage,
+        Reason::NoCommand,
+    ];
+    ORDER.iter().position(|known| *known == reason)
+}
+
+/// One resolution of one target.
+pub(super) struct Resolver<'a> {
+    go: Go<'a>,
+    work: &'a Path,
+    deadline: Instant,
+    pub(super) target: &'a Target,
+    /// The released majors of all candidates, set when they were queried.
+    majors: OnceCell<Majors>,
+    /// The modules that were unpacked, at most `MAX_UNPACKED`.
+    unpacked: RefCell<BTreeSet<String>>,
+}
+
+impl Resolver<'_> {
+    fn go_list(&self) -> GoList<'_> {
+        GoList {
+            go: self.go,
+            work: self.work,
+            deadline: self.deadline,
+        }
+    }
+
+    /// Lists the candidates in the order in which they are tried: released modules first, the longest path first, and the newest major
+    /// first.
+    fn list_candidates(&self) -> Result<Vec<Candidate>, Error> {
+        let plain = Candidate::all_from_target(self.target);
+        let guesses = guess_nested_modules(self.target, &plain);
+        if let Some(major) = self.target.version().major() {
+            let with_major = plain
+                .iter()
+                .chain(&guesses)
+                .flat_map(|c| [c.at_major(major), (major > 1).then(|| c.clone())]);
+            return Ok(with_major.flatten().collect());
+        }
+        // Without a version, or with a branch or a commit, the target means the newest major. One query lists the majors of all.
+        let queried: Vec<Candidate> = plain.iter().chain(&guesses).cloned().collect();
+        let majors = Majors::query(&self.go_list(), &queried)?;
+        let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
+            let with_majors = plain
+                .iter()
+                .flat_map(|c| (1..=majors.newest).rev().filter_map(|major| c.at_major(major)));
+            with_majors.filter(is_wanted).collect()
+        };
+        let released = ordered(&|c| majors.released.contains(&c.module));
+        // The proxy lists no version of a module without tags, so all plain candidates stay. Majors with only pre-releases come last.
+        let rest = ordered(&|c| {
+            let is_known = plain.contains(c) || majors.unreleased.contains(&c.module);
+            is_known && !majors.released.contains(&c.module)
+        });
+        let candidates = released.into_iter().chain(rest).collect();
+        self.majors.get_or_init(|| majors);
+        Ok(candidates)
+    }
+
+    /// Downloads the candidate and finds the command in it. If go.mod declares another module path, follows it once.
+    fn try_candidate(&self, candidate: &Candidate) -> Result<Resolved, Error> {
+        let downloaded = match self.download(&candidate.module) {
+            // An untagged major is known from its go.mod only: the proxy then refuses the path without it.
+            Err(error) => match self.declared_major(candidate, &error) {
+                Some(other) => return self.find_command(&other, &self.download(&other.module)?),
+                None => return Err(error),
+            },
+            Ok(downloaded) => downloaded,
+        };
+        let declared = read_directive(&downloaded.go_mod, "module").filter(|path| *path != candidate.module);
+        match declared {
+            None => self.find_command(candidate, &downloaded),
+            // A module proxy serves no path whose first element has no dot (golang.org/x/mod/module, CheckPath).
+            Some(module) if !module.split('/').next().is_some_and(|host| host.contains('.')) => {
+                let detail = format!(
+                    "go.mod of {} declares the module path {module}.",
+                    candidate.module
+                );
+                Err(Error::new(Reason::DeclaresAnotherPath).detail(detail))
+            }
+            Some(module) => {
+                let renamed = Candidate {
+                    module,
+                    subdirectory: candidate.subdirectory.clone(),
+                };
+                let downloaded = self.download(&renamed.module)?;
+                self.find_command(&renamed, &downloaded)
+            }
+        }
+    }
+
+    /// The candidate at the major that its go.mod declares, read from Go's error `go.mod has post-v0 module path "M/v2"`
+    /// (cmd/go/internal/modfetch, coderepo.go).
+    fn declared_major(&self, candidate: &Candidate, error: &Error) -> Option<Candidate> {
+        if self.target.version().major().is_some() || error.reason.status() != 404 {
+            return None;
+        }
+        let (_, declared) = error.log.split_once(" module path \"")?;
+        candidate.in_major_of(declared.split('"').next()?)
+    }
+
+    /// Downloads and unpacks `module` at the version of the target. A tag without the leading `v` is tried second.
+    pub(super) fn download(&self, module: &str) -> Result<DownloadedModule, Error> {
+        let mut unpacked = self.unpacked.borrow_mut();
+        if unpacked.len() == MAX_UNPACKED && !unpacked.contains(module) {
+            return Err(Error::new(Reason::NoSuchModule).log(format!(
+                "{module}: not tried, {MAX_UNPACKED} other modules were unpacked for this target"
+            )));
+        }
+        let version = self.target.version();
+        let exact = *version != Version::Latest;
+        let at = |query: &str| {
+            let query = format!("{module}@{query}");
+            download(self.go, self.work, &query, exact, self.deadline)
+        };
+        let downloaded = at(version.query()).or_else(|error| match version.tag_without_v() {
+            Some(tag) if error.reason == Reason::NoSuchVersion => at(tag).map_err(|other| {
+                if other.reason.status() == 404 {
+                    error
+                } else {
+                    other
+                }
+            }),
+            Some(_) | None => Err(error),
+        })?;
+        unpacked.insert(module.to_owned());
+        Ok(downloaded)
+    }
+
+    /// Finds the command in the downloaded candidate, or in a module nested in its repository.
+    fn find_command(&self, candidate: &Candidate, downloaded: &DownloadedModule) -> Result<Resolved, Error> {
+        let dir = downloaded.dir.join(&candidate.subdirectory);
+        if !candidate.subdirectory.is_empty() {
+            if commands::is_command(&dir) {
+                return Ok(self.to_resolved(
+                    &candidate.module,
+                    &candidate.subdirectory,
+                    downloaded,
+                    Evidence::Named,
+                ));
+            }
+            if !dir.is_dir() {
+                return Err(self.no_package_error(candidate));
+            }
+        }
+        let config = ReleaseConfig::read(&downloaded.dir);
+        let clues = read_clues(self.target, candidate, &downloaded.dir, &config);
+        let commands = clues.find_commands(&downloaded.dir);
+        let own = rank(&commands, &clues);
+        let mut nested = self.find_nested_commands(candidate, downloaded, &own, &config)?;
+        let is_successor = |nested: &NestedCommand| nested.is_years_newer_than(downloaded.read_time());
+        let ranking = match own {
+            // A repository whose command moved from the root module into a nested module, years ago.
+            Ranking::Decided(_, Evidence::Root) => {
+                nested.retain(is_successor);
+                match nested.as_slice() {
+                    [] => own,
+                    [moved, ..] => Ranking::Decided(moved.directory.clone(), Evidence::Name),
+                }
+            }
+            Ranking::Decided(..) | Ranking::Several(..) | Ranking::None => {
+                let dirs = nested.iter().map(|nested| nested.directory.clone());
+                let all: Vec<String> = commands.into_iter().chain(dirs).collect();
+                rank(&all, &clues)
+            }
+        };
+        match ranking {
+            Ranking::Decided(dir, evidence) => {
+                match nested.into_iter().find(|nested| nested.directory == dir) {
+                    Some(nested) => nested.command.map(|command| Resolved { evidence, ..command }),
+                    None => Ok(self.to_resolved(&candidate.module, &dir, downloaded, evidence)),
+                }
+            }
+            Ranking::Several(dirs, why) => Err(self.several_commands_error(candidate, &dirs, why)),
+            Ranking::None => Err(self.no_command_error(candidate, downloaded, &clues.installed)),
+        }
+    }
+
+    pub(super) fn to_resolved(
+        &self,
+        module: &str,
+        dir: &str,
+        downloaded: &DownloadedModule,
+        evidence: Evidence,
+    ) -> Resolved {
+        let root = self
+            .target
+            .elements()
+            .get(2)
+            .map_or(last_name(module), String::as_str);
+        Resolved {
+            module: module.to_owned(),
+            version: downloaded.version.clone(),
+            package: join(module, dir),
+            time: downloaded.read_time(),
+            min_go: read_directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
+            has_unpinned_dependencies: commands::has_unpinned_dependencies(&downloaded.dir, module),
+            notices: fetch_notices(self.go, self.work, module, &downloaded.version, self.deadline),
+            evidence,
+            release: ReleaseConfig::read(&downloaded.dir).find_builds(module, dir, root),
+            commit: downloaded.read_commit(),
+        }
+    }
+}
+
+/// The directory of the module in the module cache; downloads it if it is missing.
+pub fn unpacked_directory(
+    go: Go<'_>,
+    work: &Path,
+    resolved: &Resolved,
+    deadline: Instant,
+) -> Result<PathBuf, Error> {
+    let query = format!("{}@{}", resolved.module, resolved.version);
+    Ok(download(go, work, &query, true, deadline)?.dir)
+}
+
+/// Downloads and unpacks `query`, MODULE@VERSION. `exact` says that the client named the version: if it is missing, the error is
+/// `NoSuchVersion` instead of `NoSuchModule`.
+pub(super) fn download(
+    go: Go<'_>,
+    work: &Path,
+    query: &str,
+    exact: bool,
+    deadline: Instant,
+) -> Result<DownloadedModule, Error> {
+    let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
+    DownloadedModule::parse(go, work, query, exact, &outcome)
+}

@@ -1,0 +1,192 @@
+//! Caches resolutions. The resolution of an exact version is permanent. Others, such as `latest`, are fresh for `GOX_RESOLVE_SECONDS`.
+//! After that they are served stale for a while and one process refreshes them (RFC 5861): a hit does not wait for the network.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use crate::detached;
+use crate::error::internal_error;
+use crate::error::{Error, Reason};
+use crate::golang::Resolved;
+use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
+use crate::golang::resolve::{resolution_key, resolve};
+use crate::golang::run::command::Go;
+use crate::golang::run::failure::Failure;
+use crate::hidden_command::HiddenCommand;
+use crate::parse::Target;
+use crate::store::budget::Client;
+use crate::store::layout;
+use crate::store::lock::Lock;
+use crate::store::table::age;
+use crate::store::{BuildKey, Table};
+
+/// How long an expired resolution is served while another process refreshes it. It bounds how long a new release stays invisible.
+const STALE_WHILE_REVALIDATE: Duration = Duration::from_secs(10 * 60);
+
+/// The interval between refreshes while the module proxy fails.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The age up to which a successful resolution is served if the module proxy fails: an outage overnight, until an operator repairs it.
+const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the notices of an exact version are fresh. They are refreshed in the background.
+const NOTICES_FRESH_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The outcome of a resolution, as it is cached.
+type Resolution = Result<Resolved, Error>;
+
+/// Called before a query to the module proxy: fails if the client has exceeded its budget.
+pub type LookupPermit<'a> = &'a dyn Fn() -> Result<(), Error>;
+
+/// Resolves `target` from the cache, or else from the module proxy.
+pub fn resolve_through_cache(go: Go<'_>, target: &Target, permit: LookupPermit<'_>) -> Resolution {
+    let key = resolution_key(target, &go.toolchain.version);
+    let table = go.store.resolutions();
+    let cached = read_cached(go, &table, &key);
+    let age = cached.as_ref().map_or(Duration::MAX, |(_, at)| age(*at));
+    let fresh = go.config.resolve;
+    match cached {
+        Some((resolution, _)) if age < fresh => resolution,
+        Some((resolution, _)) if is_permanent(target, &resolution) => {
+            if resolution.is_ok() && age > NOTICES_FRESH_FOR {
+                begin_refresh(go, target, &key, permit);
+            }
+            resolution
+        }
+        Some((Ok(resolved), _)) if age < fresh + STALE_WHILE_REVALIDATE => {
+            begin_refresh(go, target, &key, permit);
+            Ok(resolved)
+        }
+        Some((Ok(resolved), _)) if age < STALE_IF_ERROR => {
+            resolve_and_cache(go, target, permit, &table, &key).or_else(|error| {
+                if !is_inconclusive(&error) {
+                    return Err(error);
+                }
+                log::warn!(
+                    "cannot query the module proxy, a resolution from {} s ago is used: {}",
+                    age.as_secs(),
+                    error.log
+                );
+                Ok(resolved)
+            })
+        }
+        Some(_) | None => resolve_and_cache(go, target, permit, &table, &key),
+    }
+}
+
+/// Reads a cached resolution and the time at which it was cached. A failure that has expired is not returned.
+fn read_cached(go: Go<'_>, table: &Table, key: &BuildKey) -> Option<(Resolution, SystemTime)> {
+    let (cached, at): (Result<Resolved, Failure>, SystemTime) = table.get(key)?;
+    let resolution = match cached {
+        Ok(resolved) => Ok(resolved),
+        Err(failure) => Err(failure.error_under(&go.config.limits)?),
+    };
+    Some((resolution, at))
+}
+
+/// Resolves `target` again and caches the result, for later requests. A permanent resolution is replaced only by one with notices:
+/// the version may be missing on the proxy today.
+pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Error> {
+    let key = resolution_key(target, &go.toolchain.version);
+    let table = go.store.resolutions();
+    let cached = read_cached(go, &table, &key).map(|(resolution, _)| resolution);
+    let permanent = cached.filter(|resolution| resolution.is_ok() && is_permanent(target, resolution));
+    create_directories(go)?;
+    let deadline = go.deadlines.lookup_deadline();
+    let new = resolve(go, target, deadline, acquire_lookup_slot(go, deadline)?);
+    let has_notices = new.as_ref().is_ok_and(|resolved| resolved.notices.is_some());
+    let unchanged = permanent.as_ref().filter(|_| !has_notices);
+    write_cached(go, &table, &key, unchanged.unwrap_or(&new))?;
+    new.map(drop)
+}
+
+/// Whether a resolution never changes: that of an exact version, or a permanent failure of one. A missing version may appear later.
+fn is_permanent(target: &Target, resolution: &Resolution) -> bool {
+    match resolution {
+        Ok(resolved) => target.version().is_pinned_to(&resolved.version),
+        Err(error) => target.version().is_exact() && error.reason.is_permanent(),
+    }
+}
+
+/// Resolves `target` within a lookup slot, and caches the result.
+fn resolve_and_cache(
+    go: Go<'_>,
+    target: &Target,
+    permit: LookupPermit<'_>,
+    table: &Table,
+    key: &BuildKey,
+) -> Resolution {
+    create_directories(go)?;
+    let arrived = SystemTime::now();
+    let deadline = go.deadlines.lookup_deadline();
+    let slot = acquire_lookup_slot(go, deadline)?;
+    // Another process may have resolved the target while this one waited for its slot.
+    if let Some((resolution, _)) = read_cached(go, table, key).filter(|(_, at)| *at >= arrived) {
+        return resolution;
+    }
+    permit()?;
+    let resolution = resolve(go, target, deadline, slot);
+    // Modules unpacked by a resolution use disk too, even if no build follows.
+    detached::start_eviction(go.store);
+    if let Err(error) = write_cached(go, table, key, &resolution) {
+        log::warn!("cannot cache the resolution of {target}: {}", error.log);
+    }
+    resolution
+}
+
+fn create_directories(go: Go<'_>) -> Result<(), Error> {
+    go.store
+        .create_directories()
+        .map_err(|e| internal_error("make the state directory", &e))
+}
+
+/// Whether an error says nothing about the target: no query was sent, or the module proxy did not answer it.
+fn is_inconclusive(error: &Error) -> bool {
+    error.reason != Reason::ChecksumMismatch && matches!(error.reason.status(), 429 | 500..)
+}
+
+/// Caches a resolution, or a failure that the module proxy reported. Failures to query the proxy are not cached.
+fn write_cached(go: Go<'_>, table: &Table, key: &BuildKey, resolution: &Resolution) -> Result<(), Error> {
+    let is_conclusive = resolution.as_ref().map_or_else(
+        |error| error.reason.is_permanent() || matches!(error.reason.status(), 300 | 404),
+        |_| true,
+    );
+    if !is_conclusive {
+        return Ok(());
+    }
+    let entry = resolution
+        .as_ref()
+        .map_err(|error| Failure::new(error, &go.config.limits));
+    table
+        .put(key, &entry)
+        .map_err(|e| internal_error("cache a resolution", &e))
+}
+
+/// Starts a process that refreshes `target`, if the client's budget allows one more lookup and a refresh slot is free. Does nothing if
+/// another process refreshes it or tried to within `REFRESH_INTERVAL`: the next request for the stale resolution tries again.
+fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey, permit: LookupPermit<'_>) {
+    let operator = Client::operator();
+    let client = go.client.unwrap_or(&operator);
+    let lock = || -> io::Result<_> {
+        let Some(alone) = Lock::try_acquire_if_due(&go.store.refresh_lock(key), REFRESH_INTERVAL)? else {
+            return Ok(None);
+        };
+        go.store.create_directories()?;
+        let slot = go.store.refresh_queue().try_acquire(client)?;
+        Ok(slot.filter(|_| permit().is_ok()).map(|slot| (alone, slot)))
+    };
+    let begun = lock().and_then(|locks| match locks {
+        Some((alone, slot)) => detached::start(
+            &HiddenCommand::Refresh {
+                target: target.to_string(),
+            },
+            alone,
+            Some(slot),
+            &go.store.path(layout::LOG),
+        ),
+        None => Ok(()),
+    });
+    if let Err(error) = begun {
+        log::warn!("cannot refresh the resolution of {target}: {error}");
+    }
+}

@@ -1,0 +1,16 @@
+//! Runs `go` and its tools, and parses their output.
+
+pub mod build_id;
+pub mod cache_verifier;
+pub mod command;
+pub mod diagnosis;
+pub mod disk_quota;
+pub mod failure;
+pub mod flags;
+pub mod include;
+mod messages;
+pub mod platform;
+mod shape;
+pub mod tool;
+pub mod tool_runs;
+pub mod warmed;

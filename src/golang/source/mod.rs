@@ -1,0 +1,5 @@
+//! Reads the source of an unpacked module: its commands and their build constraints.
+
+pub mod commands;
+pub mod constraint;
+pub mod header;

@@ -1,0 +1,182 @@
+//! Commands with which gox-server starts itself. One enum renders the arguments of a new process and parses them there.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Subcommand;
+
+use crate::parse::GoVersion;
+
+/// A command that no person types. `--help` does not list it.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum HiddenCommand {
+    /// Builds RECIPE for CLIENT, by default the operator. Holds the build's lock as stdin and a slot as stdout.
+    #[command(hide = true)]
+    Builder {
+        /// A recipe as JSON.
+        recipe: String,
+        /// The client whose budget is charged.
+        client: Option<String>,
+    },
+    /// Resolves TARGET again. Holds the refresh lock as stdin and a slot as stdout.
+    #[command(hide = true)]
+    Refresh {
+        /// OWNER/REPO and so on, as in a request's path.
+        #[arg(allow_hyphen_values = true)]
+        target: String,
+    },
+    /// Lists the versions of Go again. Holds a lock as stdin.
+    #[command(hide = true)]
+    Versions,
+    /// Fetches the vulnerability database. Holds a lock as stdin.
+    #[command(hide = true)]
+    Vulnerabilities,
+    /// Evicts until the state is below its limits. Holds a lock as stdin.
+    #[command(hide = true)]
+    Evict,
+    /// Downloads a version of Go and verifies it. Holds the version's lock as stdin.
+    #[command(hide = true)]
+    Download {
+        /// Such as 1.26.8.
+        version: GoVersion,
+    },
+    /// Downloads the zip of a toolchain and unpacks it. Runs in a cell.
+    #[command(hide = true)]
+    Fetch {
+        /// The directory to create.
+        tree: PathBuf,
+    },
+    /// Enters CELL and runs COMMAND there.
+    #[command(hide = true)]
+    Enter {
+        /// A cell as JSON.
+        cell: String,
+        /// The program and its arguments.
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
+    /// Enters CELL, attempts what it forbids, and prints the results as JSON.
+    #[command(hide = true)]
+    Probe {
+        /// A cell as JSON.
+        cell: String,
+        /// The paths to attempt, as JSON.
+        paths: String,
+    },
+    /// Runs a tool of Go in a cell of its own. `go` starts it, by -toolexec.
+    #[command(hide = true)]
+    Tool {
+        /// The file that describes the build's cells.
+        context: PathBuf,
+        /// The tool and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+}
+
+impl HiddenCommand {
+    /// The name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            HiddenCommand::Builder { .. } => "builder",
+            HiddenCommand::Refresh { .. } => "refresh",
+            HiddenCommand::Versions => "versions",
+            HiddenCommand::Vulnerabilities => "vulnerabilities",
+            HiddenCommand::Evict => "evict",
+            HiddenCommand::Download { .. } => "download",
+            HiddenCommand::Fetch { .. } => "fetch",
+            HiddenCommand::Enter { .. } => "enter",
+            HiddenCommand::Probe { .. } => "probe",
+            HiddenCommand::Tool { .. } => "tool",
+        }
+    }
+
+    /// The command line that runs it. `program` is gox-server's own file.
+    pub fn command_line(&self, program: &Path) -> Vec<OsString> {
+        let mut words = vec![program.into(), self.name().into()];
+        match self {
+            HiddenCommand::Builder { recipe, client } => {
+                words.push(recipe.into());
+                words.extend(client.iter().map(OsString::from));
+            }
+            HiddenCommand::Refresh { target } => words.push(target.into()),
+            HiddenCommand::Versions | HiddenCommand::Vulnerabilities | HiddenCommand::Evict => {}
+            HiddenCommand::Download { version } => words.push(version.to_string().into()),
+            HiddenCommand::Fetch { tree } => words.push(tree.into()),
+            HiddenCommand::Enter { cell, command } => {
+                words.extend([cell.into(), "--".into()]);
+                words.extend_from_slice(command);
+            }
+            HiddenCommand::Probe { cell, paths } => words.extend([cell.into(), paths.into()]),
+            HiddenCommand::Tool { context, command } => {
+                words.push(context.into());
+                words.extend(command.iter().map(OsString::from));
+            }
+        }
+        words
+    }
+
+    /// A process that runs it, not yet started.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.args(&self.command_line(program)[1..]);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct CommandLine {
+        #[command(subcommand)]
+        command: HiddenCommand,
+    }
+
+    #[test]
+    fn rendered_arguments_are_parsed_to_the_same_command() {
+        let text = |text: &str| text.to_owned();
+        let cell = || text("{\"read\":[]}");
+        for command in [
+            HiddenCommand::Builder {
+                recipe: text("{}"),
+                client: None,
+            },
+            HiddenCommand::Builder {
+                recipe: text("{}"),
+                client: Some(text("192.0.2.1")),
+            },
+            HiddenCommand::Refresh {
+                target: text("-o/r@v1.0.0"),
+            },
+            HiddenCommand::Versions,
+            HiddenCommand::Vulnerabilities,
+            HiddenCommand::Evict,
+            HiddenCommand::Download {
+                version: "1.26.8".parse().unwrap(),
+            },
+            HiddenCommand::Fetch {
+                tree: "/tmp/a b".into(),
+            },
+            HiddenCommand::Enter {
+                cell: cell(),
+                command: vec!["/bin/go".into(), "build".into(), "--".into(), "-x".into()],
+            },
+            HiddenCommand::Probe {
+                cell: cell(),
+                paths: text("{}"),
+            },
+            HiddenCommand::Tool {
+                context: "/work/context.json".into(),
+                command: vec![text("compile"), text("-o"), text("--"), text("-V=full")],
+            },
+        ] {
+            let parsed = CommandLine::parse_from(command.command_line(Path::new("gox-server")));
+            assert_eq!(parsed.command, command);
+        }
+    }
+}

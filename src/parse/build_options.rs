@@ -1,0 +1,529 @@
+//! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&name=&recipe=`.
+//!
+//! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. This module does
+//! not know the flags of `go`.
+
+use super::platform::{UnknownPlatform, parse_machine, parse_os};
+use super::user_agent::{self, PlatformClues, UndetectedPlatform};
+use super::{BadGoVersion, FileName, GoVersion, Platform, Printable};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Maximum length of a query: enough for all keys and a dozen tags.
+const MAX_BYTES: usize = 1024;
+
+/// The options of a build, from the query of a URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BuildOptions {
+    /// The operating system, in Go's spelling.
+    pub os: Option<String>,
+    /// The architecture and its level, in one word: `arm64`, `armv6`, `amd64v3`.
+    pub arch: Option<String>,
+    /// The version of Go to compile with.
+    pub go: Option<GoVersion>,
+    /// Build tags, sorted, without duplicates.
+    pub tags: Vec<String>,
+    /// Whether to omit symbols and debugging information.
+    pub strip: bool,
+    /// The file name of the program.
+    pub name: Option<FileName>,
+    /// The recipe that builds the program.
+    pub recipe: Option<RecipeName>,
+}
+
+/// A way to build a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecipeName {
+    /// Like `go install`.
+    Install,
+    /// With the author's release configuration.
+    Release,
+}
+
+impl BuildOptions {
+    /// Parses the query of a URL, the text after the `?`, exactly as received.
+    pub fn parse(query: &str) -> Result<BuildOptions, BadBuildOptions> {
+        if query.len() > MAX_BYTES {
+            return Err(BadBuildOptions::TooLong(query.len()));
+        }
+        let mut options = BuildOptions::default();
+        let mut arm = None;
+        let mut seen = BTreeSet::new();
+        for (typed_key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let key = QueryKey::parse(&typed_key)?;
+            if !seen.insert(key) {
+                return Err(BadBuildOptions::Repeated(key.name()));
+            }
+            match key {
+                QueryKey::Os => options.os = Some(parse_os(&value)?.to_owned()),
+                QueryKey::Arch => options.arch = Some(parse_machine(&value)?.to_string()),
+                QueryKey::Arm => arm = Some(parse_arm_level(&value)?),
+                QueryKey::Go => options.go = Some(value.parse()?),
+                QueryKey::Tags => options.tags = parse_tags(&value)?,
+                QueryKey::Strip => options.strip = parse_strip(&value)?,
+                QueryKey::Name => options.name = Some(parse_file_name(&value)?),
+                QueryKey::Recipe => options.recipe = Some(parse_recipe(&value)?),
+            }
+        }
+        if let Some(arm) = arm {
+            // `arch=armv6` has a level already, which `arm` could contradict.
+            if let Some(arch) = options.arch.filter(|arch| arch != "arm") {
+                return Err(BadBuildOptions::ArmOnOther(arch));
+            }
+            options.arch = Some(parse_machine(arm)?.to_string());
+        }
+        Ok(options)
+    }
+
+    /// Determines the platform. If the query has no `os` or no `arch`, that part is detected from the User-Agent: `?os=windows` on an
+    /// x86-64 Linux means windows/amd64.
+    pub fn platform(&self, user_agent: &str) -> Result<Platform, UndetectedPlatform> {
+        match (&self.os, &self.arch) {
+            (Some(os), Some(arch)) => Ok(Platform::new(os, arch)?),
+            (Some(os), None) => PlatformClues::parse(user_agent).with_os(parse_os(os)?).platform(),
+            (None, Some(arch)) => PlatformClues::parse(user_agent)
+                .with_machine(parse_machine(arch)?)
+                .platform(),
+            (None, None) => user_agent::detect_platform(user_agent),
+        }
+    }
+
+    /// Returns these options with each possible platform, the most likely first, for a request without a detected platform. `ARCH`
+    /// is a placeholder.
+    pub fn suggestions(&self, undetected: &UndetectedPlatform) -> Vec<BuildOptions> {
+        let platforms = match undetected {
+            UndetectedPlatform::NoPlatform => vec![("linux", "amd64".to_owned())],
+            UndetectedPlatform::UnknownMachine { os } => vec![(*os, "ARCH".to_owned())],
+            UndetectedPlatform::Ambiguous { candidates, .. } => candidates
+                .iter()
+                .map(|platform| (platform.os(), platform.machine().to_string()))
+                .collect(),
+            UndetectedPlatform::NotSupported(_) => Vec::new(),
+        };
+        let with_platform = |(os, arch): (&str, String)| BuildOptions {
+            os: self.os.clone().or(Some(os.to_owned())),
+            arch: self.arch.clone().or(Some(arch)),
+            ..self.clone()
+        };
+        platforms.into_iter().map(with_platform).collect()
+    }
+}
+
+/// Prints the canonical query: keys in fixed order, no defaults. No value needs percent-encoding.
+impl fmt::Display for BuildOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = [
+            ("os", self.os.clone()),
+            ("arch", self.arch.clone()),
+            ("go", self.go.as_ref().map(GoVersion::to_string)),
+            ("tags", Some(self.tags.join(",")).filter(|tags| !tags.is_empty())),
+            ("strip", self.strip.then(|| "1".to_owned())),
+            ("name", self.name.as_ref().map(FileName::to_string)),
+            ("recipe", self.recipe.map(|recipe| recipe.to_string())),
+        ];
+        let pairs: Vec<_> = pairs
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("{key}={}", value?)))
+            .collect();
+        f.write_str(&pairs.join("&"))
+    }
+}
+
+impl fmt::Display for RecipeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecipeName::Install => "install",
+            RecipeName::Release => "release",
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum QueryKey {
+    Os,
+    Arch,
+    Arm,
+    Go,
+    Tags,
+    Strip,
+    Name,
+    Recipe,
+}
+
+impl QueryKey {
+    fn parse(typed: &str) -> Result<QueryKey, BadBuildOptions> {
+        match typed {
+            "os" | "goos" => Ok(QueryKey::Os),
+            "arch" | "goarch" => Ok(QueryKey::Arch),
+            "arm" => Ok(QueryKey::Arm),
+            "go" => Ok(QueryKey::Go),
+            "tags" => Ok(QueryKey::Tags),
+            "strip" => Ok(QueryKey::Strip),
+            "name" => Ok(QueryKey::Name),
+            "recipe" => Ok(QueryKey::Recipe),
+            other => Err(BadBuildOptions::UnknownKey(Printable::new(other))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            QueryKey::Os => "os",
+            QueryKey::Arch => "arch",
+            QueryKey::Arm => "arm",
+            QueryKey::Go => "go",
+            QueryKey::Tags => "tags",
+            QueryKey::Strip => "strip",
+            QueryKey::Name => "name",
+            QueryKey::Recipe => "recipe",
+        }
+    }
+}
+
+fn parse_arm_level(typed: &str) -> Result<&'static str, BadBuildOptions> {
+    match typed {
+        "5" => Ok("armv5"),
+        "6" => Ok("armv6"),
+        "7" => Ok("armv7"),
+        other => Err(BadBuildOptions::BadArm(Printable::new(other))),
+    }
+}
+
+fn parse_strip(typed: &str) -> Result<bool, BadBuildOptions> {
+    match typed {
+        "1" => Ok(true),
+        "0" => Ok(false),
+        other => Err(BadBuildOptions::BadStrip(Printable::new(other))),
+    }
+}
+
+fn parse_file_name(typed: &str) -> Result<FileName, BadBuildOptions> {
+    FileName::parse(typed).ok_or_else(|| BadBuildOptions::BadName(Printable::new(typed)))
+}
+
+fn parse_recipe(typed: &str) -> Result<RecipeName, BadBuildOptions> {
+    match typed {
+        "install" => Ok(RecipeName::Install),
+        "release" => Ok(RecipeName::Release),
+        other => Err(BadBuildOptions::BadRecipe(Printable::new(other))),
+    }
+}
+
+fn parse_tags(typed: &str) -> Result<Vec<String>, BadBuildOptions> {
+    let is_tag = |tag: &str| {
+        !tag.is_empty()
+            && tag
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+    };
+    match typed.split(',').find(|tag| !is_tag(tag)) {
+        Some(bad) => Err(BadBuildOptions::BadTag(Printable::new(bad))),
+        None => Ok(typed
+            .split(',')
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()),
+    }
+}
+
+/// Why a query is invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadBuildOptions {
+    /// Too many bytes.
+    #[error("the query is too long ({0} bytes)")]
+    TooLong(usize),
+    /// An unknown key.
+    #[error("the query has an unknown key \"{0}\"")]
+    UnknownKey(Printable),
+    /// The same key twice, or both of its names.
+    #[error("the query has \"{0}\" more than once")]
+    Repeated(&'static str),
+    /// An operating system or architecture that Go does not support.
+    #[error(transparent)]
+    Platform(#[from] UnknownPlatform),
+    /// An ARM version that Go does not support.
+    #[error("\"{0}\" is not a supported version of ARM")]
+    BadArm(Printable),
+    /// `arm` with another architecture, or with one that includes a level.
+    #[error("arm cannot be combined with arch={0}")]
+    ArmOnOther(String),
+    /// An invalid Go version.
+    #[error(transparent)]
+    Go(#[from] BadGoVersion),
+    /// An invalid build tag.
+    #[error("\"{0}\" is not a valid build tag")]
+    BadTag(Printable),
+    /// A value other than 0 and 1.
+    #[error("\"{0}\" is not a valid value of strip")]
+    BadStrip(Printable),
+    /// A name that is not a valid file name on every system.
+    #[error("\"{0}\" is not a valid file name")]
+    BadName(Printable),
+    /// An unknown recipe.
+    #[error("\"{0}\" is not a recipe")]
+    BadRecipe(Printable),
+}
+
+impl BadBuildOptions {
+    /// Returns what to type instead.
+    pub fn hint(&self) -> String {
+        match self {
+            BadBuildOptions::UnknownKey(key)
+                if ["version", "v", "ref", "tag", "branch"].contains(&&*key.to_string()) =>
+            {
+                "put the version after the path, as in /OWNER/REPO@v1.2.3".to_owned()
+            }
+            BadBuildOptions::TooLong(_) | BadBuildOptions::UnknownKey(_) => {
+                "type ?os=linux&arch=arm64, ?tags=TAG, ?go=1.26 or ?strip=1".to_owned()
+            }
+            BadBuildOptions::Repeated(key) => format!("type {key} once"),
+            BadBuildOptions::Platform(unknown) => unknown.hint(),
+            BadBuildOptions::BadArm(_) => "type arm=5, arm=6 or arm=7".to_owned(),
+            BadBuildOptions::ArmOnOther(_) => "leave out arm, or type arch=arm".to_owned(),
+            BadBuildOptions::Go(_) => "type a version of Go, as in go=1.26.8".to_owned(),
+            BadBuildOptions::BadTag(_) => {
+                "type tags of letters, digits, _ and ., separated by commas".to_owned()
+            }
+            BadBuildOptions::BadStrip(_) => "type strip=1 or strip=0".to_owned(),
+            BadBuildOptions::BadName(_) => {
+                "type up to 64 letters, digits, ., _ and -, as in name=fzf".to_owned()
+            }
+            BadBuildOptions::BadRecipe(_) => "type recipe=install or recipe=release".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parsed(query: &str) -> BuildOptions {
+        BuildOptions::parse(query).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    #[test]
+    fn empty_query_has_default_options() {
+        assert_eq!(parsed(""), BuildOptions::default());
+        assert_eq!(parsed("&&"), BuildOptions::default());
+        assert_eq!(BuildOptions::default().to_string(), "");
+    }
+
+    #[test]
+    fn suggestions_add_the_missing_platform() {
+        for (query, user_agent, suggestions) in [
+            ("strip=1", "curl/8.5.0", vec!["os=linux&arch=amd64&strip=1"]),
+            ("arch=arm64", "curl/8.5.0", vec!["os=linux&arch=arm64"]),
+            ("", "Linux unknown", vec!["os=linux&arch=ARCH"]),
+            ("os=windows", "Linux unknown", vec!["os=windows&arch=ARCH"]),
+            (
+                "tags=a",
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15",
+                vec!["os=darwin&arch=arm64&tags=a", "os=darwin&arch=amd64&tags=a"],
+            ),
+            ("", "FreeBSD riscv64", vec![]),
+        ] {
+            let options = parsed(query);
+            let undetected = options.platform(user_agent).expect_err(user_agent);
+            let queries: Vec<_> = options
+                .suggestions(&undetected)
+                .iter()
+                .map(BuildOptions::to_string)
+                .collect();
+            assert_eq!(queries, suggestions, "{query} {user_agent}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_parsed_and_printed_in_fixed_order() {
+        for (query, canonical) in [
+            (
+                "strip=1&tags=b,a,b&go=go1.26.8&arch=aarch64&os=macOS",
+                "os=darwin&arch=arm64&go=1.26.8&tags=a,b&strip=1",
+            ),
+            ("goos=linux&goarch=armv6l", "os=linux&arch=armv6"),
+            ("arm=6", "arch=armv6"),
+            ("arch=arm&arm=5", "arch=armv5"),
+            ("arm=7&arch=ARM", "arch=arm"),
+            ("arch=x86-64-v3", "arch=amd64v3"),
+            ("arch=x86%5F64", "arch=amd64"),
+            ("go=1.27rc2", "go=1.27rc2"),
+            ("tags=netgo,osusergo", "tags=netgo,osusergo"),
+            ("tags=netgo%2Cgo1.20", "tags=go1.20,netgo"),
+            ("strip=0", ""),
+            ("recipe=release&name=fzf", "name=fzf&recipe=release"),
+            ("recipe=install", "recipe=install"),
+        ] {
+            assert_eq!(parsed(query).to_string(), canonical, "{query}");
+        }
+    }
+
+    /// R4, R15 and R16 of SECURITY.md.
+    #[test]
+    fn everything_else_is_refused() {
+        let printable = |text: &str| Printable::new(text);
+        for (query, reason) in [
+            ("go-get=1", BadBuildOptions::UnknownKey(printable("go-get"))),
+            ("ldflags=-X", BadBuildOptions::UnknownKey(printable("ldflags"))),
+            ("OS=linux", BadBuildOptions::UnknownKey(printable("OS"))),
+            ("version=v1", BadBuildOptions::UnknownKey(printable("version"))),
+            ("=", BadBuildOptions::UnknownKey(printable(""))),
+            (
+                "%0d%0aSet-Cookie:x=1",
+                BadBuildOptions::UnknownKey(printable("\r\nSet-Cookie:x")),
+            ),
+            ("os=linux&os=linux", BadBuildOptions::Repeated("os")),
+            ("os=linux&goos=linux", BadBuildOptions::Repeated("os")),
+            (
+                "os=../x",
+                BadBuildOptions::Platform(UnknownPlatform::Os(printable("../x"))),
+            ),
+            (
+                "os",
+                BadBuildOptions::Platform(UnknownPlatform::Os(printable(""))),
+            ),
+            (
+                "os=linux%00",
+                BadBuildOptions::Platform(UnknownPlatform::Os(printable("linux\0"))),
+            ),
+            (
+                "arch=vax",
+                BadBuildOptions::Platform(UnknownPlatform::Arch(printable("vax"))),
+            ),
+            (
+                "arch=",
+                BadBuildOptions::Platform(UnknownPlatform::Arch(printable(""))),
+            ),
+            ("arm=99", BadBuildOptions::BadArm(printable("99"))),
+            ("arm=4", BadBuildOptions::BadArm(printable("4"))),
+            (
+                "arch=arm64&arm=6",
+                BadBuildOptions::ArmOnOther("arm64".to_owned()),
+            ),
+            (
+                "arch=armv6&arm=5",
+                BadBuildOptions::ArmOnOther("armv6".to_owned()),
+            ),
+            (
+                "go=latest",
+                BadBuildOptions::Go(BadGoVersion(printable("latest"))),
+            ),
+            (
+                "go=1.26.8%20",
+                BadBuildOptions::Go(BadGoVersion(printable("1.26.8 "))),
+            ),
+            ("tags=", BadBuildOptions::BadTag(printable(""))),
+            ("tags=a,,b", BadBuildOptions::BadTag(printable(""))),
+            ("tags=a+b", BadBuildOptions::BadTag(printable("a b"))),
+            ("tags=-x", BadBuildOptions::BadTag(printable("-x"))),
+            ("tags=a%27", BadBuildOptions::BadTag(printable("a'"))),
+            ("tags=%ff", BadBuildOptions::BadTag(printable("\u{fffd}"))),
+            ("strip=yes", BadBuildOptions::BadStrip(printable("yes"))),
+            ("strip", BadBuildOptions::BadStrip(printable(""))),
+            ("name=", BadBuildOptions::BadName(printable(""))),
+            ("name=a/b", BadBuildOptions::BadName(printable("a/b"))),
+            ("name=a%22b", BadBuildOptions::BadName(printable("a\"b"))),
+            ("name=NUL", BadBuildOptions::BadName(printable("NUL"))),
+            ("recipe=", BadBuildOptions::BadRecipe(printable(""))),
+            ("recipe=Release", BadBuildOptions::BadRecipe(printable("Release"))),
+        ] {
+            assert_eq!(BuildOptions::parse(query), Err(reason), "{query}");
+        }
+        assert_eq!(
+            BuildOptions::parse(&"a".repeat(1025)),
+            Err(BadBuildOptions::TooLong(1025))
+        );
+    }
+
+    #[test]
+    fn user_agent_completes_the_query() {
+        const CURL: &str = "curl/8.5.0";
+        const MAC_BROWSER: &str =
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:128.0) Gecko/20100101 Firefox/128.0";
+        for (query, user_agent, platform) in [
+            ("", "Linux x86_64", "linux/amd64"),
+            ("os=windows", "Linux x86_64", "windows/amd64"),
+            ("os=linux", "Darwin arm", "linux/arm64"),
+            ("os=linux", "Darwin i386", "linux/amd64"),
+            ("os=freebsd", "Linux armv6l", "freebsd/arm/6"),
+            ("arch=arm64", "Linux unknown", "linux/arm64"),
+            ("arch=arm64", MAC_BROWSER, "darwin/arm64"),
+            (
+                "arch=x64",
+                "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041.1",
+                "windows/amd64",
+            ),
+            ("os=illumos", "SunOS i86pc", "illumos/amd64"),
+            ("arm=6", "Linux aarch64", "linux/arm/6"),
+            ("os=linux&arch=riscv64", CURL, "linux/riscv64"),
+            ("os=darwin&arch=arm64", "Linux x86_64", "darwin/arm64"),
+            // Only one platform is possible.
+            ("os=illumos", CURL, "illumos/amd64"),
+            ("os=aix", "Linux x86_64", "aix/ppc64"),
+            ("arch=s390x", "Darwin arm64", "linux/s390x"),
+            ("arch=mips64le", CURL, "linux/mips64le"),
+        ] {
+            let detected = parsed(query)
+                .platform(user_agent)
+                .map(|platform| platform.to_string());
+            assert_eq!(detected.as_deref(), Ok(platform), "?{query} {user_agent}");
+        }
+        let pair = |os, arch| UndetectedPlatform::NotSupported(UnknownPlatform::Pair { os, arch });
+        for (query, user_agent, reason) in [
+            (
+                "os=linux",
+                CURL,
+                UndetectedPlatform::UnknownMachine { os: "linux" },
+            ),
+            (
+                "os=linux",
+                "Linux unknown",
+                UndetectedPlatform::UnknownMachine { os: "linux" },
+            ),
+            ("arch=amd64", CURL, UndetectedPlatform::NoPlatform),
+            ("os=windows", "Linux armv7l", pair("windows", "arm")),
+            ("os=windows&arch=arm", CURL, pair("windows", "arm")),
+            ("arch=386", "Darwin arm64", pair("darwin", "386")),
+        ] {
+            assert_eq!(
+                parsed(query).platform(user_agent),
+                Err(reason),
+                "?{query} {user_agent}"
+            );
+        }
+        let Err(UndetectedPlatform::Ambiguous { candidates, .. }) = parsed("os=linux").platform(MAC_BROWSER)
+        else {
+            panic!("a browser on a Mac does not say which CPU it has");
+        };
+        assert_eq!(
+            candidates.iter().map(Platform::to_string).collect::<Vec<_>>(),
+            ["linux/arm64", "linux/amd64"]
+        );
+    }
+
+    fn nearly_valid() -> impl Strategy<Value = String> {
+        let pair = "(os=(linux|macos)|arch=(arm|x64|armv6|amd64v3)|arm=[5-8]|go=(go)?1\\.2[0-9](\\.[0-9]|rc1)?|tags=[a-z_.,]{1,9}|strip=[01])";
+        proptest::string::string_regex(&format!("{pair}(&{pair}){{0,4}}")).expect("a pattern")
+    }
+
+    proptest! {
+        #[test]
+        fn printed_query_parses_to_the_same_options(query in nearly_valid()) {
+            if let Ok(options) = BuildOptions::parse(&query) {
+                prop_assert_eq!(BuildOptions::parse(&options.to_string()), Ok(options));
+            }
+        }
+
+        #[test]
+        fn output_for_any_text_is_printable(query: String, user_agent: String) {
+            let text = match BuildOptions::parse(&query) {
+                Ok(options) => options.to_string(),
+                Err(bad) => format!("{bad} {}", bad.hint()),
+            };
+            prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", text);
+            if let Ok(platform) = BuildOptions::default().platform(&user_agent) {
+                prop_assert_eq!(parsed(&platform.query()).platform(""), Ok(platform));
+            }
+        }
+    }
+}

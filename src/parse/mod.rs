@@ -1,0 +1,36 @@
+//! Parses the untrusted parts of a request: target, version, platform, build options and header fields. No I/O.
+//!
+//! Each type is parsed once, by a closed grammar. Its values are safe in paths, arguments and headers without further checks, and
+//! print text that parses to the same value. This module uses no other module, and does not know the flags of `go`.
+
+mod arch;
+mod build_options;
+mod cacheability;
+mod content_coding;
+pub mod executable;
+mod file_name;
+mod go_version;
+mod hash_algorithm;
+mod platform;
+mod printable;
+mod sidecar;
+mod target;
+mod user_agent;
+mod version;
+mod weight;
+mod windows;
+
+pub use arch::{ArchFamily, Level};
+pub use build_options::{BadBuildOptions, BuildOptions, RecipeName};
+pub use cacheability::Cacheability;
+pub use content_coding::ContentCoding;
+pub use file_name::{FileName, is_generic_name};
+pub use go_version::{BadGoVersion, GoVersion};
+pub use hash_algorithm::HashAlgorithm;
+pub use platform::{Platform, UnknownPlatform};
+pub use printable::Printable;
+pub use sidecar::Sidecar;
+pub use target::{BadTarget, Target};
+pub use user_agent::{UndetectedPlatform, detect_platform};
+pub use version::{BadVersion, Version};
+pub use weight::parse_weights;

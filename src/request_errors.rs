@@ -1,0 +1,122 @@
+//! Errors in a request itself, each with what to type instead.
+
+use crate::error::{Error, Reason};
+use crate::parse::{BadBuildOptions, BadTarget, BuildOptions, UndetectedPlatform};
+use crate::request::Request;
+
+/// Checks the method, Host (RFC 9112 section 3.2), and that the web server passes PATH_INFO.
+pub fn check_request(request: &Request) -> Result<(), Error> {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        Err(Error::new(Reason::MethodNotAllowed))
+    } else if !request.has_valid_host() {
+        Err(Error::new(Reason::BadHost))
+    } else if request.lacks_path_info {
+        Err(Error::new(Reason::NoPathInfo).suggest(path_info_lines(&request.server)))
+    } else {
+        Ok(())
+    }
+}
+
+/// Configuration lines that make this web server pass PATH_INFO, for a service at the root. `conf/` has complete examples.
+fn path_info_lines(server: &str) -> Vec<String> {
+    let of = |name: &str| server.to_ascii_lowercase().starts_with(name);
+    let lines: &[&str] = if of("nginx") {
+        &[
+            "fastcgi_split_path_info ^()(/.*)$;",
+            "fastcgi_param PATH_INFO $fastcgi_path_info;",
+            "# below a path: fastcgi_split_path_info ^(/go)(/.*)$;",
+        ]
+    } else if of("apache") {
+        &[
+            "ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"\"",
+            "ProxyFCGISetEnvIf \"true\" PATH_INFO \"%{REQUEST_URI}\"",
+            "# below a path: ProxyFCGISetEnvIf \"true\" SCRIPT_NAME \"/go\"",
+            "# below a path: ProxyFCGISetEnvIf \"%{REQUEST_URI} =~ m#^/go(/.*)#\" PATH_INFO \"$1\"",
+        ]
+    } else if of("haproxy") {
+        &[
+            "# in the section fcgi-app",
+            "path-info ^()(/.*)$",
+            "# below a path: path-info ^(/go)(/.*)$",
+        ]
+    } else if of("caddy") {
+        &[
+            "# reverse_proxy without a split, and not php_fastcgi",
+            "transport fastcgi",
+        ]
+    } else {
+        &["# PATH_INFO is the part of the path below the mount point: see conf/ of gox-server"]
+    };
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+/// The path is not a valid target.
+pub fn bad_path_error(bad: &BadTarget) -> Error {
+    let reason = if matches!(bad, BadTarget::BadVersion(_)) {
+        Reason::BadVersion
+    } else {
+        Reason::BadPath
+    };
+    Error::new(reason).detail(bad.to_string()).suggest(bad.hint())
+}
+
+/// The query is not valid build options.
+pub fn bad_query_error(bad: &BadBuildOptions) -> Error {
+    let reason = if matches!(bad, BadBuildOptions::Platform(_)) {
+        Reason::UnknownPlatform
+    } else {
+        Reason::BadQuery
+    };
+    Error::new(reason).detail(bad.to_string()).suggest([bad.hint()])
+}
+
+/// The client's platform cannot be detected, or Go does not support it. Suggests a command to paste; a browser, which cannot run
+/// `uname`, gets a URL for each platform that it may run on.
+pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, request: &Request) -> Error {
+    if let UndetectedPlatform::NotSupported(unknown) = undetected {
+        return Error::new(Reason::UnknownPlatform)
+            .detail(unknown.to_string())
+            .suggest([unknown.hint()]);
+    }
+    let path = String::from_utf8_lossy(&request.path);
+    let host = request.printable_host();
+    let name = path
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .split('@')
+        .next()
+        .unwrap_or_default();
+    let query = options.to_string();
+    let url = format!("{host}{}{path}", request.mount);
+    let url = if query.is_empty() {
+        url
+    } else {
+        format!("'{url}?{query}'")
+    };
+    let with_uname = undetected
+        .uname_options()
+        .map(|uname_options| command_line(&request.user_agent, uname_options, &url, name));
+    let urls = options
+        .suggestions(undetected)
+        .into_iter()
+        .map(|options| format!("{path}?{options}"));
+    Error::new(Reason::UndetectedPlatform)
+        .detail(undetected.to_string())
+        .suggest(with_uname.into_iter().chain(urls))
+}
+
+/// A command for the client that sent this User-Agent. The next request then names the platform in its own User-Agent.
+fn command_line(user_agent: &str, uname_options: &str, url: &str, name: &str) -> String {
+    let user_agent = user_agent.to_ascii_lowercase();
+    let is_powershell = user_agent.contains("powershell");
+    if is_powershell && user_agent.contains("windows") {
+        format!("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\" {url} -OutFile {name}.exe")
+    } else if is_powershell {
+        format!("iwr -UserAgent \"$(uname {uname_options})\" {url} -OutFile {name}")
+    } else if user_agent.starts_with("wget") {
+        format!("wget -U \"$(uname {uname_options})\" {url} -O {name}")
+    } else {
+        format!("curl -A \"$(uname {uname_options})\" {url} > {name}")
+    }
+}

@@ -1,0 +1,53 @@
+//! `/-/platforms`: the platforms that a server builds for, with the levels of each architecture.
+
+use maud::html;
+use serde_json::json;
+
+use super::page::render_frame;
+use crate::parse::Platform;
+
+/// How to request a platform.
+const USAGE: [&str; 2] = [
+    "Request a platform with ?os=OS&arch=ARCH.",
+    "To select a level, append it to the architecture, for example arch=armv6 or arch=amd64v3. The first level of a line is the default.",
+];
+
+/// Renders the list as text: one platform and its levels a line, and comments that begin with `#`.
+pub fn render_text(pairs: &[Platform]) -> String {
+    let line = |pair: &Platform| format!("{:18}{}", pair.to_string(), levels(pair).join(" "));
+    let lines = pairs.iter().map(|pair| format!("{}\n", line(pair).trim_end()));
+    let usage = USAGE.iter().map(|line| format!("# {line}\n"));
+    usage.chain(lines).collect()
+}
+
+/// Renders the list as JSON, with the query for each level of a platform.
+pub fn render_json(pairs: &[Platform]) -> String {
+    let one = |pair: &Platform| {
+        let queries: Vec<_> = pair.all_levels().iter().map(Platform::query).collect();
+        json!({ "os": pair.os(), "arch": pair.arch(), "levels": levels(pair), "queries": queries })
+    };
+    format!("{:#}\n", json!(pairs.iter().map(one).collect::<Vec<_>>()))
+}
+
+/// Renders the list as a web page.
+pub fn render_page(pairs: &[Platform]) -> String {
+    render_frame(
+        "Platforms",
+        html! {
+            h1 { "Supported platforms" }
+            p { (USAGE.join(" ")) }
+            @for pair in pairs {
+                h2 { (pair) }
+                p { code { "?" (pair.query()) } @if !levels(pair).is_empty() { " " small { (levels(pair).join(" ")) } } }
+            }
+        },
+    )
+}
+
+/// The levels of a platform's architecture by their Go names, the default first.
+fn levels(pair: &Platform) -> Vec<&'static str> {
+    let all = pair.all_levels();
+    all.iter()
+        .filter_map(|platform| platform.level().map(|level| level.value()))
+        .collect()
+}

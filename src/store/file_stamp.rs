@@ -1,0 +1,27 @@
+//! Detects whether a published file was modified.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use serde::{Deserialize, Serialize};
+
+/// Size and modification time of a regular file. Every write changes it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FileStamp {
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl FileStamp {
+    pub(super) fn read(file: &File) -> io::Result<FileStamp> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(FileStamp {
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Runs the hidden commands: the work of a process that gox-server started itself.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use crate::builder::{self, Recipe};
+use crate::config::Config;
+use crate::error::Error;
+use crate::golang::Toolchain;
+use crate::golang::resolve::resolution_cache;
+use crate::golang::run::command::Go;
+use crate::golang::run::tool;
+use crate::golang::toolchain::{download, fetch, versions};
+use crate::golang::vulnerability_database;
+use crate::hidden_command::HiddenCommand;
+use crate::journal;
+use crate::parse::Target;
+use crate::sandbox::cell::Cell;
+use crate::sandbox::{enter, probe};
+use crate::store::budget::Client;
+use crate::store::{Store, file};
+
+/// Runs one hidden command in this process, which has this environment. Returns the exit status.
+pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Result<u8, String> {
+    let done = match command {
+        HiddenCommand::Builder { recipe, client } => {
+            in_background(|config, store| build(&recipe, client, config, store))
+        }
+        HiddenCommand::Refresh { target } => {
+            let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
+            with_go(|go| resolution_cache::refresh(go, &target))
+        }
+        HiddenCommand::Versions => with_go(versions::refresh),
+        HiddenCommand::Vulnerabilities => with_go(vulnerability_database::refresh),
+        HiddenCommand::Evict => in_background(|config, store| {
+            builder::eviction::evict_if_idle(config, store).map_err(|error| cannot_evict(&error))
+        }),
+        HiddenCommand::Download { version } => in_background(|config, store| {
+            download::download(config, store, version).map_err(|error| error.reason.name().to_owned())
+        }),
+        HiddenCommand::Fetch { tree } => fetch_toolchain(&tree, environment),
+        HiddenCommand::Enter { cell, command } => return enter_cell(&cell, &command),
+        HiddenCommand::Probe { cell, paths } => probe_cell(&cell, &paths),
+        HiddenCommand::Tool { context, command } => return run_tool(&context, &command, environment),
+    };
+    done.map(|()| 0)
+}
+
+/// Runs `work` with the settings and the store, in a session of its own.
+fn in_background(work: impl FnOnce(&Config, &Store) -> Result<(), String>) -> Result<(), String> {
+    let config = journal::configure()?;
+    // This process outlives the one that started it. Some servers kill the process group of a CGI program.
+    if let Err(error) = nix::unistd::setsid() {
+        log::warn!("cannot leave the session: {error}");
+    }
+    let store =
+        Store::open(&config.dir).map_err(|error| format!("cannot open {}: {error}", config.dir.display()))?;
+    work(&config, &store)
+}
+
+/// Runs `work` with the default Go, as [`in_background`] does.
+fn with_go(work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String> {
+    in_background(|config, store| {
+        let toolchain = Toolchain::find(config, store).map_err(|error| error.log)?;
+        work(Go::for_operator(config, store, &toolchain)).map_err(|error| error.log)
+    })
+}
+
+fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -> Result<(), String> {
+    let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("builder: {error}"))?;
+    let client = client.map(Client::from_name);
+    let built = builder::make::build(&recipe, client.as_ref(), config, store);
+    // Clients that wait for the program must not wait for the eviction.
+    release_build_lock(store, &recipe)?;
+    builder::eviction::evict_after_build(config, store).map_err(|error| cannot_evict(&error))?;
+    built.map_err(|error| error.reason.name().to_owned())
+}
+
+/// Releases the build's lock, which is stdin of this process. Removes its file first, or one file for each recipe would remain.
+fn release_build_lock(store: &Store, recipe: &Recipe) -> Result<(), String> {
+    fs::remove_file(store.build_lock(&recipe.key()))
+        .unwrap_or_else(|error| log::warn!("cannot remove a build's lock: {error}"));
+    let null = File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?;
+    nix::unistd::dup2_stdin(&null).map_err(|error| format!("cannot release the build's lock: {error}"))
+}
+
+fn cannot_evict(error: &io::Error) -> String {
+    format!("cannot evict: {error}")
+}
+
+fn fetch_toolchain(tree: &Path, environment: &[(OsString, OsString)]) -> Result<(), String> {
+    let url = environment.iter().find(|(name, _)| name == fetch::URL);
+    let url = url.and_then(|(_, url)| url.to_str());
+    fetch::run(
+        url.ok_or_else(|| format!("fetch: {} is not set", fetch::URL))?,
+        tree,
+    )
+}
+
+/// Enters the cell and runs the command: a driver replaces this process, a tool is its child.
+fn enter_cell(cell: &str, command: &[OsString]) -> Result<u8, String> {
+    let cell: Cell = serde_json::from_str(cell).map_err(|error| format!("enter: {error}"))?;
+    let (program, arguments) = command.split_first().ok_or("enter: no command")?;
+    enter::enter(&cell, Command::new(program).args(arguments)).map_err(|error| error.to_string())
+}
+
+fn probe_cell(cell: &str, paths: &str) -> Result<(), String> {
+    let invalid = |error| format!("probe: {error}");
+    let cell = serde_json::from_str(cell).map_err(invalid)?;
+    let paths = serde_json::from_str(paths).map_err(invalid)?;
+    let results = probe::run(&cell, &paths)?;
+    serde_json::to_writer(io::stdout(), &results).map_err(invalid)
+}
+
+fn run_tool(context: &Path, command: &[String], environment: &[(OsString, OsString)]) -> Result<u8, String> {
+    let context = file::read_json(context)
+        .ok_or_else(|| format!("tool: cannot read {} as a tool context", context.display()))?;
+    tool::run(&context, command, environment)
+}
