@@ -58,7 +58,7 @@ fn pages_cause_no_browser_errors() {
     let browser = Browser::start();
     for (page, words) in [
         ("/", "compiled for your machine"),
-        ("/-/reasons#needs-cgo", "C compiler"),
+        ("/-/reasons#needs-cgo", "requires cgo"),
         ("/-/platforms", "linux/amd64"),
     ] {
         browser.open(&format!("http://{}{page}", front.address));
