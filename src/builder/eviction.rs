@@ -5,6 +5,8 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::stat::fstat;
+
 use crate::config::Config;
 use crate::golang::cache_layout::CACHE_LAYOUT;
 use crate::golang::toolchain::managed::goroot;
@@ -29,20 +31,26 @@ pub fn evict_if_idle(config: &Config, store: &Store) -> io::Result<()> {
     }
     sweep(store)?;
     store.sweep_locks()?;
-    evict(config, store).map(drop)
+    evict(config, store, None).map(drop)
 }
 
-/// Evicts while the builder still holds its slot. Programs that clients are about to open may keep the state above its limit for some
+/// Evicts while the builder still holds its slot, which is stdout. Programs that clients are about to open may keep the state above its limit for some
 /// seconds: the next build starts only when they have been evicted, so that fast builds of large programs cannot outrun eviction.
 pub fn evict_after_build(config: &Config, store: &Store) -> io::Result<()> {
     let deadline = Instant::now() + MAX_DEFERRAL;
-    while evict(config, store)? > 0 && Instant::now() < deadline {
+    let slot = fstat(io::stdout())?.st_ino;
+    while evict(config, store, Some(slot))? > 0 && Instant::now() < deadline {
         thread::sleep(RETRY_INTERVAL);
     }
     Ok(())
 }
 
 /// Evicts, and keeps the default Go toolchain: nothing can be built without it. Returns the bytes of items that are too young.
-fn evict(config: &Config, store: &Store) -> io::Result<u64> {
-    store.evict(config.cache_bytes, &goroot(store, DEFAULT), &CACHE_LAYOUT)
+fn evict(config: &Config, store: &Store, own_slot: Option<u64>) -> io::Result<u64> {
+    store.evict(
+        config.cache_bytes,
+        &goroot(store, DEFAULT),
+        &CACHE_LAYOUT,
+        own_slot,
+    )
 }

@@ -103,15 +103,22 @@ impl Store {
 
     /// Removes items until everything takes at most `max_bytes` and the disk has its reserve of free space. Starts with items that
     /// were not used for long, large items, and programs of the client that takes the most space. Keeps `default_toolchain`.
-    /// Returns the bytes of items that should be removed but are too young: waiters may be about to open them.
-    pub fn evict(&self, max_bytes: u64, default_toolchain: &Path, caches: &CacheLayout) -> io::Result<u64> {
+    /// Returns the bytes of items that should be removed but are too young: waiters may be about to open them. `own_slot` is the inode
+    /// of the slot that this process holds after its build, which needs no caches any more.
+    pub fn evict(
+        &self,
+        max_bytes: u64,
+        default_toolchain: &Path,
+        caches: &CacheLayout,
+        own_slot: Option<u64>,
+    ) -> io::Result<u64> {
         // Concurrent evictions would each free the missing bytes.
         let path = self.path(layout::EVICTION_LOCK);
         let Some(_lock) = Lock::acquire_within(&path, EVICTION_TIMEOUT)? else {
             return Ok(0);
         };
         self.sweep();
-        let builds_since = self.oldest_build_start()?;
+        let builds_since = self.oldest_build_start(own_slot)?;
         let may_be_in_use = |item: &&Item| {
             matches!(item.kind, ItemKind::Cache) && builds_since.is_some_and(|since| item.used >= since)
         };
@@ -186,11 +193,12 @@ impl Store {
 
     /// When the oldest running build started. Builds may need what was created or used since, so it stays. Older items may be
     /// evicted: a build that fails for this reason runs again (`builder/make.rs`).
-    fn oldest_build_start(&self) -> io::Result<Option<SystemTime>> {
+    fn oldest_build_start(&self, own_slot: Option<u64>) -> io::Result<Option<SystemTime>> {
         let mut oldest = None;
         for slot in list_entries(&self.path(layout::BUILD_SLOTS), "")? {
-            if !Lock::is_free(&slot)? {
-                let start = fs::metadata(&slot)?.modified()?;
+            let metadata = fs::metadata(&slot)?;
+            if Some(metadata.ino()) != own_slot && !Lock::is_free(&slot)? {
+                let start = metadata.modified()?;
                 oldest = Some(oldest.map_or(start, |oldest: SystemTime| oldest.min(start)));
             }
         }
@@ -371,7 +379,7 @@ mod tests {
 
     fn evict(store: &Store, max_bytes: usize) -> u64 {
         store
-            .evict(max_bytes as u64, Path::new("/none"), &TEST_LAYOUT)
+            .evict(max_bytes as u64, Path::new("/none"), &TEST_LAYOUT, None)
             .unwrap()
     }
 
@@ -458,10 +466,10 @@ mod tests {
         let [default, other] = ["1.26.8", "1.25.13"].map(put_toolchain);
         let records = ["failures/000", "resolutions/000"].map(|name| put(dir.path().join(name), MIB, 1));
         let keep = toolchains.join("1.26.8");
-        store.evict(3 << 20, &keep, &TEST_LAYOUT).unwrap();
+        store.evict(3 << 20, &keep, &TEST_LAYOUT, None).unwrap();
         assert_eq!(exist([&default, &other]), [true, false]);
         assert!(records.iter().all(|path| path.exists()));
-        store.evict(0, &keep, &TEST_LAYOUT).unwrap();
+        store.evict(0, &keep, &TEST_LAYOUT, None).unwrap();
         assert!(default.exists() && !records.iter().any(|path| path.exists()));
     }
 
