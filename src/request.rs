@@ -1,9 +1,10 @@
 //! A request, independent of the transport: the variables of RFC 3875, from any source.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 
 /// The parts of a request that the handler uses.
 #[derive(Debug, Clone, Default)]
@@ -224,7 +225,8 @@ fn is_https(scheme: &str) -> bool {
 }
 
 /// Whether PATH_INFO is empty although REQUEST_URI has two elements or more, as the path of a program has. The URL of the CGI program
-/// itself may be as long, but then SCRIPT_FILENAME exists; misconfigured servers name a file that does not exist.
+/// itself may be as long, but then SCRIPT_FILENAME is executable. Misconfigured servers name a file that does not exist, or an
+/// `index.php` (Caddy's `php_fastcgi`).
 fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
     let has = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let uri = variable("REQUEST_URI").unwrap_or_default();
@@ -232,8 +234,14 @@ fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
     let elements = uri_path
         .split(|b| *b == b'/')
         .filter(|element| !element.is_empty());
-    let is_file = || variable("SCRIPT_FILENAME").is_some_and(|script| Path::new(&script).is_file());
-    !has("PATH_INFO") && !is_changed_by_web_servers(uri_path) && elements.count() >= 2 && !is_file()
+    let is_program = |script: OsString| {
+        let metadata = fs::metadata(script);
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    !has("PATH_INFO")
+        && !is_changed_by_web_servers(uri_path)
+        && elements.count() >= 2
+        && !variable("SCRIPT_FILENAME").is_some_and(is_program)
 }
 
 /// The path below the mount point. Web servers decode PATH_INFO and may normalize `//`, `.` and `..` in it. If REQUEST_URI has any of
@@ -444,12 +452,16 @@ mod tests {
     fn missing_path_info_is_detected() {
         let own = std::env::current_exe().unwrap();
         let own = own.to_str().unwrap();
+        let index = tempfile::NamedTempFile::new().unwrap();
+        let index = index.path().to_str().unwrap();
         for (uri, info, script, lacks) in [
             ("/o/r", "", "/usr/share/nginx/html/o/r", true),
             ("/o/r@v1.0.0?os=linux", "", "", true),
             ("/o/%0a/r", "", "", false),
             ("/go/o/r", "", "proxy:fcgi://127.0.0.1:9000/o/r", true),
             ("/-/install/o/r", "", "/index.php", true),
+            // A file that is no program.
+            ("/o/r", "", index, true),
             ("/o/r", "/o/r", "", false),
             ("/cgi-bin/gox-server", "", own, false),
             ("/go", "", "/var/www/html/go", false),

@@ -15,7 +15,9 @@ use crate::builder::compilation::{Compilation, CompileCache};
 use crate::config::Config;
 use crate::error::{Error, Reason};
 use crate::golang::build_info::{BuildInfo, LinkedModule};
+use crate::golang::link_id::LinkId;
 use crate::golang::rebuild::Rebuild;
+use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::run::command::{Go, build_bounds};
 use crate::golang::run::platform::check_platform;
@@ -47,7 +49,7 @@ impl Verdict {
     fn sentence(self) -> &'static str {
         match self {
             Verdict::Agrees => "The program matches its build information.",
-            Verdict::Differs => "The program is not what its build information says.",
+            Verdict::Differs => "The program differs from what its build information describes.",
             Verdict::Undetermined => "Cannot determine whether the program matches its build information.",
         }
     }
@@ -189,7 +191,8 @@ fn run_steps(config: &Config, program: &str, report: &mut Report) -> Result<Verd
     let default = default.map_err(|error| FailedStep::from_error("go", &error))?;
     let go = Go::for_operator(config, &store, &default);
     let _modules = store.use_modules().map_err(state_error)?;
-    if !check_module_hash(go, work.path(), rebuild.module(), report)? {
+    let downloaded = download_module(go, work.path(), rebuild.module())?;
+    if !check_module_hash(go, &downloaded, rebuild.module(), report) {
         return Ok(Verdict::Differs);
     }
 
@@ -202,7 +205,13 @@ fn run_steps(config: &Config, program: &str, report: &mut Report) -> Result<Verd
         Some(true),
         format!("{} at {}", toolchain.version, toolchain.goroot.display()),
     );
-    compare(go, work.path(), &rebuild, &info, &sha256, report)
+    let program = Program {
+        file: &file,
+        info: &info,
+        sha256: &sha256,
+    };
+    let release = rebuild.release_flags(&downloaded);
+    compare(go, work.path(), &rebuild, &release, &program, report)
 }
 
 /// Opens the program, after a download if it is a URL.
@@ -221,36 +230,48 @@ fn open_program(config: &Config, program: &str, work: &Path) -> Result<File, Fai
     File::open(&path).map_err(|error| FailedStep::new("file", format!("{program}: {error}")))
 }
 
+fn download_module(go: Go<'_>, work: &Path, module: &LinkedModule) -> Result<DownloadedModule, FailedStep> {
+    let query = format!("{}@{}", module.path, module.version);
+    let deadline = go.deadlines.lookup_deadline();
+    go.run(work, &["mod", "download", "-json", "--", &query], deadline)
+        .and_then(|outcome| DownloadedModule::parse(go, work, &query, true, &outcome))
+        .map_err(|error| FailedStep::from_error("module", &error))
+}
+
 /// Whether the program's hash of its main module is that in the checksum database.
 fn check_module_hash(
     go: Go<'_>,
-    work: &Path,
+    downloaded: &DownloadedModule,
     module: &LinkedModule,
     report: &mut Report,
-) -> Result<bool, FailedStep> {
-    let query = format!("{}@{}", module.path, module.version);
-    let deadline = go.deadlines.lookup_deadline();
-    let downloaded = go
-        .run(work, &["mod", "download", "-json", "--", &query], deadline)
-        .and_then(|outcome| DownloadedModule::parse(go, work, &query, true, &outcome))
-        .map_err(|error| FailedStep::from_error("module", &error))?;
+) -> bool {
     let known_by = match go.toolchain.sumdb(go.config) {
         "off" => "the module proxy (GOX_GOSUMDB is off)",
         _ => "the checksum database",
     };
     let agrees = downloaded.sum == module.sum;
+    let LinkedModule {
+        path, version, sum, ..
+    } = module;
     report.push(
         "module",
         Some(agrees),
         match agrees {
-            true => format!("{query} is {}, as in {known_by}", module.sum),
+            true => format!("{path}@{version} is {sum}, as in {known_by}"),
             false => format!(
-                "{query} is {} in the program, but {} in {known_by}",
-                module.sum, downloaded.sum
+                "{path}@{version} is {sum} in the program, but {} in {known_by}",
+                downloaded.sum
             ),
         },
     );
-    Ok(agrees)
+    agrees
+}
+
+/// The program that is verified.
+struct Program<'a> {
+    file: &'a File,
+    info: &'a BuildInfo,
+    sha256: &'a str,
 }
 
 /// Rebuilds the program with each set of linker flags that may have been used, until the bytes are the same.
@@ -258,24 +279,32 @@ fn compare(
     go: Go<'_>,
     work: &Path,
     rebuild: &Rebuild,
-    info: &BuildInfo,
-    sha256: &str,
+    release: &ReleaseFlags,
+    program: &Program<'_>,
     report: &mut Report,
 ) -> Result<Verdict, FailedStep> {
+    let read_error = |error: io::Error| FailedStep::new("bytes", error.to_string());
+    let mut rebuilt_ids = Vec::new();
     let mut last = None;
-    for linker in rebuild.linker_flag_candidates() {
-        let built =
-            build_with(go, work, rebuild, linker).map_err(|error| FailedStep::from_error("build", &error))?;
+    for linker in rebuild.linker_flag_candidates(release) {
+        let built = build_with(go, work, rebuild, &linker)
+            .map_err(|error| FailedStep::from_error("build", &error))?;
         report.rebuilt_sha256 = Some(built.fingerprint.sha256.clone());
-        if built.fingerprint.sha256 == sha256 {
-            let line = rebuild.verify_command(linker);
-            report.push("bytes", Some(true), "the rebuilt program is identical");
-            report.verify = Some(line);
+        if built.fingerprint.sha256 == program.sha256 {
+            let found = match linker.contains("-X") {
+                true => {
+                    "the rebuilt program is identical, with the linker flags of the module's release configuration"
+                }
+                false => "the rebuilt program is identical",
+            };
+            report.push("bytes", Some(true), found);
+            report.verify = Some(rebuild.verify_command(&linker));
             return Ok(Verdict::Agrees);
         }
+        let file = File::open(&built.path).map_err(read_error)?;
+        rebuilt_ids.extend(LinkId::read(&file).map_err(read_error)?);
         last = Some(built.path);
     }
-    let read_error = |error: io::Error| FailedStep::new("bytes", error.to_string());
     let Some(built) = last else {
         return Err(FailedStep::new("build", "nothing was built"));
     };
@@ -284,15 +313,36 @@ fn compare(
         return Err(FailedStep::new("bytes", why));
     }
     let other = BuildInfo::read(&File::open(built).map_err(read_error)?).map_err(read_error)?;
-    let found = other.map_or_else(Vec::new, |other| differences(info, &other));
+    let found = other.map_or_else(Vec::new, |other| differences(program.info, &other));
     let found = match found.is_empty() {
-        false => format!("the rebuilt program differs, and so does its build information:\n{}", found.join("\n")),
-        true => "the rebuilt program differs, with the same modules, Go and settings: the program was changed, or linked with \
-                 -ldflags that -trimpath does not record"
-            .to_owned(),
+        false => format!(
+            "the rebuilt program differs, and so does its build information:\n{}",
+            found.join("\n")
+        ),
+        true => {
+            let id = LinkId::read(program.file).map_err(read_error)?;
+            let cause = describe_difference(id.as_ref(), &rebuilt_ids);
+            format!("the rebuilt program differs, with the same modules, Go and settings:\n{cause}")
+        }
     };
     report.push("bytes", Some(false), found);
     Ok(Verdict::Differs)
+}
+
+/// Why a program with the same build information may differ, as far as its build ID shows. The build ID is a claim of the program, so
+/// the verdict does not depend on it.
+fn describe_difference(id: Option<&LinkId>, rebuilt_ids: &[LinkId]) -> &'static str {
+    let Some(id) = id else {
+        return "It has no build ID. It was changed, or linked with -ldflags that -trimpath does not record.";
+    };
+    if rebuilt_ids.contains(id) {
+        "It was changed after it was linked: its build ID is that of the rebuilt program."
+    } else if rebuilt_ids.iter().any(|rebuilt| id.has_package_of(rebuilt)) {
+        "By its build ID it has the same compiled code, linked with other -ldflags, such as -X NAME=VALUE.\n\
+         -trimpath does not record these: only its builder knows the values."
+    } else {
+        "By its build ID its code was compiled from other source or by another compiler."
+    }
 }
 
 fn build_with(

@@ -49,6 +49,26 @@ fcgi-app gox
     ADVICE
 ";
 
+/// With the lines of the site at the place of `SITE`.
+const CADDY: &str = "{
+    admin off
+    auto_https off
+}
+http://:PORT {
+    bind HOST
+    SITE
+}
+";
+
+const CADDY_COMMAND: &[&str] = &[
+    "/usr/bin/caddy",
+    "run",
+    "--adapter",
+    "caddyfile",
+    "--config",
+    "CONFIG",
+];
+
 const NGINX_COMMAND: &[&str] = &["/usr/sbin/nginx", "-c", "CONFIG", "-p", "DIR"];
 
 /// A web server with a common configuration that does not pass PATH_INFO.
@@ -86,7 +106,19 @@ fn servers_without_path_info() -> Vec<IncompleteServer> {
             &["/usr/sbin/haproxy", "-f", "CONFIG"],
             HAPROXY.to_owned(),
         ),
+        // Without an index.php, Caddy 2.6 answers by itself and newer versions name a file that does not exist.
+        server(
+            "Caddy, php_fastcgi",
+            CADDY_COMMAND,
+            CADDY.replace("SITE", "root * ROOT\nphp_fastcgi unix/SOCKET"),
+        ),
+        server("Caddy, split", CADDY_COMMAND, caddy_with_split(".php")),
     ]
+}
+
+fn caddy_with_split(split: &str) -> String {
+    let site = format!("reverse_proxy unix/SOCKET {{\ntransport fastcgi {{\nsplit \"{split}\"\n}}\n}}");
+    CADDY.replace("SITE", &site)
 }
 
 /// Runs a failure as a script and returns what it prints.
@@ -102,13 +134,17 @@ fn run_as_script(response: &Response) -> String {
 fn missing_path_info_error_names_the_lines_to_add() {
     let store = TestStore::new();
     let responder = store.responder();
+    let root = tempfile::tempdir_in(tmp()).unwrap();
+    std::fs::write(root.path().join("index.php"), "<?php").unwrap();
     for IncompleteServer {
         name,
         command,
         config,
     } in servers_without_path_info()
     {
-        let config = config.replace("SOCKET", responder.socket.to_str().unwrap());
+        let config = config
+            .replace("SOCKET", responder.socket.to_str().unwrap())
+            .replace("ROOT", root.path().to_str().unwrap());
         let start = |lines: &str| WebServer::configured(name, command, &config.replace("ADVICE", lines), "");
         let server = start("");
         let ask = |path: &str| server.mounts[0].ask(&Request::get(path)).unwrap();
@@ -132,6 +168,22 @@ fn missing_path_info_error_names_the_lines_to_add() {
                     .unwrap(),
             );
         }
+    }
+}
+
+/// An empty split is the same as none in Caddy 2.6. Newer versions then pass no PATH_INFO.
+#[test]
+fn program_behind_caddy_with_empty_split_is_served_or_refused() {
+    let store = TestStore::new();
+    let responder = store.responder();
+    let config = caddy_with_split("").replace("SOCKET", responder.socket.to_str().unwrap());
+    let server = WebServer::configured("Caddy, empty split", CADDY_COMMAND, &config, "");
+    let hello = Request::get("/tester/hello@v1.0.0?os=linux&arch=amd64");
+    let response = server.mounts[0].ask(&hello).unwrap();
+    if response.status == 200 {
+        assert_hello(&response);
+    } else {
+        response.refused("no-path-info");
     }
 }
 

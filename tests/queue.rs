@@ -210,6 +210,23 @@ fn slot_seconds_per_client_are_limited() {
     store.ask(&from_client("198.51.100.1", next)).program();
 }
 
+/// A failed build leaves modules and compiled packages in the caches, but no program that counts for its client.
+#[test]
+fn bytes_of_failed_builds_per_client_are_limited() {
+    let store = TestStore::new()
+        .set("GOX_SLOT_SECONDS_PER_HOUR", "3600")
+        .set("GOX_CACHE_BYTES", "1MiB")
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    let broken = Request::get("/tester/does-not-compile?os=linux&arch=amd64");
+    let by = |client: &str, request: &Request| store.ask(&from_client(client, request.clone()));
+    by("192.0.2.1", &hello("v1.0.0")).program();
+    by("192.0.2.1", &broken).refused("does-not-compile");
+    by("192.0.2.9", &hello("v1.1.0")).refused("too-many-builds");
+    // Another client builds, and the stored failure costs nothing.
+    by("198.51.100.1", &broken).refused("does-not-compile");
+    by("198.51.100.1", &hello("v1.1.0")).program();
+}
+
 /// One client may hold two of the lookup slots.
 #[test]
 fn slow_lookups_of_one_client_do_not_delay_others() {

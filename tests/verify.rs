@@ -192,6 +192,10 @@ fn verify_detects_changed_programs() {
         "/tester/hello@v1.0.0?os=linux&arch=amd64",
         "/tester/hello?os=windows&arch=arm64&strip=1",
         "/tester/only-with-tags?os=linux&arch=amd64v3&tags=ours",
+        // The linker flags of the author's release configuration, which -trimpath does not record.
+        "/tester/release-config@v1.2.0?os=linux&arch=amd64&recipe=release",
+        "/tester/release-config@v1.3.0?os=darwin&arch=arm64&recipe=release",
+        "/tester/release-config@v1.3.0?os=windows&arch=amd64&recipe=release&strip=1",
     ] {
         let ours = put("ours", &store.ask(&Request::get(path)).body);
         assert_output(
@@ -223,8 +227,10 @@ fn verify_detects_changed_programs() {
     assert_output(
         run_verify(&store, &stamped),
         1,
-        "-ldflags that -trimpath does not record",
+        "the same compiled code, linked with other -ldflags, such as -X",
     );
+    let without_id = plain(&["-trimpath", "-ldflags=-X main.version=1.2.3 -buildid="]);
+    assert_output(run_verify(&store, &without_id), 1, "no build ID");
     assert_output(run_verify(&store, &plain(&[])), 2, "without -trimpath");
     assert_output(
         run_verify(&store, &plain(&["-trimpath", "-gcflags=-l"])),
@@ -238,7 +244,7 @@ fn verify_detects_changed_programs() {
     assert_output(
         run_verify(&store, &put("byte", &greeting)),
         1,
-        "the program was changed",
+        "changed after it was linked",
     );
     let version = replace_bytes(
         &bytes,

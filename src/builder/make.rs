@@ -10,6 +10,7 @@ use crate::config::{Config, Deadlines};
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
 use crate::golang::run::command::{Go, build_bounds};
+use crate::golang::run::disk_quota::written_bytes;
 use crate::golang::run::failure::Failure;
 use crate::golang::run::flags::{COPY_FLAGS, with_module_cache};
 use crate::golang::run::platform::check_platform;
@@ -23,7 +24,8 @@ use crate::store::{Counter, Meta, Store};
 /// eviction takes other entries.
 const MAX_ATTEMPTS: usize = 3;
 
-/// Builds the recipe and stores the program or the failure. Charges the client, if any, for the time.
+/// Builds the recipe and stores the program or the failure. Charges the client, if any, for the time, and for what a failed build
+/// wrote.
 pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &Store) -> Result<(), Error> {
     let key = recipe.key();
     if let Err(error) = sweep(store).and_then(|()| store.sweep_locks()) {
@@ -32,9 +34,16 @@ pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &
     let started = Instant::now();
     let outcome = retry_after_eviction(|| build_once(recipe, config, store, client, started), store);
     if let Some(client) = client {
-        // A started second counts as a whole one.
-        let seconds = u32::try_from(started.elapsed().as_secs() + 1).unwrap_or(u32::MAX);
-        if let Err(error) = store.charge(client, Cost::SlotSecond, seconds) {
+        // A started unit counts as a whole one.
+        let charge = |cost, amount: u64| {
+            let amount = u32::try_from(amount + 1).unwrap_or(u32::MAX);
+            store.charge(client, cost, amount)
+        };
+        let mut charged = charge(Cost::SlotSecond, started.elapsed().as_secs());
+        if outcome.is_err() {
+            charged = charged.and(charge(Cost::FailedMegabyte, written_bytes() >> 20));
+        }
+        if let Err(error) = charged {
             log::warn!("cannot count a client's builds: {error}");
         }
     }

@@ -141,13 +141,12 @@ impl Recipe {
 
     /// Returns the author's linker flags, and those that strip.
     fn ldflags(&self) -> Vec<String> {
-        let mut flags = self.release.clone().unwrap_or_default().ldflags;
-        let stripping = ["-s", "-w"].into_iter().filter(|_| self.strip);
-        let missing: Vec<&str> = stripping
-            .filter(|flag| !flags.iter().any(|other| other == flag))
-            .collect();
-        flags.extend(missing.into_iter().map(str::to_owned));
-        flags
+        let release = self.release.clone().unwrap_or_default();
+        if self.strip {
+            release.stripped_ldflags()
+        } else {
+            release.ldflags
+        }
     }
 
     /// Returns the file name of the program.

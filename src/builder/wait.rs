@@ -248,6 +248,7 @@ impl Waiter<'_> {
         for (cost, per_hour) in [
             (Cost::Build, self.go.config.builds_per_hour),
             (Cost::SlotSecond, self.go.config.slot_seconds_per_hour),
+            (Cost::FailedMegabyte, self.go.config.failed_megabytes_per_hour()),
         ] {
             let left = self.go.store.has_budget(client, cost, per_hour);
             if !left.map_err(|e| internal_error("count a client's builds", &e))? {

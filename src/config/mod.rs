@@ -263,6 +263,14 @@ impl Config {
         self.limits.memory(self.builds())
     }
 
+    /// MiB that failed builds of one client may write per hour: as much as the state directory may take; 0: no limit.
+    pub fn failed_megabytes_per_hour(&self) -> u32 {
+        match self.counts_builds() {
+            true => u32::try_from(self.cache_bytes >> 20).unwrap_or(u32::MAX).max(1),
+            false => 0,
+        }
+    }
+
     /// Whether clients have a build budget.
     pub fn counts_builds(&self) -> bool {
         self.slot_seconds_per_hour > 0 || self.builds_per_hour > 0

@@ -2,6 +2,7 @@
 
 pub mod build_info;
 pub mod cache_layout;
+pub mod link_id;
 pub mod rebuild;
 pub mod release;
 pub mod resolve;

@@ -3,6 +3,10 @@
 use std::fmt;
 
 use super::build_info::{BuildInfo, LEVEL_VARIABLES, LinkedModule};
+use super::release::release_flags::ReleaseFlags;
+use super::resolve::candidate::last_name;
+use super::resolve::downloaded::DownloadedModule;
+use super::resolve::resolved::Resolved;
 use super::run::flags::{format_flags, format_variables};
 use crate::parse::{GoVersion, Platform, Version};
 
@@ -107,13 +111,40 @@ impl Rebuild {
         &self.platform
     }
 
-    /// The values of -ldflags that may have been used, the likeliest first. An empty string stands for no -ldflags.
-    pub fn linker_flag_candidates(&self) -> Vec<&'static str> {
-        match self.has_dwarf {
-            Some(true) => vec![""],
+    /// The values of -ldflags that may have been used, the likeliest first. An empty string stands for no -ldflags. `release` has the
+    /// flags of the author's release configuration.
+    pub fn linker_flag_candidates(&self, release: &ReleaseFlags) -> Vec<String> {
+        let plain: Vec<&str> = match self.has_dwarf {
             Some(false) => WITHOUT_DWARF.into_iter().chain([""]).collect(),
-            None => [""].into_iter().chain(WITHOUT_DWARF).collect(),
+            Some(true) | None => [""].into_iter().chain(WITHOUT_DWARF).collect(),
+        };
+        let plain = plain
+            .into_iter()
+            .map(|flags| flags.split_whitespace().map(str::to_owned).collect());
+        let all = plain.chain([release.ldflags.clone(), release.stripped_ldflags()]);
+        let is_possible = |flags: &Vec<String>| {
+            let omits_dwarf = flags.iter().any(|flag| flag == "-s" || flag == "-w");
+            !(omits_dwarf && self.has_dwarf == Some(true))
+        };
+        let mut candidates: Vec<String> = Vec::new();
+        for flags in all.filter(is_possible) {
+            let flags = flags.join(" ");
+            if !candidates.contains(&flags) {
+                candidates.push(flags);
+            }
         }
+        candidates
+    }
+
+    /// The linker flags and tags of the author's release configuration in the downloaded module. Empty if it has none, or one that
+    /// cannot be evaluated.
+    pub fn release_flags(&self, downloaded: &DownloadedModule) -> ReleaseFlags {
+        let (module, package) = (&self.module.path, &self.package);
+        let dir = package.strip_prefix(module.as_str()).unwrap_or_default();
+        // The third element is the name of the repository, as in github.com/OWNER/REPO.
+        let project = module.split('/').nth(2).unwrap_or_else(|| last_name(module));
+        let resolved = Resolved::from_downloaded(module, dir.trim_start_matches('/'), downloaded, project);
+        ReleaseFlags::from_config(&resolved, &self.platform).unwrap_or_default()
     }
 
     /// The arguments of `go`, including the flags of this run.
@@ -236,6 +267,34 @@ mod tests {
             more.flags,
             ["-trimpath", "-pgo=auto", "-buildmode=pie", "-tags=b,a"]
         );
+    }
+
+    #[test]
+    fn release_flags_are_tried_after_usual_ones() {
+        let release = |ldflags: &[&str]| ReleaseFlags {
+            ldflags: ldflags.iter().map(|flag| (*flag).to_owned()).collect(),
+            ..ReleaseFlags::default()
+        };
+        let usual = ["-s -w", "-w", "-s", "-w -s", ""];
+        for (has_dwarf, flags, expected) in [
+            (Some(true), vec![], vec![""]),
+            (Some(true), vec!["-s", "-X", "a.b=c"], vec![""]),
+            (Some(true), vec!["-X", "a.b=c"], vec!["", "-X a.b=c"]),
+            (Some(false), vec!["-s", "-w"], usual.to_vec()),
+            (
+                Some(false),
+                vec!["-X", "'a.b=c -s'"],
+                [&usual[..], &["-X 'a.b=c -s'", "-X 'a.b=c -s' -s -w"]].concat(),
+            ),
+            (None, vec![], vec!["", "-s -w", "-w", "-s", "-w -s"]),
+        ] {
+            let rebuild = Rebuild {
+                has_dwarf,
+                ..parse_rebuild("go1.26.8", INSTALLED).unwrap()
+            };
+            let candidates = rebuild.linker_flag_candidates(&release(&flags));
+            assert_eq!(candidates, expected, "{has_dwarf:?} {flags:?}");
+        }
     }
 
     #[test]

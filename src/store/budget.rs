@@ -25,6 +25,9 @@ pub enum Cost {
     Build,
     /// A second during which a build holds a slot.
     SlotSecond,
+    /// A MiB that a failed build wrote. A program counts for its client as long as it is stored; what a failed build leaves in the
+    /// caches counts for nothing else.
+    FailedMegabyte,
     /// A request to the module proxy.
     Lookup,
 }
@@ -38,6 +41,8 @@ struct ClientCost {
     since: u64,
     builds: u32,
     slot_seconds: u32,
+    #[serde(default)]
+    failed_megabytes: u32,
     lookups: u32,
 }
 
@@ -49,6 +54,7 @@ impl ClientCost {
         match cost {
             Cost::Build => &mut self.builds,
             Cost::SlotSecond => &mut self.slot_seconds,
+            Cost::FailedMegabyte => &mut self.failed_megabytes,
             Cost::Lookup => &mut self.lookups,
         }
     }

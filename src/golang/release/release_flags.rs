@@ -51,6 +51,13 @@ impl ReleaseFlags {
         Ok(flags)
     }
 
+    /// The linker flags of a program without symbols and debugging information.
+    pub fn stripped_ldflags(&self) -> Vec<String> {
+        let is_missing = |flag: &&str| !self.ldflags.iter().any(|other| other == flag);
+        let missing = ["-s", "-w"].into_iter().filter(is_missing).map(str::to_owned);
+        self.ldflags.iter().cloned().chain(missing).collect()
+    }
+
     fn add(
         &mut self,
         build: &ReleaseBuild,

@@ -26,7 +26,7 @@ use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Resolved;
 use crate::golang::release::release_config::ReleaseConfig;
-use crate::golang::resolve::candidate::{Candidate, join, last_name};
+use crate::golang::resolve::candidate::{Candidate, last_name};
 use crate::golang::resolve::clues::read_clues;
 use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::resolve::go_mod::read_directive;
@@ -304,16 +304,9 @@ impl Resolver<'_> {
             .get(2)
             .map_or(last_name(module), String::as_str);
         Resolved {
-            module: module.to_owned(),
-            version: downloaded.version.clone(),
-            package: join(module, dir),
-            time: downloaded.read_time(),
-            min_go: read_directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
-            has_unpinned_dependencies: commands::has_unpinned_dependencies(&downloaded.dir, module),
             notices: fetch_notices(self.go, self.work, module, &downloaded.version, self.deadline),
             evidence,
-            release: ReleaseConfig::read(&downloaded.dir).find_builds(module, dir, root),
-            commit: downloaded.read_commit(),
+            ..Resolved::from_downloaded(module, dir, downloaded, root)
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::golang::release::release_config::ReleaseBuild;
-use crate::golang::resolve::candidate::{is_major, last_name};
+use crate::golang::release::release_config::{ReleaseBuild, ReleaseConfig};
+use crate::golang::resolve::candidate::{is_major, join, last_name};
+use crate::golang::resolve::downloaded::DownloadedModule;
+use crate::golang::resolve::go_mod::read_directive;
 use crate::golang::resolve::ranking::Evidence;
+use crate::golang::source::commands;
 use crate::notices::Notices;
 use crate::parse::{GoVersion, is_generic_name};
 
@@ -38,6 +41,28 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Reads everything that the downloaded module says about the command in `dir`. `project` is the name in a release configuration
+    /// that has none.
+    pub fn from_downloaded(
+        module: &str,
+        dir: &str,
+        downloaded: &DownloadedModule,
+        project: &str,
+    ) -> Resolved {
+        Resolved {
+            module: module.to_owned(),
+            version: downloaded.version.clone(),
+            package: join(module, dir),
+            time: downloaded.read_time(),
+            min_go: read_directive(&downloaded.go_mod, "go").and_then(|version| version.parse().ok()),
+            has_unpinned_dependencies: commands::has_unpinned_dependencies(&downloaded.dir, module),
+            notices: None,
+            evidence: Evidence::default(),
+            release: ReleaseConfig::read(&downloaded.dir).find_builds(module, dir, project),
+            commit: downloaded.read_commit(),
+        }
+    }
+
     /// The canonical path on this service: `/OWNER/REPO/SUB@VERSION`.
     pub fn path(&self) -> String {
         let package = self.package.strip_prefix("github.com/");

@@ -251,6 +251,11 @@ fn io_counter(process: Pid, name: &str) -> u64 {
         .sum()
 }
 
+/// Bytes that this process has written, and all its children that have ended. Zero on kernels without CONFIG_TASK_IO_ACCOUNTING.
+pub fn written_bytes() -> u64 {
+    read_io_counter(Path::new("/proc/self/io"), "wchar")
+}
+
 /// Reads one counter of proc_pid_io(5).
 fn read_io_counter(file: &Path, name: &str) -> u64 {
     let text = fs::read_to_string(file).unwrap_or_default();
