@@ -14,15 +14,16 @@ use crate::error::{Error, Reason};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
 use crate::golang::toolchain::{managed, versions};
-use crate::parse::{BuildOptions, Cacheability, Sidecar, Target, executable};
+use crate::parse::{Cacheability, executable};
 use crate::policy::resolve;
+use crate::program_url::ProgramUrl;
 use crate::request::Request;
-use crate::request_errors::{bad_path_error, bad_query_error, check_request, platform_error};
+use crate::request_errors::{check_request, platform_error};
 use crate::response::program::{negotiate_coding, respond_to_head, serve};
 use crate::response::{EarlyResponse, Response, ResponseSink};
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
-use crate::{detached, service, sidecars};
+use crate::{detached, service, sidecars, version_list};
 
 /// Answers one request. During a build, `sink` is called at intervals; the build continues if the client disconnects.
 pub fn answer(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -> Response {
@@ -36,7 +37,7 @@ pub fn answer(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -
 
 fn respond(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -> Result<Response, Error> {
     check_request(request)?;
-    if let Some(page) = service::answer(request, config) {
+    if let Some(page) = service::answer(request, config).or_else(|| version_list::answer(request, config)) {
         return page;
     }
     let store = Store::open(&config.dir).map_err(|e| state_dir_error(&config.dir, &e))?;
@@ -54,25 +55,26 @@ fn serve_program(
     store: &Store,
     sink: &mut dyn ResponseSink,
 ) -> Result<Response, Error> {
-    let (path, sidecar) = Sidecar::split(&request.path);
-    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad))?;
-    let options = BuildOptions::parse(&request.query).map_err(|bad| bad_query_error(&bad))?;
+    let url = ProgramUrl::parse(request)?;
+    let ProgramUrl { target, options, .. } = &url;
     let platform = options
         .platform(&request.user_agent)
-        .map_err(|unknown| platform_error(&unknown, &options, request))?;
+        .map_err(|unknown| platform_error(&unknown, options, request))?;
 
     let client = Client::from_address(request.client_address(|peer| config.trusts(peer)));
     let deadlines = Deadlines::for_request(config);
-    let toolchain = find_default_go(config, store, deadlines, &client, &target, &platform, &options)?;
+    let toolchain = find_default_go(config, store, deadlines, &client, target, &platform, options)?;
     check_platform(&toolchain, &platform)?;
     let go = Go::for_client(config, store, &toolchain, deadlines, &client);
-    let resolved = resolve(go, &target)?;
-    let cacheability = Cacheability::of_url(&target, &options, &resolved.version, config.recipe);
-    let requested = options.go;
-    let version = versions::choose(go, requested, resolved.min_go)?;
-    let mut recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;
+    let resolved = resolve(go, target, options.min_age).map_err(|error| url.complete_links(error))?;
+    let cacheability = Cacheability::of_url(target, options, &resolved.version, config.recipe);
+    let version = versions::choose(go, options.go, resolved.min_go)?;
+    let mut recipe = Recipe::new(resolved, platform, version, options.clone(), config.recipe)?;
     let cacheability = cacheability.max(recipe.cacheability());
-    if let Some(sidecar) = sidecar {
+    if let Some(sidecar) = url.sidecar(&recipe.file_name())? {
+        if options.wait && request.method == "GET" {
+            sidecars::wait_for_build(&mut recipe, options.go, go, sink)?;
+        }
         return sidecars::answer(sidecar, &recipe, cacheability, request, go);
     }
 
@@ -85,7 +87,7 @@ fn serve_program(
         None if request.method == "HEAD" => return announce(&recipe, request, go),
         None => {
             let mut is_wanted = managed::wait_until(deadlines.wait_deadline());
-            recipe.go = versions::choose_for_build(go, recipe.go, requested, &mut is_wanted);
+            recipe.go = versions::choose_for_build(go, recipe.go, options.go, &mut is_wanted);
             build(&recipe, request, go, sink)?
         }
     };
@@ -118,13 +120,13 @@ fn build(
             .response_deadline()
             .filter(|_| !sink.sends_early_response()),
         on_stage: &mut |_| {
-            sink.keep_alive(&EarlyResponse::new(
+            sink.keep_alive(Some(&EarlyResponse::new(
                 &recipe.description(),
                 recipe.resolved.command(),
                 recipe.resolved.notices.as_ref(),
                 request,
                 executable::expected_header(&recipe.platform),
-            ))
+            )))
         },
     };
     let artifact = waiter.obtain(recipe)?;

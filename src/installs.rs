@@ -1,11 +1,8 @@
 //! Answers `/-/install/OWNER/REPO` and `/-/install.ps1/OWNER/REPO`. The target is resolved, but not built.
 
-use crate::config::{Config, Deadlines};
+use crate::config::Config;
+use crate::default_go::with_default_go;
 use crate::error::Error;
-use crate::error::state_dir_error;
-use crate::golang::Resolved;
-use crate::golang::run::command::Go;
-use crate::golang::toolchain::managed;
 use crate::notices::Notices;
 use crate::parse::{BuildOptions, Platform, Target};
 use crate::policy::resolve;
@@ -13,8 +10,6 @@ use crate::request::Request;
 use crate::request_errors::{bad_path_error, bad_query_error};
 use crate::response::Response;
 use crate::response::install::{InstallScript, Shell};
-use crate::store::Store;
-use crate::store::budget::Client;
 
 /// Answers if this is the path of an install script.
 pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Error>> {
@@ -32,15 +27,23 @@ fn render_script(shell: Shell, path: &[u8], request: &Request, config: &Config) 
     if let (Some(os), Some(arch)) = (&options.os, &options.arch) {
         Platform::new(os, arch).map_err(|bad| bad_query_error(&bad.into()))?;
     }
-    let resolved = resolve_for_client(&target, request, config)?;
-    let query = options.to_string();
-    let target = match query.as_str() {
+    let client = request.client_address(|peer| config.trusts(peer));
+    let resolved = with_default_go(config, client, |go| resolve(go, &target, options.min_age))?;
+    let target = match options.to_string().as_str() {
         "" => target.to_string(),
         query => format!("{target}?{query}"),
     };
+    // The script requests an exact version.
+    let options = BuildOptions {
+        min_age: None,
+        ..options
+    };
     let name = options.name.as_ref().map(ToString::to_string);
     let name = name.as_deref().unwrap_or_else(|| resolved.name());
-    let file = options.os.map(|os| Platform::executable_name_on(&os, name));
+    let file = options
+        .os
+        .as_ref()
+        .map(|os| Platform::executable_name_on(os, name));
     let notices = resolved.notices.as_ref().map(Notices::sentences);
     let mut notices = notices.unwrap_or_default();
     if options.recipe.is_none() && resolved.release.as_ref().is_ok_and(|builds| !builds.is_empty()) {
@@ -50,7 +53,7 @@ fn render_script(shell: Shell, path: &[u8], request: &Request, config: &Config) 
         server: &request.base_url(),
         target: &target,
         exact: &resolved.path(),
-        query: &query,
+        query: &options.to_string(),
         file: file.as_deref().unwrap_or_default(),
         name,
         version: &resolved.version,
@@ -58,19 +61,4 @@ fn render_script(shell: Shell, path: &[u8], request: &Request, config: &Config) 
     });
     let response = Response::text(200, "text/plain; charset=utf-8", text);
     Ok(response.with("Cache-Control", "no-store"))
-}
-
-fn resolve_for_client(target: &Target, request: &Request, config: &Config) -> Result<Resolved, Error> {
-    let store = Store::open(&config.dir).map_err(|e| state_dir_error(&config.dir, &e))?;
-    let deadlines = Deadlines::for_request(config);
-    let toolchain = managed::ensure_default(
-        config,
-        &store,
-        &mut managed::wait_until(deadlines.wait_deadline()),
-    )?;
-    let client = Client::from_address(request.client_address(|peer| config.trusts(peer)));
-    resolve(
-        Go::for_client(config, &store, &toolchain, deadlines, &client),
-        target,
-    )
 }

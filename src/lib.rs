@@ -5,12 +5,14 @@
 pub mod handler;
 pub mod request;
 pub mod parse;
+pub mod program_url;
 pub mod request_errors;
 pub mod policy;
 pub mod default_go;
 pub mod service;
 pub mod sidecars;
 pub mod installs;
+pub mod version_list;
 pub mod sbom;
 pub mod advisories;
 pub mod error;

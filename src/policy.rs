@@ -1,23 +1,130 @@
-//! Resolves targets under the operator's policy: GOX_ALLOW and GOX_DENY, and each client's budget of lookups.
+//! Resolves targets and lists versions under the operator's policy: GOX_ALLOW and GOX_DENY, and each client's budget of lookups.
 
 use crate::config::Config;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Resolved;
-use crate::golang::resolve::resolution_cache;
+use crate::golang::resolve::candidate::Candidate;
 use crate::golang::resolve::resolution_cache::LookupPermit;
+use crate::golang::resolve::{module_versions, resolution_cache};
 use crate::golang::run::command::Go;
-use crate::parse::Target;
+use crate::parse::{MinAge, Target, Version};
 use crate::store::budget::Cost;
 
-/// Resolves a target. A query to the module proxy is charged to the client.
-pub fn resolve(go: Go<'_>, target: &Target) -> Result<Resolved, Error> {
-    resolve_with_permit(go, target, &|| charge_lookup(go))
+/// Resolves a target: to the newest version that it allows, or to the newest one of a minimum age. A query to the module proxy is
+/// charged to the client.
+pub fn resolve(go: Go<'_>, target: &Target, min_age: Option<MinAge>) -> Result<Resolved, Error> {
+    resolve_aged(go, target, min_age, &|| charge_lookup(go))
 }
 
 /// The same from the cache alone.
-pub fn resolve_cached(go: Go<'_>, target: &Target) -> Result<Resolved, Error> {
-    resolve_with_permit(go, target, &|| Err(Error::new(Reason::NoGo)))
+pub fn resolve_cached(go: Go<'_>, target: &Target, min_age: Option<MinAge>) -> Result<Resolved, Error> {
+    resolve_aged(go, target, min_age, &|| Err(Error::new(Reason::NoGo)))
+}
+
+fn resolve_aged(
+    go: Go<'_>,
+    target: &Target,
+    min_age: Option<MinAge>,
+    permit: LookupPermit<'_>,
+) -> Result<Resolved, Error> {
+    let has_choice = matches!(target.version(), Version::Latest | Version::Prefix(_));
+    if min_age.is_some() && !has_choice {
+        let detail = format!(
+            "min-age chooses a version, but @{} is one already.",
+            target.version()
+        );
+        return Err(Error::new(Reason::BadQuery).detail(detail));
+    }
+    let newest = resolve_with_permit(go, target, permit)?;
+    match min_age.filter(|min_age| !newest.is_aged(*min_age)) {
+        None => Ok(newest),
+        Some(min_age) => {
+            let older = find_aged_target(go, target, &newest, min_age, permit)?;
+            resolve_with_permit(go, &older, permit)
+        }
+    }
+}
+
+/// Returns the target at the newest version that is at least `min_age` old, where `newest` is too young.
+fn find_aged_target(
+    go: Go<'_>,
+    target: &Target,
+    newest: &Resolved,
+    min_age: MinAge,
+    permit: LookupPermit<'_>,
+) -> Result<Target, Error> {
+    let is_pre_release = |version: &str| version.contains('-');
+    // Like `latest`: pre-releases count only if there is no release.
+    let mut versions = list_typed_versions(go, target, &newest.module, permit)?;
+    versions.retain(|version| is_pre_release(version) <= is_pre_release(&newest.version));
+    let version = module_versions::find_aged_version(go, &newest.module, &versions, min_age, permit)?;
+    let Some(version) = version else {
+        let detail = format!("No version of {} is {min_age} old.", newest.module);
+        return Err(Error::new(Reason::NoSuchVersion).detail(detail));
+    };
+    let module = module_versions::path_at(&newest.module, &version);
+    let typed_path = format!("{}/", target.import_path());
+    let package = match newest.directory() {
+        "." => module,
+        directory => format!("{module}/{directory}"),
+    };
+    let root = Candidate::root_package(newest.module.clone());
+    // A module that the path does not name, such as a nested one, is requested by its own path.
+    match Target::parse(format!("/{package}").as_bytes()) {
+        Ok(package) if !typed_path.starts_with(&format!("{}/", root.root())) => {
+            Ok(package.at(Version::Exact(version)))
+        }
+        Ok(_) | Err(_) => Ok(target.at(Version::Exact(version))),
+    }
+}
+
+/// Lists the versions of `module` in the majors that the target allows, oldest first.
+fn list_typed_versions(
+    go: Go<'_>,
+    target: &Target,
+    module: &str,
+    permit: LookupPermit<'_>,
+) -> Result<Vec<String>, Error> {
+    let mut versions = module_versions::list_versions(go, module, permit)?;
+    let root = Candidate::root_package(module.to_owned());
+    let names_major =
+        root.root() != module && format!("{}/", target.import_path()).starts_with(&format!("{module}/"));
+    versions.retain(|version| {
+        let is_typed_major = !names_major || module_versions::path_at(module, version) == module;
+        let is_typed_version = match target.version() {
+            Version::Prefix(prefix) => version.starts_with(&format!("{prefix}.")),
+            Version::Latest | Version::Exact(_) | Version::Revision(_) => true,
+        };
+        is_typed_major && is_typed_version
+    });
+    Ok(versions)
+}
+
+/// Lists the versions of the module of a target, oldest first. Queries to the module proxy are charged to the client.
+pub fn list_versions(go: Go<'_>, target: &Target) -> Result<(String, Vec<String>), Error> {
+    let permit = || charge_lookup(go);
+    match resolve(go, target, None) {
+        Ok(resolved) => {
+            let versions = list_typed_versions(go, target, &resolved.module, &permit)?;
+            // A module without tags has one version, that of its newest commit.
+            let versions = Some(versions).filter(|versions| !versions.is_empty());
+            Ok((resolved.module, versions.unwrap_or(vec![resolved.version])))
+        }
+        // The module exists, but it is a library, or has several programs.
+        Err(error) if matches!(error.reason, Reason::SeveralCommands | Reason::NoCommand) => {
+            for Candidate { module, .. } in Candidate::all_from_target(target) {
+                check_denied(go.config, &module)?;
+                check_allowed(go.config, &module)?;
+                let versions = list_typed_versions(go, target, &module, &permit)?;
+                if !versions.is_empty() {
+                    return Ok((module, versions));
+                }
+            }
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn resolve_with_permit(go: Go<'_>, target: &Target, permit: LookupPermit<'_>) -> Result<Resolved, Error> {

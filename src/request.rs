@@ -116,6 +116,12 @@ impl Request {
         format!("{scheme}://{}{}", self.printable_host(), self.mount)
     }
 
+    /// The service's URL as it is typed after `curl`, which assumes http.
+    pub fn typed_url(&self) -> String {
+        let scheme = if self.is_https { "https://" } else { "" };
+        format!("{scheme}{}{}", self.printable_host(), self.mount)
+    }
+
     /// Whether the Host header is valid (RFC 9110 section 7.2): an optional name or address, and an optional port.
     pub fn has_valid_host(&self) -> bool {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);

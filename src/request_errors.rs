@@ -79,7 +79,6 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
             .suggest([unknown.hint()]);
     }
     let path = String::from_utf8_lossy(&request.path);
-    let host = request.printable_host();
     let name = path
         .rsplit('/')
         .next()
@@ -88,7 +87,7 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
         .next()
         .unwrap_or_default();
     let query = options.to_string();
-    let url = format!("{host}{}{path}", request.mount);
+    let url = format!("{}{path}", request.typed_url());
     let url = if query.is_empty() {
         url
     } else {

@@ -1,4 +1,5 @@
-//! Answers requests for the service's own pages: `/`, and all below `/-/`, which is not a valid owner. Install scripts resolve a
+//! Answers requests for the service's own pages: `/`, and all below `/-/`, which is not a valid owner, except programs below
+//! `/-/bin/`. Install scripts resolve a
 //! target; all other pages only read the state.
 
 use std::io;
@@ -40,6 +41,8 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
         "/-/status" => Some(status(config)),
         "/-/metrics" => Some(metrics(config)),
         "/-/platforms" => Some(platforms(request, config)),
+        // A program at a path that ends in its file name.
+        other if other.starts_with("/-/bin/") => None,
         other if other.starts_with("/-/") => {
             installs::answer(request, config).or(Some(Err(Error::new(Reason::NoSuchPage))))
         }
@@ -48,7 +51,7 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
 }
 
 fn landing(request: &Request) -> Response {
-    let base = format!("{}{}", request.printable_host(), request.mount);
+    let base = request.typed_url();
     page_or_text(
         request,
         || page::render_landing(&base, &request.mount),

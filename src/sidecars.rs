@@ -1,19 +1,20 @@
-//! Answers requests for sidecars: checksum, metadata, SBOM and log of a program. None starts a build.
+//! Answers requests for sidecars: checksum, metadata, SBOM and log of a program. Only a request with `wait=1` starts a build.
 
 use serde_json::{Value, json};
 
 use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
-use crate::builder::{Recipe, find_artifact, find_failure, progress};
+use crate::builder::{Recipe, Waiter, find_artifact, find_failure, progress};
 use crate::config::Config;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::build_info::BuildInfo;
 use crate::golang::run::command::Go;
-use crate::parse::{Cacheability, Sidecar};
+use crate::golang::toolchain::{managed, versions};
+use crate::parse::{Cacheability, GoVersion, Sidecar};
 use crate::request::Request;
-use crate::response::Response;
+use crate::response::{Response, ResponseSink};
 use crate::sbom;
-use crate::store::{Artifact, Meta, Store};
+use crate::store::{Artifact, Counter, Meta, Store};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -58,6 +59,35 @@ pub fn answer(
         (Sidecar::Sha256 | Sidecar::Json | Sidecar::Sbom, None) => {
             Err(find_failure(recipe, config, store).unwrap_or(Error::new(Reason::NotBuilt)))
         }
+    }
+}
+
+/// Waits for the program of a sidecar, and starts a build if none is under way, as a request for the program does. The response does not
+/// start before the build ends: its content is not known, and a failure needs a status of its own.
+pub fn wait_for_build(
+    recipe: &mut Recipe,
+    requested: Option<GoVersion>,
+    go: Go<'_>,
+    sink: &mut dyn ResponseSink,
+) -> Result<(), Error> {
+    if find_artifact(recipe, go.store).is_some() {
+        return Ok(());
+    }
+    let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
+    recipe.go = versions::choose_for_build(go, recipe.go.clone(), requested, &mut is_wanted);
+    let mut waiter = Waiter {
+        go,
+        deadline: go.deadlines.response_deadline(),
+        on_stage: &mut |_| sink.keep_alive(None),
+    };
+    match waiter.obtain(recipe) {
+        Ok(_) => {
+            go.store.increment(Counter::Misses);
+            Ok(())
+        }
+        // It is stored, and the log of the program contains it.
+        Err(error) if error.reason.is_cacheable() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

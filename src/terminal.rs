@@ -154,7 +154,7 @@ fn build_artifact(
     check_platform(&toolchain, &platform)?;
     let go = Go::for_operator(config, &store, &toolchain);
     bar.set_message(format!("resolving {target}"));
-    let resolved = resolve(go, &target)?;
+    let resolved = resolve(go, &target, options.min_age)?;
     let chosen = versions::choose(go, options.go, resolved.min_go)?;
     let version = versions::choose_for_build(go, chosen, options.go, &mut |tree| show_download(&bar, tree));
     let recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;

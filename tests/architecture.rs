@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules that each module may import, in dependency order. `main` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 31] = [
+const MAY_IMPORT: [(&str, &[&str]); 33] = [
     ("init", &[]),
     ("parse", &[]),
     ("request", &[]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 31] = [
     ("store", &["parse"]),
     ("detached", &["config", "hidden_command", "store"]),
     ("request_errors", &["error", "parse", "request"]),
+    ("program_url", &["error", "parse", "request", "request_errors"]),
     (
         "response",
         &["error", "notices", "parse", "request", "store", "text"],
@@ -63,15 +64,27 @@ const MAY_IMPORT: [(&str, &[&str]); 31] = [
         "installs",
         &[
             "config",
+            "default_go",
             "error",
-            "golang",
             "notices",
             "parse",
             "policy",
             "request",
             "request_errors",
             "response",
-            "store",
+        ],
+    ),
+    (
+        "version_list",
+        &[
+            "config",
+            "default_go",
+            "error",
+            "parse",
+            "policy",
+            "request",
+            "request_errors",
+            "response",
         ],
     ),
     (
@@ -126,12 +139,14 @@ const MAY_IMPORT: [(&str, &[&str]); 31] = [
             "golang",
             "parse",
             "policy",
+            "program_url",
             "request",
             "request_errors",
             "response",
             "service",
             "sidecars",
             "store",
+            "version_list",
         ],
     ),
     (

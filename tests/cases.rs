@@ -16,6 +16,9 @@ pub(crate) fn cases() -> Vec<Case> {
     [
         versions(),
         platforms(),
+        named_files(),
+        min_ages(),
+        version_lists(),
         commands(),
         unusual_modules(),
         paths(),
@@ -190,6 +193,216 @@ fn platforms() -> Vec<Case> {
         case("R16: an unknown variant")
             .get("/tester/hello?os=linux&arch=armv99")
             .refused("unknown-platform"),
+    ]
+}
+
+/// URLs that end in the file name of the program.
+fn named_files() -> Vec<Case> {
+    let hello = || tester("hello", "v1.0.0");
+    let windows = || hello().on_platform("windows", "amd64");
+    vec![
+        case("a URL that ends in the file's name needs no User-Agent")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hello")
+            .user_agent("")
+            .gives(hello())
+            .header_has(
+                "content-location",
+                "/-/bin/linux-amd64/tester/hello@v1.0.0/hello?go=",
+            )
+            .header_lacks("vary", "User-Agent"),
+        case("its checksum names the same file")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hello.sha256?wait=1")
+            .user_agent("")
+            .page("text/plain")
+            .body_has("  hello\n"),
+        case("its metadata")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hello.json?wait=1")
+            .page("application/json")
+            .body_has("/-/bin/linux-amd64/tester/hello@v1.0.0/hello?go="),
+        case("its modules")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hello.cdx.json?wait=1")
+            .page("application/vnd.cyclonedx+json")
+            .body_has("CycloneDX"),
+        case("its log")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hello.log?wait=1")
+            .page("text/plain")
+            .body_has("without output"),
+        case("names that templates of other tools print")
+            .get("/-/bin/macos-x64/tester/hello@1.0.0/hello")
+            .gives(hello().on_platform("darwin", "amd64")),
+        case("an architecture level")
+            .get("/-/bin/linux-arm-6/github.com/tester/hello@v1.0.0/hello")
+            .gives(hello().on_platform("linux", "arm").with_variant("GOARM=6"))
+            .header_has(
+                "content-location",
+                "/-/bin/linux-arm-6/tester/hello@v1.0.0/hello?go=",
+            ),
+        case("a file name without a version is that of the newest release")
+            .get("/-/bin/linux-amd64/tester/hello/hello")
+            .gives(tester("hello", "v1.1.0")),
+        case("a file in a directory of the module")
+            .get("/-/bin/linux-amd64/tester/several-commands/cmd/two@v1.0.0/two")
+            .gives(
+                tester("several-commands/cmd/two", "v1.0.0").in_module("github.com/tester/several-commands"),
+            ),
+        case("the author's name for the file")
+            .get("/-/bin/linux-amd64/tester/release-config@v1.2.0/tool-b")
+            .gives(
+                tester("release-config/cmd/b", "v1.2.0")
+                    .in_module("github.com/tester/release-config")
+                    .with_file_name("tool-b"),
+            ),
+        case("the client's name for the file")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hi?name=hi")
+            .gives(hello().with_file_name("hi")),
+        case("a file for Windows")
+            .get("/-/bin/windows-amd64/tester/hello@v1.0.0/hello.exe")
+            .gives(windows()),
+        case("a file for Windows without .exe")
+            .get("/-/bin/windows-amd64/tester/hello@v1.0.0/hello")
+            .refused("wrong-file-name")
+            .body_has("  /-/bin/windows-amd64/tester/hello@v1.0.0/hello.exe'"),
+        case("another file name: the link keeps version, suffix and query")
+            .get("/-/bin/linux-amd64/tester/hello@v1/fzf.sha256?strip=1")
+            .refused("wrong-file-name")
+            .body_has("  /-/bin/linux-amd64/tester/hello@v1/hello.sha256?strip=1'"),
+        case("a missing file name")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0")
+            .refused("wrong-file-name")
+            .body_has("  /-/bin/linux-amd64/tester/hello@v1.0.0/hello'"),
+        case("a missing file name and version")
+            .get("/-/bin/linux-amd64/tester/hello")
+            .refused("wrong-file-name")
+            .body_has("  /-/bin/linux-amd64/tester/hello/hello'"),
+        case("links to several programs name the platform")
+            .get("/-/bin/linux-arm64/tester/several-commands@v1.0.0/x?strip=1")
+            .refused("several-commands")
+            .body_has("/tester/several-commands/cmd/one@v1.0.0?os=linux&arch=arm64&strip=1"),
+        case("a platform in the path and the query")
+            .get("/-/bin/linux-amd64/tester/hello@v1.0.0/hello?arch=arm64")
+            .refused("bad-query")
+            .body_has("leave out os, arch and arm"),
+        case("R16: a path in a platform of a path")
+            .get("/-/bin/linux-../tester/hello@v1.0.0/hello")
+            .refused("unknown-platform"),
+        case("a platform without an architecture")
+            .get("/-/bin/linux/tester/hello@v1.0.0/hello")
+            .refused("unknown-platform")
+            .body_has("OS-ARCH"),
+        case("R1: parent directory in a named file")
+            .get("/-/bin/linux-amd64/../../etc/passwd")
+            .refused_for(&["bad-path", "no-such-page", "no-such-module"]),
+        case("R5: a flag as version of a named file")
+            .get("/-/bin/linux-amd64/tester/hello@-x/hello")
+            .refused("bad-version"),
+        case("a named file of a missing version")
+            .get("/-/bin/linux-amd64/tester/hello@v9.9.9/hello")
+            .refused("no-such-version"),
+    ]
+}
+
+/// The newest version of a minimum age.
+fn min_ages() -> Vec<Case> {
+    let aged = || tester("aged", "v1.10.0");
+    vec![
+        case("the newest version, without min-age")
+            .get("/tester/aged")
+            .gives(tester("aged/v2", "v2.0.0")),
+        case("the newest release that is a week old, of any major")
+            .get("/tester/aged?min-age=7d")
+            .gives(aged())
+            .header_has("cache-control", "max-age=60")
+            .header_has("content-location", "/tester/aged@v1.10.0/aged?go="),
+        case("the same by a URL that ends in the file's name")
+            .get("/-/bin/linux-amd64/tester/aged/aged?min-age=1w")
+            .gives(aged()),
+        case("of one major")
+            .get("/tester/aged@v1?min-age=36h")
+            .gives(aged()),
+        case("of one minor version")
+            .get("/tester/aged@v1.9?min-age=36h")
+            .gives(tester("aged", "v1.9.0")),
+        case("of a nested module")
+            .get("/tester/aged/tool?min-age=7d")
+            .gives(tester("aged/tool", "v0.1.0")),
+        case("the newest version is old enough")
+            .get("/tester/hello?min-age=1h")
+            .gives(tester("hello", "v1.1.0")),
+        case("no version of this major is old enough")
+            .get("/tester/aged/v2?min-age=1d")
+            .refused("no-such-version")
+            .body_has("No version of github.com/tester/aged/v2 is 1d old."),
+        case("no version is old enough")
+            .get("/tester/aged?min-age=65535w")
+            .refused("no-such-version"),
+        case("min-age with an exact version")
+            .get("/tester/hello@v1.0.0?min-age=7d")
+            .refused("bad-query")
+            .body_has("@v1.0.0"),
+        case("min-age with a branch")
+            .get("/tester/hello@main?min-age=7d")
+            .refused("bad-query"),
+        case("min-age without a unit")
+            .get("/tester/hello?min-age=7")
+            .refused("bad-query")
+            .body_has("min-age=36h"),
+        case("an install script has the exact version")
+            .get("/-/install/tester/aged?min-age=7d")
+            .page("text/plain")
+            .body_has("program='/tester/aged@v1.10.0'")
+            .body_has("query=''"),
+    ]
+}
+
+fn version_lists() -> Vec<Case> {
+    vec![
+        case("the versions of a module, oldest first, in all majors")
+            .get("/tester/aged.versions")
+            .user_agent("")
+            .page("text/plain")
+            .header_has("cache-control", "max-age=60")
+            .body_has("v1.0.0\nv1.9.0\nv1.10.0\nv1.11.0\nv1.12.0-rc.1\nv2.0.0\n"),
+        case("the versions of one major by its path")
+            .get("/tester/majors/v2.versions")
+            .page("text/plain")
+            .body_has("v2.1.0\n")
+            .body_lacks("v1.0.0"),
+        case("the versions of one major by its version")
+            .get("/tester/aged@v1.versions")
+            .page("text/plain")
+            .body_has("v1.0.0\n")
+            .body_lacks("v2.0.0"),
+        case("the versions as JSON")
+            .get("/tester/majors.versions")
+            .accept("application/json")
+            .page("application/json")
+            .body_has("\"v1.0.0\""),
+        case("the versions of a library")
+            .get("/tester/library.versions")
+            .page("text/plain")
+            .body_has("v1.0.0\n"),
+        case("the versions of a module with several programs")
+            .get("/tester/several-commands.versions")
+            .page("text/plain")
+            .body_has("v1.0.0\n"),
+        case("a retracted version is not listed")
+            .get("/tester/retracted.versions")
+            .page("text/plain")
+            .body_has("v1.0.0\n")
+            .body_lacks("v1.1.0"),
+        case("a module without tags has the version of its newest commit")
+            .get("/tester/bare-tags@1.2.0.versions")
+            .page("text/plain")
+            .body_has("v0.0.0-20250102030405-0123456789ab\n"),
+        case("the versions of a missing module")
+            .get("/tester/no-such-module-here.versions")
+            .refused("no-such-module"),
+        case("the versions of an invalid path")
+            .get("/o/../r.versions")
+            .refused("bad-path"),
+        case("a list of versions has no query")
+            .get("/tester/hello.versions?os=linux")
+            .refused("bad-query"),
     ]
 }
 

@@ -95,7 +95,10 @@ fn links_start_with_the_mount_path() {
     let response = response.response();
     response.program();
     let location = response.header("content-location").unwrap_or_default();
-    assert!(location.starts_with("/go/tester/hello@v1.1.0?"), "{response}");
+    assert!(
+        location.starts_with("/go/-/bin/linux-amd64/tester/hello@v1.1.0/hello?go="),
+        "{response}"
+    );
     for (accept, link) in [
         ("application/json", "\"type\":\"/go/-/reasons#platform-untold\""),
         ("text/html", "href=\"/go/-/reasons#platform-untold\""),
@@ -360,4 +363,76 @@ fn request_header_cannot_change_a_setting() {
         command.envs(headers);
     });
     response.response().program();
+}
+
+/// A proxy that changes Host and path hides the address of the service.
+#[test]
+fn gox_url_replaces_the_address_of_requests() {
+    let store = TestStore::new().set("GOX_URL", "https://www.example.org/go/");
+    let front = store.front();
+    let get = |path: &str| front.ask(&Request::get(path).header("Host", "127.0.0.1:9"));
+    let program = get("/tester/hello@v1.0.0");
+    program.program();
+    let location = program.header("content-location").unwrap_or_default();
+    assert!(
+        location.starts_with("/go/-/bin/linux-amd64/tester/hello@v1.0.0/hello?"),
+        "{location}"
+    );
+    let metadata = get("/tester/hello@v1.0.0.json");
+    assert!(metadata.text().contains("\"/go/-/bin/"), "{metadata}");
+    for (path, text) in [
+        ("/", "curl -sS https://www.example.org/go/-/install/junegunn/fzf"),
+        ("/-/install/tester/hello", "server='https://www.example.org/go'"),
+        (
+            "/-/install.ps1/tester/hello",
+            "irm 'https://www.example.org/go/-/install.ps1/tester/hello'",
+        ),
+        (
+            "/tester/several-commands",
+            "  /go/tester/several-commands/cmd/one",
+        ),
+    ] {
+        let response = get(path);
+        assert!(response.text().contains(text), "{path}: {response}");
+        assert!(!response.text().contains("127.0.0.1"), "{path}: {response}");
+    }
+    let untold = front.ask(&Request::get("/tester/hello").header("User-Agent", "curl/8.5.0"));
+    let line = "curl -A \"$(uname -sm)\" https://www.example.org/go/tester/hello > hello";
+    assert!(untold.text().contains(line), "{untold}");
+    let page = front.ask(&Request::get("/-/nothing").header("Accept", "text/html"));
+    assert!(
+        page.text().contains("href=\"/go/-/reasons#no-such-page\""),
+        "{page}"
+    );
+    front
+        .ask(&Request::get("/tester/hello").header("Host", "a b"))
+        .refused("bad-host");
+    // A web server that reports a mount point of its own.
+    let mounted = start_modified(&store, |command| {
+        command
+            .env("SCRIPT_NAME", "/cgi-bin/gox")
+            .env("REQUEST_URI", "/cgi-bin/gox/tester/hello");
+    });
+    let mounted = mounted.response();
+    mounted.program();
+    let location = mounted.header("content-location").unwrap_or_default();
+    assert!(location.starts_with("/go/-/bin/"), "{mounted}");
+}
+
+#[test]
+fn invalid_gox_url_prevents_the_start() {
+    for url in [
+        "www.example.org",
+        "https://example.org/?x",
+        "https://user@example.org",
+        "https://example.org/'",
+    ] {
+        let store = TestStore::empty().set("GOX_URL", url);
+        let output = store.command().output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && errors.contains("GOX_URL="),
+            "{url}: {errors}"
+        );
+    }
 }

@@ -27,6 +27,7 @@ mod fuzz;
 // Failure pages run by sh; the commands that a user types.
 mod scripts;
 // Concurrent requests for the same program cause one build.
+mod sidecars;
 mod single_flight;
 // Compressed copies of a program for clients that accept zstd or gzip.
 mod content_coding;

@@ -11,7 +11,7 @@ use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::resolve::go_mod::without_comment;
 use crate::golang::resolve::replacements::FetchedReplacement;
 use crate::golang::run::flags::{format_flags, format_variables, recipe_flags};
-use crate::parse::{BuildOptions, Cacheability, FileName, Platform, RecipeName};
+use crate::parse::{BuildOptions, Cacheability, FileName, NamedFile, Platform, RecipeName};
 use crate::store::{BuildKey, Description, KeyHasher};
 use crate::text::{quote, sanitize};
 
@@ -254,9 +254,8 @@ impl Recipe {
     /// Returns the path and query of the URL that always means these bytes.
     pub fn exact_url(&self) -> String {
         let mut url = format!(
-            "{}?{}&go={}",
-            self.resolved.path(),
-            self.platform.query(),
+            "{}?go={}",
+            NamedFile::path(&self.platform, &self.resolved.path(), &self.file_name()),
             self.go.trim_start_matches("go")
         );
         if !self.tags.is_empty() {

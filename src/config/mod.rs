@@ -24,6 +24,7 @@ use read::{
     GIB, check_at_least, read_bytes, read_choice, read_count, read_list, read_number, read_number_if_set,
     read_seconds, read_text,
 };
+pub use service_url::ServiceUrl;
 use sumdb::read_database;
 pub use unknown_setting::UnknownSetting;
 pub use vulnerability_policy::VulnerabilityPolicy;
@@ -36,6 +37,7 @@ mod network;
 mod path_prefix;
 pub mod proxy;
 mod read;
+mod service_url;
 mod sumdb;
 mod unknown_setting;
 mod vulnerability_policy;
@@ -61,6 +63,7 @@ macro_rules! settings {
 settings! {
     PORT, "3000 on 127.0.0.1", "port of the HTTP server; if set, as on a PaaS, it listens on all addresses";
     GOX_LISTEN, "unset", "ADDRESS:PORT of the HTTP server; overrides PORT";
+    GOX_URL, "the address of each request", "URL of the service for links, commands and install scripts, if a proxy hides it: https://www.example.org/go";
     GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "directory of all state";
     GOX_WARMED, "unset", "read-only compile cache, for example of a container image; used in addition to the one in GOX_DIR";
     GOX_GO, "go on PATH or in the usual directories, otherwise own", "absolute path of the go command; own: gox-server downloads Go itself";
@@ -141,6 +144,8 @@ pub enum LogFormat {
 pub struct Config {
     /// Address on which the front listens.
     pub listen: SocketAddr,
+    /// The URL of the service, if the operator names it.
+    pub url: Option<ServiceUrl>,
     /// Directory of all state.
     pub dir: PathBuf,
     /// A read-only compile cache.
@@ -207,6 +212,7 @@ impl Config {
         let cache_bytes = read_bytes(GOX_CACHE_BYTES, 10 * GIB)?;
         Ok(Config {
             listen: read_listen()?,
+            url: read_url()?,
             dir: read_state_dir()?,
             warmed: read_text(GOX_WARMED)?.map(PathBuf::from),
             go: match read_text(GOX_GO)?.as_deref() {
@@ -365,6 +371,17 @@ fn read_listen() -> Result<SocketAddr, BadSetting> {
         .parse()
         .map_err(|_| BadSetting::new(PORT, value, "must be a port from 0 to 65535"))?;
     Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+}
+
+fn read_url() -> Result<Option<ServiceUrl>, BadSetting> {
+    let Some(value) = read_text(GOX_URL)? else {
+        return Ok(None);
+    };
+    let requirement = "must be a URL of scheme, host and path, such as https://www.example.org/go";
+    value
+        .parse()
+        .map(Some)
+        .map_err(|_| BadSetting::new(GOX_URL, value, requirement))
 }
 
 fn read_socket_mode() -> Result<u32, BadSetting> {

@@ -84,7 +84,7 @@ reasons! {
     SeveralCommands "several-commands" 300 Never 0 "This repository contains several programs." "Request one of these:";
     BadPath "bad-path" 400 Never 0 "The path is invalid." "Use /OWNER/REPO, for example /junegunn/fzf.";
     BadVersion "bad-version" 400 Never 0 "The version is invalid." "Use @latest, @v1.2.3, @v1, a branch or a commit.";
-    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, name and recipe.";
+    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, name, recipe, min-age and wait.";
     UndetectedPlatform "platform-untold" 400 Never 0 "Cannot detect your platform from this request." "Specify the platform:";
     UnknownPlatform "unknown-platform" 400 Never 0 "Go does not support this platform." "See /-/platforms for the supported platforms.";
     BadHost "bad-host" 400 Never 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";
@@ -94,7 +94,8 @@ reasons! {
     NoSuchVersion "no-such-version" 404 Never 0 "The module has no such version." "Omit the version to get the latest one.";
     NoSuchPackage "no-such-package" 404 Permanent 0 "The module has no such package." "Omit the package to list the programs of the module.";
     NoCommand "no-command" 404 Permanent 0 "This is a library, not a program." "Add the path of a package main, for example /OWNER/REPO/cmd/NAME.";
-    NotBuilt "not-built" 404 Never 0 "This program has not been built yet, and this request does not start a build." "Request the program first.";
+    NotBuilt "not-built" 404 Never 0 "This program has not been built yet, and this request does not start a build." "Request the program first, or add wait=1 to the query.";
+    WrongFileName "wrong-file-name" 404 Never 0 "The URL does not end in the file name of the program." "Request this URL:";
     NoSuchPage "no-such-page" 404 Never 0 "This page does not exist." "Start at /.";
     MethodNotAllowed "method-not-allowed" 405 Never 0 "Only GET and HEAD are supported." "Use GET.";
     TooLarge "too-large" 422 Permanent 0 "The program exceeds the size limit of this server." "Try ?strip=1, or run your own server.";

@@ -1,11 +1,11 @@
-//! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&name=&recipe=`.
+//! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&name=&recipe=&min-age=&wait=`.
 //!
 //! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. This module does
 //! not know the flags of `go`.
 
 use super::platform::{UnknownPlatform, parse_machine, parse_os};
 use super::user_agent::{self, PlatformClues, UndetectedPlatform};
-use super::{BadGoVersion, FileName, GoVersion, Platform, Printable};
+use super::{BadGoVersion, BadMinAge, FileName, GoVersion, MinAge, Platform, Printable};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -29,6 +29,10 @@ pub struct BuildOptions {
     pub name: Option<FileName>,
     /// The recipe that builds the program.
     pub recipe: Option<RecipeName>,
+    /// The minimum age of the version.
+    pub min_age: Option<MinAge>,
+    /// Whether a sidecar waits for the build.
+    pub wait: bool,
 }
 
 /// A way to build a program.
@@ -60,9 +64,11 @@ impl BuildOptions {
                 QueryKey::Arm => arm = Some(parse_arm_level(&value)?),
                 QueryKey::Go => options.go = Some(value.parse()?),
                 QueryKey::Tags => options.tags = parse_tags(&value)?,
-                QueryKey::Strip => options.strip = parse_strip(&value)?,
+                QueryKey::Strip => options.strip = parse_bool(key, &value)?,
                 QueryKey::Name => options.name = Some(parse_file_name(&value)?),
                 QueryKey::Recipe => options.recipe = Some(parse_recipe(&value)?),
+                QueryKey::MinAge => options.min_age = Some(value.parse()?),
+                QueryKey::Wait => options.wait = parse_bool(key, &value)?,
             }
         }
         if let Some(arm) = arm {
@@ -86,6 +92,18 @@ impl BuildOptions {
                 .platform(),
             (None, None) => user_agent::detect_platform(user_agent),
         }
+    }
+
+    /// Returns these options for the platform that the path of the URL names. Fails if they name one themselves.
+    pub fn with_platform(self, platform: &Platform) -> Result<BuildOptions, BadBuildOptions> {
+        if self.os.is_some() || self.arch.is_some() {
+            return Err(BadBuildOptions::PlatformInPath(platform.to_string()));
+        }
+        Ok(BuildOptions {
+            os: Some(platform.os().to_owned()),
+            arch: Some(platform.machine().to_string()),
+            ..self
+        })
     }
 
     /// Returns these options with each possible platform, the most likely first, for a request without a detected platform. `ARCH`
@@ -120,6 +138,8 @@ impl fmt::Display for BuildOptions {
             ("strip", self.strip.then(|| "1".to_owned())),
             ("name", self.name.as_ref().map(FileName::to_string)),
             ("recipe", self.recipe.map(|recipe| recipe.to_string())),
+            ("min-age", self.min_age.map(|age| age.to_string())),
+            ("wait", self.wait.then(|| "1".to_owned())),
         ];
         let pairs: Vec<_> = pairs
             .into_iter()
@@ -148,6 +168,8 @@ enum QueryKey {
     Strip,
     Name,
     Recipe,
+    MinAge,
+    Wait,
 }
 
 impl QueryKey {
@@ -161,6 +183,8 @@ impl QueryKey {
             "strip" => Ok(QueryKey::Strip),
             "name" => Ok(QueryKey::Name),
             "recipe" => Ok(QueryKey::Recipe),
+            "min-age" => Ok(QueryKey::MinAge),
+            "wait" => Ok(QueryKey::Wait),
             other => Err(BadBuildOptions::UnknownKey(Printable::new(other))),
         }
     }
@@ -175,6 +199,8 @@ impl QueryKey {
             QueryKey::Strip => "strip",
             QueryKey::Name => "name",
             QueryKey::Recipe => "recipe",
+            QueryKey::MinAge => "min-age",
+            QueryKey::Wait => "wait",
         }
     }
 }
@@ -188,11 +214,11 @@ fn parse_arm_level(typed: &str) -> Result<&'static str, BadBuildOptions> {
     }
 }
 
-fn parse_strip(typed: &str) -> Result<bool, BadBuildOptions> {
+fn parse_bool(key: QueryKey, typed: &str) -> Result<bool, BadBuildOptions> {
     match typed {
         "1" => Ok(true),
         "0" => Ok(false),
-        other => Err(BadBuildOptions::BadStrip(Printable::new(other))),
+        other => Err(BadBuildOptions::BadBool(key.name(), Printable::new(other))),
     }
 }
 
@@ -247,6 +273,9 @@ pub enum BadBuildOptions {
     /// `arm` with another architecture, or with one that includes a level.
     #[error("arm cannot be combined with arch={0}")]
     ArmOnOther(String),
+    /// A platform in the query of a URL whose path names one.
+    #[error("the path names the platform {0} already")]
+    PlatformInPath(String),
     /// An invalid Go version.
     #[error(transparent)]
     Go(#[from] BadGoVersion),
@@ -254,8 +283,11 @@ pub enum BadBuildOptions {
     #[error("\"{0}\" is not a valid build tag")]
     BadTag(Printable),
     /// A value other than 0 and 1.
-    #[error("\"{0}\" is not a valid value of strip")]
-    BadStrip(Printable),
+    #[error("\"{1}\" is not a valid value of {0}")]
+    BadBool(&'static str, Printable),
+    /// An invalid age.
+    #[error(transparent)]
+    MinAge(#[from] BadMinAge),
     /// A name that is not a valid file name on every system.
     #[error("\"{0}\" is not a valid file name")]
     BadName(Printable),
@@ -280,11 +312,13 @@ impl BadBuildOptions {
             BadBuildOptions::Platform(unknown) => unknown.hint(),
             BadBuildOptions::BadArm(_) => "type arm=5, arm=6 or arm=7".to_owned(),
             BadBuildOptions::ArmOnOther(_) => "leave out arm, or type arch=arm".to_owned(),
+            BadBuildOptions::PlatformInPath(_) => "leave out os, arch and arm".to_owned(),
             BadBuildOptions::Go(_) => "type a version of Go, as in go=1.26.8".to_owned(),
             BadBuildOptions::BadTag(_) => {
                 "type tags of letters, digits, _ and ., separated by commas".to_owned()
             }
-            BadBuildOptions::BadStrip(_) => "type strip=1 or strip=0".to_owned(),
+            BadBuildOptions::BadBool(key, _) => format!("type {key}=1 or {key}=0"),
+            BadBuildOptions::MinAge(_) => "type hours, days or weeks, as in min-age=36h, 7d or 2w".to_owned(),
             BadBuildOptions::BadName(_) => {
                 "type up to 64 letters, digits, ., _ and -, as in name=fzf".to_owned()
             }
@@ -353,6 +387,8 @@ mod tests {
             ("strip=0", ""),
             ("recipe=release&name=fzf", "name=fzf&recipe=release"),
             ("recipe=install", "recipe=install"),
+            ("wait=1&min-age=07d", "min-age=7d&wait=1"),
+            ("wait=0", ""),
         ] {
             assert_eq!(parsed(query).to_string(), canonical, "{query}");
         }
@@ -418,8 +454,8 @@ mod tests {
             ("tags=-x", BadBuildOptions::BadTag(printable("-x"))),
             ("tags=a%27", BadBuildOptions::BadTag(printable("a'"))),
             ("tags=%ff", BadBuildOptions::BadTag(printable("\u{fffd}"))),
-            ("strip=yes", BadBuildOptions::BadStrip(printable("yes"))),
-            ("strip", BadBuildOptions::BadStrip(printable(""))),
+            ("strip=yes", BadBuildOptions::BadBool("strip", printable("yes"))),
+            ("strip", BadBuildOptions::BadBool("strip", printable(""))),
             ("name=", BadBuildOptions::BadName(printable(""))),
             ("name=a/b", BadBuildOptions::BadName(printable("a/b"))),
             ("name=a%22b", BadBuildOptions::BadName(printable("a\"b"))),

@@ -114,6 +114,19 @@ impl Platform {
         format!("os={}&arch={}", self.os, self.machine)
     }
 
+    /// Parses an element of a path: `linux-arm64`, `linux-arm-6`, `macos-x64`.
+    pub fn parse_path_element(element: &str) -> Result<Platform, UnknownPlatform> {
+        match element.split_once('-') {
+            Some((os, arch)) => Platform::new(os, arch),
+            None => Err(UnknownPlatform::NotAPathElement(Printable::new(element))),
+        }
+    }
+
+    /// Returns this platform as an element of a path: `linux-arm64`, `linux-arm-6`, `linux-amd64-v3`.
+    pub fn path_element(&self) -> String {
+        self.to_string().replace('/', "-")
+    }
+
     /// Returns the file name of a program of this name: `.exe` is added for Windows, `.wasm` for WebAssembly.
     pub fn executable_name(&self, name: &str) -> String {
         Platform::executable_name_on(self.os, name)
@@ -221,6 +234,9 @@ pub enum UnknownPlatform {
     /// Not an operating system and an architecture, separated by a slash.
     #[error("\"{0}\" is not a platform")]
     NotAPair(Printable),
+    /// Not an operating system and an architecture, separated by a dash.
+    #[error("\"{0}\" is not a platform")]
+    NotAPathElement(Printable),
 }
 
 impl UnknownPlatform {
@@ -239,6 +255,9 @@ impl UnknownPlatform {
                 format!("on {os}, arch must be one of {}", list(archs_of_os(os).to_vec()))
             }
             UnknownPlatform::NotAPair(_) => "type OS/ARCH, as in linux/arm64".to_owned(),
+            UnknownPlatform::NotAPathElement(_) => {
+                "type OS-ARCH, as in /-/bin/linux-arm64/OWNER/REPO@VERSION/NAME".to_owned()
+            }
         }
     }
 }

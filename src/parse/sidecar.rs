@@ -30,6 +30,12 @@ impl Sidecar {
             .find_map(|(suffix, sidecar)| Some((path.strip_suffix(suffix.as_bytes())?, Some(*sidecar))));
         found.unwrap_or((path, None))
     }
+
+    /// Returns the suffix of the sidecar's path.
+    pub fn suffix(self) -> &'static str {
+        let found = SUFFIXES.iter().find(|(_, sidecar)| *sidecar == self);
+        found.map_or("", |(suffix, _)| suffix)
+    }
 }
 
 #[cfg(test)]

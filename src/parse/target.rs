@@ -48,6 +48,14 @@ impl Target {
         Ok(Target { elements, version })
     }
 
+    /// Returns this target at another version.
+    pub fn at(&self, version: Version) -> Target {
+        Target {
+            elements: self.elements.clone(),
+            version,
+        }
+    }
+
     /// Returns the import path: `github.com/junegunn/fzf`.
     pub fn import_path(&self) -> String {
         self.elements.join("/")

@@ -35,9 +35,9 @@ impl EarlyResponse {
 
 /// The client's connection, as the request handler uses it during a build.
 pub trait ResponseSink {
-    /// Called several times a second during a build. May send parts of the early response. Returns false if the client has
-    /// disconnected.
-    fn keep_alive(&mut self, early: &EarlyResponse) -> bool;
+    /// Called several times a second during a build. May send parts of the early response, if the response may start before the build
+    /// ends. Returns false if the client has disconnected.
+    fn keep_alive(&mut self, early: Option<&EarlyResponse>) -> bool;
 
     /// Whether `keep_alive` sends the first byte in time, so that the request needs no deadline for it.
     fn sends_early_response(&self) -> bool {
@@ -52,7 +52,7 @@ pub trait ResponseSink {
 
 /// A sink that sends nothing early. The function returns whether the client is still connected.
 impl<F: FnMut() -> bool> ResponseSink for F {
-    fn keep_alive(&mut self, _: &EarlyResponse) -> bool {
+    fn keep_alive(&mut self, _: Option<&EarlyResponse>) -> bool {
         self()
     }
 }

@@ -34,14 +34,14 @@ pub(super) fn render_frame(title: &str, body: Markup) -> String {
     .into_string()
 }
 
-/// Renders the start page. `address` is the Host header followed by `mount`, the path of the service. It is only printed.
+/// Renders the start page. `address` is the URL of the service as typed, `mount` its path. They are only printed.
 pub fn render_landing(address: &str, mount: &str) -> String {
     render_frame(
         "gox-server",
         html! {
             h1 { "Any Go program, compiled for your machine." }
             p { "Type the name of the repository. You need no Go and no account, and you can verify the result: it has the same bytes as "
-                code { "go install -trimpath" } " on your own machine." }
+                code { "go install -trimpath -pgo=off" } " on your own machine." }
             pre { "curl -A \"$(uname -sm)\" " (address) "/junegunn/fzf > fzf\nchmod +x fzf" }
             p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
                 code { "?os=windows&arch=arm64" } ". A program in a subdirectory: " code { "/FiloSottile/age/cmd/age" } "." }

@@ -7,11 +7,10 @@ use std::time::Instant;
 use nix::sys::stat::{FileStat, fstat};
 use nix::unistd::dup2_stderr;
 
-use super::MAX_BODY_BYTES;
 use super::cgi_writer::{CgiWriter, IncompleteResponse};
+use super::{MAX_BODY_BYTES, read_request};
 use crate::config::{self, Config};
 use crate::error::{Error, Reason};
-use crate::request::Request;
 use crate::response::Response;
 use crate::{handler, journal};
 
@@ -23,8 +22,8 @@ pub fn run() -> Result<(), String> {
         eprintln!("gox-server: cannot inspect stderr: {error}");
     }
     discard_body();
-    let request = Request::from_variables(config::request_variable);
     let config = Config::from_env();
+    let request = read_request(config.as_ref().ok(), config::request_variable);
     let mut writer = CgiWriter::new(io::stdout().lock(), &request, config.as_ref().ok());
     let response = match &config {
         Ok(config) => {

@@ -84,13 +84,13 @@ impl<W: Write> CgiWriter<W> {
 }
 
 impl<W: Write> ResponseSink for CgiWriter<W> {
-    fn keep_alive(&mut self, early: &EarlyResponse) -> bool {
-        match self.due {
-            Some(due) if due <= Instant::now() => {
+    fn keep_alive(&mut self, early: Option<&EarlyResponse>) -> bool {
+        match (self.due, early) {
+            (Some(due), Some(early)) if due <= Instant::now() => {
                 self.due = Some(due + BYTE_INTERVAL);
                 self.send_early_byte(early).is_ok()
             }
-            Some(_) | None => true,
+            (Some(_) | None, _) => true,
         }
     }
 

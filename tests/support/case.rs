@@ -514,7 +514,7 @@ impl Program {
             ),
             ("Gox-Verify", "go install -trimpath"),
             ("Gox-Verify", &format!("{package}@{version}")),
-            ("Content-Location", &format!("@{version}?")),
+            ("Content-Location", &format!("@{version}/")),
             ("Content-Location", goos),
         ] {
             differences.expect_contains(name, part, response.header(name));

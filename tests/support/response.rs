@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every failure reason with its status. This is a public interface and therefore repeated here on purpose: a change in
 /// src/ must be made here too, with existing clients in mind.
-pub(crate) const REASONS: [(&str, u16); 45] = [
+pub(crate) const REASONS: [(&str, u16); 46] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -18,6 +18,7 @@ pub(crate) const REASONS: [(&str, u16); 45] = [
     ("no-such-module", 404),
     ("no-such-version", 404),
     ("no-such-package", 404),
+    ("wrong-file-name", 404),
     ("no-such-page", 404),
     ("no-command", 404),
     ("not-built", 404),

@@ -17,13 +17,19 @@ pub(super) struct GoList<'a> {
     pub(super) deadline: Instant,
 }
 
-/// The output of `go list -m -versions -json` for one module.
+/// The output of `go list -m -json` for one module.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ModuleVersions {
     pub(super) path: String,
     #[serde(default)]
     pub(super) versions: Vec<String>,
+    /// The version, if one was queried.
+    #[serde(default)]
+    pub(super) version: String,
+    /// Its time (RFC 3339); empty if it is unknown.
+    #[serde(default)]
+    pub(super) time: String,
     error: Option<ListError>,
 }
 
@@ -63,6 +69,15 @@ impl GoList<'_> {
             existing.extend(latest.filter(|module| module.error.is_none()));
         }
         Ok(existing.into_iter().map(|module| module.path).collect())
+    }
+
+    /// Queries the times of these versions, MODULE@VERSION.
+    pub(super) fn query_times<'m>(
+        &self,
+        versions: impl Iterator<Item = &'m str>,
+    ) -> Result<Vec<ModuleVersions>, Error> {
+        let args = ["list", "-m", "-e", "-json=Path,Version,Time,Error", "--"];
+        self.run(&args, versions)
     }
 
     fn query_versions<'m>(

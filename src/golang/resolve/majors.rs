@@ -16,6 +16,8 @@ pub(super) struct Majors {
     pub(super) released: BTreeSet<String>,
     /// Modules with pre-release versions only.
     pub(super) unreleased: BTreeSet<String>,
+    /// The versions of all these modules.
+    pub(super) versions: Vec<String>,
     /// The highest major that was queried.
     pub(super) newest: u64,
 }
@@ -48,6 +50,7 @@ impl Majors {
                     false => &mut majors.unreleased,
                 };
                 majors_of_kind.insert(listed.path);
+                majors.versions.extend(listed.versions);
             }
             majors.newest = last;
             let is_last = |c: &Candidate| {

@@ -9,6 +9,7 @@ pub mod known_paths;
 mod list;
 pub mod lookup_slot;
 mod majors;
+pub mod module_versions;
 mod nested_commands;
 pub mod nested_modules;
 mod notices;

@@ -27,7 +27,7 @@ const STALE_WHILE_REVALIDATE: Duration = Duration::from_secs(10 * 60);
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The age up to which a successful resolution is served if the module proxy fails: an outage overnight, until an operator repairs it.
-const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the notices of an exact version are fresh. They are refreshed in the background.
 const NOTICES_FRESH_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -134,14 +134,14 @@ fn resolve_and_cache(
     resolution
 }
 
-fn create_directories(go: Go<'_>) -> Result<(), Error> {
+pub(super) fn create_directories(go: Go<'_>) -> Result<(), Error> {
     go.store
         .create_directories()
         .map_err(|e| internal_error("make the state directory", &e))
 }
 
 /// Whether an error says nothing about the target: no query was sent, or the module proxy did not answer it.
-fn is_inconclusive(error: &Error) -> bool {
+pub(super) fn is_inconclusive(error: &Error) -> bool {
     error.reason != Reason::ChecksumMismatch && matches!(error.reason.status(), 429 | 500..)
 }
 

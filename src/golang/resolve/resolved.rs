@@ -1,5 +1,7 @@
 //! The result of a resolution.
 
+use std::time::{Duration, SystemTime};
+
 use serde::{Deserialize, Serialize};
 
 use crate::golang::release::release_config::{ReleaseBuild, ReleaseConfig};
@@ -9,7 +11,7 @@ use crate::golang::resolve::go_mod::read_directive;
 use crate::golang::resolve::ranking::Evidence;
 use crate::golang::source::commands;
 use crate::notices::Notices;
-use crate::parse::{GoVersion, is_generic_name};
+use crate::parse::{GoVersion, MinAge, is_generic_name};
 
 /// One package at one exact version: the argument of `go install`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +97,13 @@ impl Resolved {
         released_name
             .or_else(|| elements.find(|element| !is_major(element) && !is_generic_name(element)))
             .unwrap_or_else(|| last_name(&self.package))
+    }
+
+    /// Whether the version is at least this old. An unknown time is not.
+    pub fn is_aged(&self, min_age: MinAge) -> bool {
+        let time = (self.time > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(self.time));
+        let age = time.and_then(|time| SystemTime::now().duration_since(time).ok());
+        age.is_some_and(|age| age >= min_age.duration())
     }
 
     /// The command's directory relative to the module's root; `.` for the root itself.

@@ -18,8 +18,7 @@ use super::stdout::StdoutStream;
 use super::stream::TimedStream;
 use super::wait::{StopSignal, poll_readable};
 use crate::config::Config;
-use crate::request::Request;
-use crate::transport::{MAX_BODY_BYTES, cgi_response};
+use crate::transport::{MAX_BODY_BYTES, cgi_response, read_request};
 use crate::{handler, journal};
 
 /// Why a connection is closed in the middle of a request.
@@ -164,8 +163,8 @@ impl<'a> Connection<'a> {
     fn respond(&mut self, id: u16, variables: Pairs<'_>) -> Result<(), ConnectionError> {
         let start = Instant::now();
         let variable = |name: &str| Some(OsString::from_vec(variables.get(name)?.to_vec()));
-        let request = Request::from_variables(variable);
         let config = self.config;
+        let request = read_request(Some(config), variable);
         let mut is_active = Ok(true);
         let response = handler::answer(&request, config, &mut || {
             is_active = self.is_active(id);
