@@ -4,7 +4,9 @@
 //! of mutations with stable Rust.
 
 use gox_server::config::Config;
-use gox_server::parse::{BuildOptions, Cacheability, ContentCoding, Platform, Target, detect_platform};
+use gox_server::parse::{
+    BuildOptions, Cacheability, ContentCoding, Platform, Target, correct, detect_platform,
+};
 use gox_server::request::Request;
 use gox_server::response::program::{negotiate_coding, serve};
 use gox_server::response::{Body, Response};
@@ -168,6 +170,11 @@ pub fn target(bytes: &[u8]) {
             assert_printable(&bad.hint().unwrap_or_default());
         }
     }
+    for query in ["", "os=linux&x", "arch=arm.sha256"] {
+        if let Some(url) = correct(bytes, query) {
+            url.splitn(2, '?').for_each(assert_needs_no_escape);
+        }
+    }
 }
 
 /// User-Agents: a detected platform is one that Go supports, and prints as a query that parses to the same platform.
@@ -197,7 +204,7 @@ pub fn query(bytes: &[u8]) {
         }
         Err(bad) => {
             assert_printable(&bad.to_string());
-            assert_printable(&bad.hint());
+            assert_printable(&bad.hint().unwrap_or_default());
         }
     }
 }
@@ -211,7 +218,12 @@ pub fn head(bytes: &[u8]) {
     assert_eq!(front::head::parse(&bytes[..length - 1]), Ok(None));
     assert!((200..600).contains(&head.status.as_u16()));
     assert!(!head.fields.contains_key("connection") && !head.fields.contains_key("transfer-encoding"));
-    let mut printed = format!("Status: {}\r\n", head.status.as_str()).into_bytes();
+    let phrase = head
+        .reason_phrase
+        .as_ref()
+        .map_or(&b""[..], |phrase| phrase.as_bytes());
+    let status = [head.status.as_str().as_bytes(), b" ", phrase].concat();
+    let mut printed = [b"Status: ", &status[..], b"\r\n"].concat();
     for (name, value) in &head.fields {
         printed.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }

@@ -66,7 +66,8 @@ fn serve_program(
     let toolchain = find_default_go(config, store, deadlines, &client, target, &platform, options)?;
     check_platform(&toolchain, &platform)?;
     let go = Go::for_client(config, store, &toolchain, deadlines, &client);
-    let resolved = resolve(go, target, options.min_age).map_err(|error| url.complete_links(error))?;
+    let resolved =
+        resolve(go, target, options.min_age).map_err(|error| url.complete_suggestions(error, request))?;
     let cacheability = Cacheability::of_url(target, options, &resolved.version, config.recipe);
     let version = versions::choose(go, options.go, resolved.min_go)?;
     let mut recipe = Recipe::new(resolved, platform, version, options.clone(), config.recipe)?;

@@ -7,7 +7,7 @@ use crate::notices::Notices;
 use crate::parse::{BuildOptions, Platform, Target};
 use crate::policy::resolve;
 use crate::request::Request;
-use crate::request_errors::{bad_path_error, bad_query_error};
+use crate::request_errors::{bad_path_error, bad_query_error, with_correction};
 use crate::response::Response;
 use crate::response::install::{InstallScript, Shell};
 
@@ -22,14 +22,17 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
 }
 
 fn render_script(shell: Shell, path: &[u8], request: &Request, config: &Config) -> Result<Response, Error> {
-    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad))?;
-    let options = BuildOptions::parse(&request.query).map_err(|bad| bad_query_error(&bad))?;
+    let query = &request.query;
+    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad, path, query))?;
+    let options = BuildOptions::parse(query).map_err(|bad| bad_query_error(&bad, path, query))?;
     if let (Some(os), Some(arch)) = (&options.os, &options.arch) {
-        Platform::new(os, arch).map_err(|bad| bad_query_error(&bad.into()))?;
+        Platform::new(os, arch).map_err(|bad| bad_query_error(&bad.into(), path, query))?;
     }
     let client = request.client_address(|peer| config.trusts(peer));
-    let resolved = with_default_go(config, client, |go| resolve(go, &target, options.min_age))?;
-    let target = match options.to_string().as_str() {
+    let resolved = with_default_go(config, client, |go| resolve(go, &target, options.min_age))
+        .map_err(|error| with_correction(error, path, query))?;
+    let query = options.to_string();
+    let target = match query.as_str() {
         "" => target.to_string(),
         query => format!("{target}?{query}"),
     };

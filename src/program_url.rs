@@ -3,7 +3,7 @@
 use crate::error::{Error, Reason};
 use crate::parse::{BadNamedFile, BuildOptions, NamedFile, Sidecar, Target};
 use crate::request::Request;
-use crate::request_errors::{bad_path_error, bad_query_error};
+use crate::request_errors::{bad_path_error, bad_query_error, with_correction};
 
 /// The URL of a program or of a sidecar.
 pub struct ProgramUrl {
@@ -24,22 +24,23 @@ enum File {
 impl ProgramUrl {
     /// Parses the path and the query of a request.
     pub fn parse(request: &Request) -> Result<ProgramUrl, Error> {
-        let options = || BuildOptions::parse(&request.query).map_err(|bad| bad_query_error(&bad));
-        let Some(named) = NamedFile::parse(&request.path) else {
-            let (path, sidecar) = Sidecar::split(&request.path);
+        let (path, query) = (&request.path, &request.query);
+        let options = || BuildOptions::parse(query).map_err(|bad| bad_query_error(&bad, path, query));
+        let Some(named) = NamedFile::parse(path) else {
+            let (target, sidecar) = Sidecar::split(path);
             return Ok(ProgramUrl {
-                target: Target::parse(path).map_err(|bad| bad_path_error(&bad))?,
+                target: Target::parse(target).map_err(|bad| bad_path_error(&bad, path, query))?,
                 options: options()?,
                 file: File::OfTarget(sidecar),
             });
         };
         let named = named.map_err(|bad| match bad {
-            BadNamedFile::Platform(unknown) => bad_query_error(&unknown.into()),
-            BadNamedFile::Target(bad) => bad_path_error(&bad),
+            BadNamedFile::Platform(unknown) => bad_query_error(&unknown.into(), path, query),
+            BadNamedFile::Target(bad) => bad_path_error(&bad, path, query),
         })?;
         let options = options()?
             .with_platform(&named.platform)
-            .map_err(|bad| bad_query_error(&bad))?;
+            .map_err(|bad| bad_query_error(&bad, path, query))?;
         Ok(ProgramUrl {
             target: named.target.clone(),
             options,
@@ -59,10 +60,11 @@ impl ProgramUrl {
         }
     }
 
-    /// Adds the query to the links of an error, and the platform if the path of this URL names it: the links have no such path.
-    pub fn complete_links(&self, error: Error) -> Error {
+    /// Suggests the corrected URL if the program was not found. If the path of this URL names the platform, adds it to the links of the
+    /// error, which have no such path.
+    pub fn complete_suggestions(&self, error: Error, request: &Request) -> Error {
         match &self.file {
-            File::OfTarget(_) => error,
+            File::OfTarget(_) => with_correction(error, &request.path, &request.query),
             File::Named(_) => error.with_links_for("", &self.options.to_string()),
         }
     }

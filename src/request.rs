@@ -12,7 +12,7 @@ pub struct Request {
     /// REQUEST_METHOD (RFC 3875 section 4.1.12).
     pub method: String,
     /// The path below the mount point as received, in bytes: PATH_INFO (section 4.1.5), or the path of REQUEST_URI if that contains
-    /// anything that web servers decode or normalize. No valid target does.
+    /// anything that web servers decode or normalize. Of a valid target only `@` and `+` may be encoded.
     pub path: Vec<u8>,
     /// SCRIPT_NAME (section 4.1.13): the mount point, without a slash at its end. It is printed into headers and commands, so it is
     /// empty if it holds anything but plain path characters.
@@ -250,6 +250,22 @@ fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
         && !variable("SCRIPT_FILENAME").is_some_and(is_program)
 }
 
+/// Decodes `%40` and `%2B`, which many clients send for the `@` and the `+` of a version, and nothing else.
+fn decode_at_and_plus(path: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(&byte) = rest.first() {
+        let (byte, length) = match rest.get(..3) {
+            Some(b"%40") => (b'@', 3),
+            Some(b"%2B" | b"%2b") => (b'+', 3),
+            Some(_) | None => (byte, 1),
+        };
+        decoded.push(byte);
+        rest = &rest[length..];
+    }
+    decoded
+}
+
 /// The path below the mount point. Web servers decode PATH_INFO and may normalize `//`, `.` and `..` in it. If REQUEST_URI has any of
 /// these, its path is used instead, so that all transports refuse the same requests.
 fn path_below_mount(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -> Vec<u8> {
@@ -258,7 +274,7 @@ fn path_below_mount(variable: &impl Fn(&str) -> Option<OsString>, mount: &str) -
     let uri_path = uri_path(&uri);
     let path = if is_changed_by_web_servers(uri_path) {
         let below = uri_path.strip_prefix(mount.as_bytes());
-        below.unwrap_or(uri_path).to_vec()
+        decode_at_and_plus(below.unwrap_or(uri_path))
     } else {
         info
     };
@@ -348,8 +364,12 @@ mod tests {
     }
 
     #[test]
-    fn path_is_not_decoded_or_normalized() {
+    fn only_at_and_plus_are_decoded() {
         for (uri, info, path) in [
+            ("/o/r%40v1", "/o/r@v1", "/o/r@v1"),
+            ("/o/r%40v2.0.0%2Bincompatible?x", "", "/o/r@v2.0.0+incompatible"),
+            ("/o/r%2b%40", "", "/o/r+@"),
+            ("/o/r%2540v1%4", "", "/o/r%2540v1%4"),
             ("/o/r?x=%2f//..", "/o/r", "/o/r"),
             ("/go/o/r", "/o/r", "/o/r"),
             ("/before/rewriting", "/o/r", "/o/r"),

@@ -1,7 +1,7 @@
 //! Errors in a request itself, each with what to type instead.
 
 use crate::error::{Error, Reason};
-use crate::parse::{BadBuildOptions, BadTarget, BuildOptions, UndetectedPlatform};
+use crate::parse::{BadBuildOptions, BadTarget, BuildOptions, UndetectedPlatform, correct};
 use crate::request::Request;
 
 /// Checks the method, Host (RFC 9112 section 3.2), and that the web server passes PATH_INFO.
@@ -50,24 +50,34 @@ fn path_info_lines(server: &str) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// The path is not a valid target.
-pub fn bad_path_error(bad: &BadTarget) -> Error {
+/// The path is not a valid target. Suggests the corrected URL.
+pub fn bad_path_error(bad: &BadTarget, path: &[u8], query: &str) -> Error {
     let reason = if matches!(bad, BadTarget::BadVersion(_)) {
         Reason::BadVersion
     } else {
         Reason::BadPath
     };
-    Error::new(reason).detail(bad.to_string()).suggest(bad.hint())
+    let suggestion = correct(path, query).or_else(|| bad.hint());
+    Error::new(reason).detail(bad.to_string()).suggest(suggestion)
 }
 
-/// The query is not valid build options.
-pub fn bad_query_error(bad: &BadBuildOptions) -> Error {
+/// The query is not valid build options. Suggests the corrected URL.
+pub fn bad_query_error(bad: &BadBuildOptions, path: &[u8], query: &str) -> Error {
     let reason = if matches!(bad, BadBuildOptions::Platform(_)) {
         Reason::UnknownPlatform
     } else {
         Reason::BadQuery
     };
-    Error::new(reason).detail(bad.to_string()).suggest([bad.hint()])
+    let suggestion = correct(path, query).or_else(|| bad.hint());
+    Error::new(reason).detail(bad.to_string()).suggest(suggestion)
+}
+
+/// Suggests the corrected URL if the resolution of a valid path found nothing.
+pub fn with_correction(error: Error, path: &[u8], query: &str) -> Error {
+    match correct(path, query) {
+        Some(url) if error.reason.status() == 404 => error.suggest([url]),
+        Some(_) | None => error,
+    }
 }
 
 /// The client's platform cannot be detected, or Go does not support it. Suggests a command to paste; a browser, which cannot run
@@ -77,6 +87,16 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
         return Error::new(Reason::UnknownPlatform)
             .detail(unknown.to_string())
             .suggest([unknown.hint()]);
+    }
+    // A platform in the path.
+    let corrected = correct(&request.path, &request.query).filter(|url| {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        BuildOptions::parse(query).is_ok_and(|options| options.platform(&request.user_agent).is_ok())
+    });
+    if let Some(corrected) = corrected {
+        return Error::new(Reason::UndetectedPlatform)
+            .detail(undetected.to_string())
+            .suggest([corrected]);
     }
     let path = String::from_utf8_lossy(&request.path);
     let name = path

@@ -19,7 +19,7 @@ use crate::golang::toolchain::{managed, versions};
 use crate::notices::Notices;
 use crate::parse::{BuildOptions, GoVersion, Platform, Target};
 use crate::policy::resolve;
-use crate::request_errors::{bad_path_error, bad_query_error};
+use crate::request_errors::{bad_path_error, bad_query_error, with_correction};
 use crate::store::file::disk_usage;
 use crate::store::layout;
 use crate::store::{Artifact, Store};
@@ -141,8 +141,9 @@ fn build_artifact(
 ) -> Result<(Artifact, Option<Notices>, VulnerabilityStatus), Error> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let path = format!("/{}", path.trim_start_matches('/'));
-    let target = Target::parse(path.as_bytes()).map_err(|bad| bad_path_error(&bad))?;
-    let options = BuildOptions::parse(query).map_err(|bad| bad_query_error(&bad))?;
+    let target =
+        Target::parse(path.as_bytes()).map_err(|bad| bad_path_error(&bad, path.as_bytes(), query))?;
+    let options = BuildOptions::parse(query).map_err(|bad| bad_query_error(&bad, path.as_bytes(), query))?;
     let this_machine = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let platform = options
         .platform(&this_machine)
@@ -154,7 +155,8 @@ fn build_artifact(
     check_platform(&toolchain, &platform)?;
     let go = Go::for_operator(config, &store, &toolchain);
     bar.set_message(format!("resolving {target}"));
-    let resolved = resolve(go, &target, options.min_age)?;
+    let resolved = resolve(go, &target, options.min_age)
+        .map_err(|error| with_correction(error, path.as_bytes(), query))?;
     let chosen = versions::choose(go, options.go, resolved.min_go)?;
     let version = versions::choose_for_build(go, chosen, options.go, &mut |tree| show_download(&bar, tree));
     let recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;

@@ -19,7 +19,7 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
 }
 
 fn render(path: &[u8], request: &Request, config: &Config) -> Result<Response, Error> {
-    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad))?;
+    let target = Target::parse(path).map_err(|bad| bad_path_error(&bad, path, ""))?;
     if !request.query.is_empty() {
         return Err(Error::new(Reason::BadQuery).detail("A list of versions has no query."));
     }

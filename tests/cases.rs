@@ -24,6 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
         paths(),
         versions_with_special_meaning(),
         queries(),
+        pasted(),
         requests(),
         failures(),
         hostile(),
@@ -786,6 +787,163 @@ fn queries() -> Vec<Case> {
             .refused("bad-query"),
     ])
     .collect()
+}
+
+/// Other notations of a URL. Those with one meaning work; the others get the corrected URL. tests/data/pasted.txt has the answers.
+fn pasted() -> Vec<Case> {
+    let hello = |version| tester("hello", version);
+    let works = [
+        (
+            "wget2, quote() and encodeURIComponent encode the @",
+            "/tester/hello%40v1.0.0",
+        ),
+        (
+            "an encoded @ beside a query",
+            "/tester/hello%40v1.0.0?os=linux&arch=amd64",
+        ),
+        ("Go's variables", "/tester/hello@v1.0.0?GOOS=linux&GOARCH=amd64"),
+        ("letter case of keys", "/tester/hello@v1.0.0?OS=linux&Arch=amd64"),
+        (
+            "Docker's variables",
+            "/tester/hello@v1.0.0?TARGETOS=linux&TARGETARCH=amd64&TARGETVARIANT=",
+        ),
+        ("Docker's platform", "/tester/hello@v1.0.0?platform=linux/amd64"),
+        (
+            "empty values",
+            "/tester/hello@v1.0.0?os=&arch=&arm=&tags=&strip=&go=&name=&recipe=",
+        ),
+    ];
+    let on_arm = [
+        (
+            "Docker's variant",
+            "/tester/hello@v1.0.0?os=linux&arch=arm&arm=v6",
+        ),
+        (
+            "Docker's platform with a variant",
+            "/tester/hello@v1.0.0?platform=linux/arm/v6",
+        ),
+        (
+            "Go's variable for ARM",
+            "/tester/hello@v1.0.0?goos=linux&goarch=arm&GOARM=6",
+        ),
+    ];
+    // What is pasted, the reason, and the corrected URL.
+    let corrected = [
+        (
+            "/tester/hello/releases/tag/v1.2.3",
+            "bad-path",
+            "/tester/hello@v1.2.3",
+        ),
+        (
+            "/tester/hello/releases/download/v1.2.3/hello.tar.gz",
+            "bad-path",
+            "/tester/hello@v1.2.3",
+        ),
+        ("/tester/hello/v1.2.3", "bad-path", "/tester/hello@v1.2.3"),
+        (
+            "/tester/hello/v1.2.3?os=darwin&arch=arm64",
+            "bad-path",
+            "/tester/hello@v1.2.3?os=darwin&arch=arm64",
+        ),
+        (
+            "/tester/hello/releases/latest",
+            "no-such-package",
+            "/tester/hello'",
+        ),
+        (
+            "/tester/hello/blob/main/README.md",
+            "no-such-package",
+            "/tester/hello'",
+        ),
+        ("/tester/hello/tree/main", "no-such-package", "/tester/hello@main"),
+        ("/git@github.com:tester/hello.git", "bad-path", "/tester/hello'"),
+        ("/https://github.com/tester/hello", "bad-path", "/tester/hello'"),
+        ("/https://codeberg.org/o/r", "bad-path", "/codeberg.org/o/r'"),
+        ("/tester/hello:v1.2.3", "bad-path", "/tester/hello@v1.2.3"),
+        ("/tester/hello==1.2.3", "bad-path", "/tester/hello@v1.2.3"),
+        ("/tester/hello)", "bad-path", "/tester/hello'"),
+        (
+            "/tester/hello,?os=linux&arch=arm64",
+            "bad-path",
+            "/tester/hello?os=linux&arch=arm64",
+        ),
+        (
+            "/tester/hello/linux/amd64",
+            "no-such-package",
+            "/tester/hello?os=linux&arch=amd64",
+        ),
+        (
+            "/tester/hello/darwin-arm64?strip=1",
+            "no-such-package",
+            "/tester/hello?os=darwin&arch=arm64&strip=1",
+        ),
+        ("/tester/hello.exe", "no-such-module", "/tester/hello?os=windows"),
+        ("/tester/hello.tar.gz", "no-such-module", "/tester/hello'"),
+        (
+            "/go%20install%20github.com/tester/hello@v1.2.3",
+            "bad-path",
+            "/tester/hello@v1.2.3",
+        ),
+        (
+            "/tester/hello?os=linux&arch=arm64.sha256",
+            "bad-query",
+            "/tester/hello.sha256?os=linux&arch=arm64",
+        ),
+        (
+            "/tester/hello?os=linux&arch=arm64&x=y",
+            "bad-query",
+            "/tester/hello?os=linux&arch=arm64",
+        ),
+        (
+            "/tester/hello?version=v1.2.3",
+            "bad-query",
+            "/tester/hello@v1.2.3",
+        ),
+        (
+            "/tester/hello/info/refs?service=git-upload-pack",
+            "bad-path",
+            "no git repository: git clone https://github.com/tester/hello'",
+        ),
+        (
+            "/tester/nosuch",
+            "no-such-module",
+            "a private repository cannot be built here",
+        ),
+    ];
+    let works = works.map(|(shows, url)| case(shows).get(url).gives(hello("v1.0.0")));
+    let on_arm = on_arm.map(|(shows, url)| {
+        let program = hello("v1.0.0").on_platform("linux", "arm");
+        case(shows).get(url).gives(program.with_variant("GOARM=6"))
+    });
+    let corrected =
+        corrected.map(|(url, reason, has)| case("the corrected URL").get(url).refused(reason).body_has(has));
+    let others = [
+        case("an encoded + in a version")
+            .get("/tester/incompatible%40v2.0.0%2Bincompatible")
+            .gives(tester("incompatible", "v2.0.0+incompatible")),
+        case("GitHub's tag of a nested module")
+            .get("/tester/nested-majors@nested-majors/v5.8.1")
+            .gives(tester("nested-majors/nested-majors/v5", "v5.8.1")),
+        case("a directory v1 is not a module path: no query for it fails")
+            .get("/tester/hello/v1")
+            .refused("no-such-package"),
+        case("a platform in the path, by a client without one")
+            .get("/tester/hello/linux/arm64")
+            .user_agent("curl/8.5.0")
+            .refused("platform-untold")
+            .body_has("  /tester/hello?os=linux&arch=arm64'"),
+        case("a corrected URL for a browser is a link")
+            .get("/tester/hello:v1.2.3?os=linux&x=y")
+            .accept(BROWSER)
+            .refused("bad-path")
+            .body_has("href=\"/tester/hello@v1.2.3?os=linux\""),
+    ];
+    works
+        .into_iter()
+        .chain(on_arm)
+        .chain(corrected)
+        .chain(others)
+        .collect()
 }
 
 fn requests() -> Vec<Case> {

@@ -126,7 +126,7 @@ fn request_with_agent(agent: &str) -> Response {
 }
 
 /// Runs the response as a script and returns what it prints.
-fn run_as_script(response: &Response) -> String {
+pub(crate) fn run_as_script(response: &Response) -> String {
     let mut sh = Command::new("/bin/sh");
     sh.stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -71,6 +71,8 @@ mod load;
 mod reasons;
 // The recorded text of every failure.
 mod failures;
+// The answer to each URL that people paste.
+mod pasted;
 // The table of known attacks in SECURITY.md.
 mod catalogue;
 // Known vulnerabilities of linked modules; bills of materials.

@@ -11,6 +11,9 @@ mod reason;
 
 pub use reason::Reason;
 
+/// Maximum length of a reason phrase in bytes: three lines of a terminal, and far below the limits of clients for a status line.
+const MAX_REASON_PHRASE: usize = 240;
+
 /// Why a request failed, with one text for the client and one for the operator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Error {
@@ -61,13 +64,13 @@ impl Error {
         }
     }
 
-    /// Prefixes the links with `mount`, the path of the service, and appends the query of the request to links without one.
+    /// Prefixes the links with `mount`, the path of the service, and appends `query`, the options of the request, to links without
+    /// one.
     pub fn with_links_for(&self, mount: &str, query: &str) -> Error {
-        let query = Some(query).filter(|query| query.bytes().all(|b| b.is_ascii_graphic()));
-        self.map_links(|link| {
-            let query = query.filter(|query| !query.is_empty() && !link.contains('?'));
-            let query = query.map_or(String::new(), |query| format!("?{query}"));
-            format!("{mount}{link}{query}")
+        self.map_links(|link| match query {
+            "" => format!("{mount}{link}"),
+            _ if link.contains('?') => format!("{mount}{link}"),
+            query => format!("{mount}{link}?{query}"),
         })
     }
 
@@ -106,6 +109,28 @@ impl Error {
             }
             None => Some(after.as_secs()),
         }
+    }
+
+    /// The reason phrase of the status line (RFC 9112 section 4): what happened, what to do, and the suggestions that fit. Many clients
+    /// print it and discard the body. Printable ASCII.
+    pub fn reason_phrase(&self) -> String {
+        let text = format!("{} {}", self.reason.sentence(), self.reason.advice());
+        let is_printable = |line: &&String| line.bytes().all(|b| (b' '..=b'~').contains(&b));
+        let suggestions = self.suggestions.iter().filter(is_printable);
+        let phrase = suggestions.fold(text.clone(), |phrase, line| {
+            let joint = match phrase == text {
+                true if is_link(line) && text.ends_with('.') => " Try",
+                true => "",
+                false => " or",
+            };
+            let longer = format!("{phrase}{joint} {line}");
+            if longer.len() <= MAX_REASON_PHRASE {
+                longer
+            } else {
+                phrase
+            }
+        });
+        phrase.trim_end_matches([':', '.']).to_owned()
     }
 
     /// The text for the log: the details for the log, or else the first line of the details for the client.

@@ -1,11 +1,11 @@
 //! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&name=&recipe=&min-age=&wait=`.
 //!
-//! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. This module does
-//! not know the flags of `go`.
+//! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. Keys in any letter
+//! case and the names of Go's and Docker's variables are other spellings. This module does not know the flags of `go`.
 
 use super::platform::{UnknownPlatform, parse_machine, parse_os};
 use super::user_agent::{self, PlatformClues, UndetectedPlatform};
-use super::{BadGoVersion, BadMinAge, FileName, GoVersion, MinAge, Platform, Printable};
+use super::{BadGoVersion, BadMinAge, FileName, GoVersion, MinAge, Platform, Printable, Sidecar};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -50,18 +50,37 @@ impl BuildOptions {
         if query.len() > MAX_BYTES {
             return Err(BadBuildOptions::TooLong(query.len()));
         }
+        if Sidecar::split(query.as_bytes()).1.is_some() {
+            return Err(BadBuildOptions::SuffixBehindQuery);
+        }
         let mut options = BuildOptions::default();
-        let mut arm = None;
+        let mut level = None;
         let mut seen = BTreeSet::new();
-        for (typed_key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        for pair in query.split('&') {
+            let Some((typed_key, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else {
+                continue;
+            };
             let key = QueryKey::parse(&typed_key)?;
-            if !seen.insert(key) {
-                return Err(BadBuildOptions::Repeated(key.name()));
+            // A variable that is not set, as in `arm=$TARGETVARIANT`.
+            if value.is_empty() && pair.contains('=') {
+                continue;
+            }
+            for part in key.parts() {
+                if !seen.insert(*part) {
+                    return Err(BadBuildOptions::Repeated(part.name()));
+                }
             }
             match key {
                 QueryKey::Os => options.os = Some(parse_os(&value)?.to_owned()),
                 QueryKey::Arch => options.arch = Some(parse_machine(&value)?.to_string()),
-                QueryKey::Arm => arm = Some(parse_arm_level(&value)?),
+                QueryKey::Platform => {
+                    let (os, arch) = value.split_once(['/', '-', '_']).unwrap_or((&value, ""));
+                    options.os = Some(parse_os(os)?.to_owned());
+                    if !arch.is_empty() {
+                        options.arch = Some(parse_machine(arch)?.to_string());
+                    }
+                }
+                QueryKey::Level => level = Some(value),
                 QueryKey::Go => options.go = Some(value.parse()?),
                 QueryKey::Tags => options.tags = parse_tags(&value)?,
                 QueryKey::Strip => options.strip = parse_bool(key, &value)?,
@@ -71,14 +90,26 @@ impl BuildOptions {
                 QueryKey::Wait => options.wait = parse_bool(key, &value)?,
             }
         }
-        if let Some(arm) = arm {
-            // `arch=armv6` has a level already, which `arm` could contradict.
-            if let Some(arch) = options.arch.filter(|arch| arch != "arm") {
-                return Err(BadBuildOptions::ArmOnOther(arch));
-            }
-            options.arch = Some(parse_machine(arm)?.to_string());
+        if let Some(level) = level {
+            options.arch = Some(parse_level(options.arch, &level)?);
         }
         Ok(options)
+    }
+
+    /// Parses the pairs of a query that are valid together, in their order, and ignores the others.
+    pub fn parse_valid_pairs(query: &str) -> BuildOptions {
+        let valid = query
+            .split('&')
+            .take(MAX_BYTES / 16)
+            .fold(String::new(), |valid, pair| {
+                let longer = format!("{valid}&{pair}");
+                if BuildOptions::parse(&longer).is_ok() {
+                    longer
+                } else {
+                    valid
+                }
+            });
+        BuildOptions::parse(&valid).unwrap_or_default()
     }
 
     /// Determines the platform. If the query has no `os` or no `arch`, that part is detected from the User-Agent: `?os=windows` on an
@@ -162,7 +193,10 @@ impl fmt::Display for RecipeName {
 enum QueryKey {
     Os,
     Arch,
-    Arm,
+    /// `os` and `arch` in one.
+    Platform,
+    /// A level of the architecture, which is usually part of `arch`.
+    Level,
     Go,
     Tags,
     Strip,
@@ -174,10 +208,11 @@ enum QueryKey {
 
 impl QueryKey {
     fn parse(typed: &str) -> Result<QueryKey, BadBuildOptions> {
-        match typed {
-            "os" | "goos" => Ok(QueryKey::Os),
-            "arch" | "goarch" => Ok(QueryKey::Arch),
-            "arm" => Ok(QueryKey::Arm),
+        match typed.to_ascii_lowercase().as_str() {
+            "os" | "goos" | "targetos" => Ok(QueryKey::Os),
+            "arch" | "goarch" | "targetarch" => Ok(QueryKey::Arch),
+            "platform" | "targetplatform" => Ok(QueryKey::Platform),
+            "arm" | "goarm" | "goamd64" | "variant" | "targetvariant" => Ok(QueryKey::Level),
             "go" => Ok(QueryKey::Go),
             "tags" => Ok(QueryKey::Tags),
             "strip" => Ok(QueryKey::Strip),
@@ -185,7 +220,24 @@ impl QueryKey {
             "recipe" => Ok(QueryKey::Recipe),
             "min-age" => Ok(QueryKey::MinAge),
             "wait" => Ok(QueryKey::Wait),
-            other => Err(BadBuildOptions::UnknownKey(Printable::new(other))),
+            _ => Err(BadBuildOptions::UnknownKey(Printable::new(typed))),
+        }
+    }
+
+    /// The keys that this one sets.
+    fn parts(self) -> &'static [QueryKey] {
+        match self {
+            QueryKey::Platform => &[QueryKey::Os, QueryKey::Arch],
+            QueryKey::Os => &[QueryKey::Os],
+            QueryKey::Arch => &[QueryKey::Arch],
+            QueryKey::Level => &[QueryKey::Level],
+            QueryKey::Go => &[QueryKey::Go],
+            QueryKey::Tags => &[QueryKey::Tags],
+            QueryKey::Strip => &[QueryKey::Strip],
+            QueryKey::Name => &[QueryKey::Name],
+            QueryKey::Recipe => &[QueryKey::Recipe],
+            QueryKey::MinAge => &[QueryKey::MinAge],
+            QueryKey::Wait => &[QueryKey::Wait],
         }
     }
 
@@ -193,7 +245,8 @@ impl QueryKey {
         match self {
             QueryKey::Os => "os",
             QueryKey::Arch => "arch",
-            QueryKey::Arm => "arm",
+            QueryKey::Platform => "platform",
+            QueryKey::Level => "arm",
             QueryKey::Go => "go",
             QueryKey::Tags => "tags",
             QueryKey::Strip => "strip",
@@ -205,13 +258,17 @@ impl QueryKey {
     }
 }
 
-fn parse_arm_level(typed: &str) -> Result<&'static str, BadBuildOptions> {
-    match typed {
-        "5" => Ok("armv5"),
-        "6" => Ok("armv6"),
-        "7" => Ok("armv7"),
-        other => Err(BadBuildOptions::BadArm(Printable::new(other))),
-    }
+/// Parses the level of an architecture, 32-bit ARM by default: `6`, or Docker's `v6`.
+fn parse_level(arch: Option<String>, typed: &str) -> Result<String, BadBuildOptions> {
+    let arch = arch.as_deref().unwrap_or("arm");
+    let machine = parse_machine(&format!("{arch}_{typed}"));
+    // `arch=armv6` has a level already, which `arm` could contradict.
+    machine
+        .map(|machine| machine.to_string())
+        .map_err(|_| match arch {
+            "arm" => BadBuildOptions::BadArm(Printable::new(typed)),
+            other => BadBuildOptions::ArmOnOther(other.to_owned()),
+        })
 }
 
 fn parse_bool(key: QueryKey, typed: &str) -> Result<bool, BadBuildOptions> {
@@ -258,6 +315,9 @@ pub enum BadBuildOptions {
     /// Too many bytes.
     #[error("the query is too long ({0} bytes)")]
     TooLong(usize),
+    /// `?arch=amd64.sha256`: a template appended the suffix to the whole URL.
+    #[error("the query ends with the suffix of a file beside the program, which belongs to the path")]
+    SuffixBehindQuery,
     /// An unknown key.
     #[error("the query has an unknown key \"{0}\"")]
     UnknownKey(Printable),
@@ -297,33 +357,31 @@ pub enum BadBuildOptions {
 }
 
 impl BadBuildOptions {
-    /// Returns what to type instead.
-    pub fn hint(&self) -> String {
-        match self {
-            BadBuildOptions::UnknownKey(key)
-                if ["version", "v", "ref", "tag", "branch"].contains(&&*key.to_string()) =>
-            {
-                "put the version after the path, as in /OWNER/REPO@v1.2.3".to_owned()
-            }
-            BadBuildOptions::TooLong(_) | BadBuildOptions::UnknownKey(_) => {
-                "type ?os=linux&arch=arm64, ?tags=TAG, ?go=1.26 or ?strip=1".to_owned()
-            }
-            BadBuildOptions::Repeated(key) => format!("type {key} once"),
-            BadBuildOptions::Platform(unknown) => unknown.hint(),
-            BadBuildOptions::BadArm(_) => "type arm=5, arm=6 or arm=7".to_owned(),
-            BadBuildOptions::ArmOnOther(_) => "leave out arm, or type arch=arm".to_owned(),
-            BadBuildOptions::PlatformInPath(_) => "leave out os, arch and arm".to_owned(),
-            BadBuildOptions::Go(_) => "type a version of Go, as in go=1.26.8".to_owned(),
-            BadBuildOptions::BadTag(_) => {
-                "type tags of letters, digits, _ and ., separated by commas".to_owned()
-            }
-            BadBuildOptions::BadBool(key, _) => format!("type {key}=1 or {key}=0"),
-            BadBuildOptions::MinAge(_) => "type hours, days or weeks, as in min-age=36h, 7d or 2w".to_owned(),
-            BadBuildOptions::BadName(_) => {
-                "type up to 64 letters, digits, ., _ and -, as in name=fzf".to_owned()
-            }
-            BadBuildOptions::BadRecipe(_) => "type recipe=install or recipe=release".to_owned(),
-        }
+    /// Whether the query is valid without some of its keys.
+    pub(super) fn is_about_keys(&self) -> bool {
+        use BadBuildOptions::{ArmOnOther, Repeated, TooLong, UnknownKey};
+        matches!(self, UnknownKey(_) | Repeated(_) | ArmOnOther(_) | TooLong(_))
+    }
+
+    /// Returns what to type instead, if that does not depend on the rest of the URL.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            BadBuildOptions::UnknownKey(_)
+            | BadBuildOptions::TooLong(_)
+            | BadBuildOptions::SuffixBehindQuery => return None,
+            BadBuildOptions::Repeated(key) => return Some(format!("type {key} once")),
+            BadBuildOptions::Platform(unknown) => return Some(unknown.hint()),
+            BadBuildOptions::BadArm(_) => "type arm=5, arm=6 or arm=7",
+            BadBuildOptions::ArmOnOther(_) => "leave out arm, or type arch=arm",
+            BadBuildOptions::Go(_) => "type a version of Go, as in go=1.26.8",
+            BadBuildOptions::BadTag(_) => "type tags of letters, digits, _ and ., separated by commas",
+            BadBuildOptions::PlatformInPath(_) => "leave out os, arch and arm",
+            BadBuildOptions::BadBool(key, _) => return Some(format!("type {key}=1 or {key}=0")),
+            BadBuildOptions::MinAge(_) => "type hours, days or weeks, as in min-age=36h, 7d or 2w",
+            BadBuildOptions::BadName(_) => "type up to 64 letters, digits, ., _ and -, as in name=fzf",
+            BadBuildOptions::BadRecipe(_) => "type recipe=install or recipe=release",
+        };
+        Some(hint.to_owned())
     }
 }
 
@@ -385,6 +443,29 @@ mod tests {
             ("tags=netgo,osusergo", "tags=netgo,osusergo"),
             ("tags=netgo%2Cgo1.20", "tags=go1.20,netgo"),
             ("strip=0", ""),
+            // Go's and Docker's variables, and any letter case.
+            ("GOOS=windows&GOARCH=amd64", "os=windows&arch=amd64"),
+            ("OS=Linux&Arch=x86_64&STRIP=1", "os=linux&arch=amd64&strip=1"),
+            ("arch=arm&arm=v7", "arch=arm"),
+            ("arch=arm&arm=v6", "arch=armv6"),
+            ("GOARCH=arm&GOARM=5", "arch=armv5"),
+            ("GOARCH=amd64&GOAMD64=v3", "arch=amd64v3"),
+            (
+                "TARGETOS=linux&TARGETARCH=arm&TARGETVARIANT=v6",
+                "os=linux&arch=armv6",
+            ),
+            (
+                "TARGETOS=linux&TARGETARCH=amd64&TARGETVARIANT=",
+                "os=linux&arch=amd64",
+            ),
+            ("os=linux&arch=arm64&variant=v8", "os=linux&arch=arm64"),
+            ("platform=linux/arm/v7", "os=linux&arch=arm"),
+            ("platform=linux%2Farm%2Fv6&strip=1", "os=linux&arch=armv6&strip=1"),
+            ("TARGETPLATFORM=windows/amd64&os=&arch=", "os=windows&arch=amd64"),
+            ("os=&arch=&arm=&platform=&go=&tags=&strip=&name=&recipe=", ""),
+            ("os=&os=linux", "os=linux"),
+            ("platform=linux", "os=linux"),
+            ("platform=linux-x86_64", "os=linux&arch=amd64"),
             ("recipe=release&name=fzf", "name=fzf&recipe=release"),
             ("recipe=install", "recipe=install"),
             ("wait=1&min-age=07d", "min-age=7d&wait=1"),
@@ -401,7 +482,20 @@ mod tests {
         for (query, reason) in [
             ("go-get=1", BadBuildOptions::UnknownKey(printable("go-get"))),
             ("ldflags=-X", BadBuildOptions::UnknownKey(printable("ldflags"))),
-            ("OS=linux", BadBuildOptions::UnknownKey(printable("OS"))),
+            ("GO_OS=linux", BadBuildOptions::UnknownKey(printable("GO_OS"))),
+            ("go-get=", BadBuildOptions::UnknownKey(printable("go-get"))),
+            ("OS=linux&os=linux", BadBuildOptions::Repeated("os")),
+            ("platform=linux/amd64&os=linux", BadBuildOptions::Repeated("os")),
+            ("arm=6&GOARM=6", BadBuildOptions::Repeated("arm")),
+            (
+                "platform=linux/vax",
+                BadBuildOptions::Platform(UnknownPlatform::Arch(printable("vax"))),
+            ),
+            ("arch=amd64.sha256", BadBuildOptions::SuffixBehindQuery),
+            ("name=fzf.cdx.json", BadBuildOptions::SuffixBehindQuery),
+            ("tags=a.log", BadBuildOptions::SuffixBehindQuery),
+            ("arm=v99", BadBuildOptions::BadArm(printable("v99"))),
+            ("variant=v3", BadBuildOptions::BadArm(printable("v3"))),
             ("version=v1", BadBuildOptions::UnknownKey(printable("version"))),
             ("=", BadBuildOptions::UnknownKey(printable(""))),
             (
@@ -426,10 +520,6 @@ mod tests {
                 "arch=vax",
                 BadBuildOptions::Platform(UnknownPlatform::Arch(printable("vax"))),
             ),
-            (
-                "arch=",
-                BadBuildOptions::Platform(UnknownPlatform::Arch(printable(""))),
-            ),
             ("arm=99", BadBuildOptions::BadArm(printable("99"))),
             ("arm=4", BadBuildOptions::BadArm(printable("4"))),
             (
@@ -448,7 +538,6 @@ mod tests {
                 "go=1.26.8%20",
                 BadBuildOptions::Go(BadGoVersion(printable("1.26.8 "))),
             ),
-            ("tags=", BadBuildOptions::BadTag(printable(""))),
             ("tags=a,,b", BadBuildOptions::BadTag(printable(""))),
             ("tags=a+b", BadBuildOptions::BadTag(printable("a b"))),
             ("tags=-x", BadBuildOptions::BadTag(printable("-x"))),
@@ -456,11 +545,9 @@ mod tests {
             ("tags=%ff", BadBuildOptions::BadTag(printable("\u{fffd}"))),
             ("strip=yes", BadBuildOptions::BadBool("strip", printable("yes"))),
             ("strip", BadBuildOptions::BadBool("strip", printable(""))),
-            ("name=", BadBuildOptions::BadName(printable(""))),
             ("name=a/b", BadBuildOptions::BadName(printable("a/b"))),
             ("name=a%22b", BadBuildOptions::BadName(printable("a\"b"))),
             ("name=NUL", BadBuildOptions::BadName(printable("NUL"))),
-            ("recipe=", BadBuildOptions::BadRecipe(printable(""))),
             ("recipe=Release", BadBuildOptions::BadRecipe(printable("Release"))),
         ] {
             assert_eq!(BuildOptions::parse(query), Err(reason), "{query}");
@@ -469,6 +556,27 @@ mod tests {
             BuildOptions::parse(&"a".repeat(1025)),
             Err(BadBuildOptions::TooLong(1025))
         );
+    }
+
+    #[test]
+    fn valid_pairs_are_kept() {
+        for (query, valid) in [
+            (
+                "ldflags=-X&os=linux&arch=arm64&tags=a",
+                "os=linux&arch=arm64&tags=a",
+            ),
+            ("os=linux&os=windows&strip=1", "os=linux&strip=1"),
+            ("arch=arm64&arm=6", "arch=arm64"),
+            ("os=hurd&arch=amd64&tab=readme", "arch=amd64"),
+            ("os", ""),
+            (&"x&".repeat(5000), ""),
+        ] {
+            assert_eq!(
+                BuildOptions::parse_valid_pairs(query).to_string(),
+                valid,
+                "{query}"
+            );
+        }
     }
 
     #[test]
@@ -554,7 +662,7 @@ mod tests {
         fn output_for_any_text_is_printable(query: String, user_agent: String) {
             let text = match BuildOptions::parse(&query) {
                 Ok(options) => options.to_string(),
-                Err(bad) => format!("{bad} {}", bad.hint()),
+                Err(bad) => format!("{bad} {}", bad.hint().unwrap_or_default()),
             };
             prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", text);
             if let Ok(platform) = BuildOptions::default().platform(&user_agent) {

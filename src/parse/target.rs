@@ -1,9 +1,9 @@
 //! Parses the path of a URL into a target: `/[HOST/]OWNER/REPO[/SUB...][@VERSION]`.
 //!
-//! The path is parsed once, exactly as received. It is not percent-decoded: no import path needs a `%`, and different decodings
-//! cannot differ if there are none. The grammar is at least as strict as `CheckPath` of golang.org/x/mod/module. This module does
+//! The path is parsed once. It contains no `%`: no import path needs one, and different decodings cannot differ if there are none. The grammar is at least as strict as `CheckPath` of golang.org/x/mod/module. This module does
 //! not know whether the program exists, or where in the path its module ends.
 
+use super::host::{is_file_name, is_host};
 use super::windows;
 use super::{BadVersion, Printable, Version, version};
 use std::fmt;
@@ -18,7 +18,10 @@ const MAX_ELEMENTS: usize = 11;
 /// The default host.
 const GITHUB: &str = "github.com";
 /// Hosts where OWNER/REPO is always a repository. On other hosts groups may be nested (GitLab), or paths may be vanity names.
-const OWNER_REPO_HOSTS: [&str; 4] = [GITHUB, "bitbucket.org", "codeberg.org", "git.sr.ht"];
+pub(super) const OWNER_REPO_HOSTS: [&str; 4] = [GITHUB, "bitbucket.org", "codeberg.org", "git.sr.ht"];
+
+/// The end of the path that `git clone` requests first.
+const GIT_DISCOVERY: &str = "/info/refs";
 
 /// The requested program: its import path, and a version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,19 +35,12 @@ impl Target {
     /// Parses the path of a URL, exactly as received.
     pub fn parse(path: &[u8]) -> Result<Target, BadTarget> {
         let text = plain(path)?;
-        let (path, version) = match text.split_once('@') {
-            None => (text, Version::Latest),
-            Some((_, typed)) if typed.contains('/') => return Err(BadTarget::VersionInside),
-            Some((path, typed)) => (path, Version::parse(typed)?),
-        };
-        let mut elements = elements(path);
-        // The hint includes the version.
-        if let Err(BadTarget::TrailingSlash { instead }) = &mut elements
-            && version != Version::Latest
-        {
-            *instead += &format!("@{version}");
+        let (path, tag) = text.split_once('@').unwrap_or((text, "latest"));
+        if let Some((directory, version)) = tag.rsplit_once('/') {
+            return Target::from_tag(path, directory, version);
         }
-        let elements = elements?;
+        let version = Version::parse(tag)?;
+        let elements = elements(path)?;
         Ok(Target { elements, version })
     }
 
@@ -54,6 +50,26 @@ impl Target {
             elements: self.elements.clone(),
             version,
         }
+    }
+
+    /// Parses the tag of a nested module, as GitHub spells it: `OWNER/REPO@DIRECTORY/v1.2.3`.
+    fn from_tag(path: &str, directory: &str, version: &str) -> Result<Target, BadTarget> {
+        if !is_release(version) || directory.is_empty() {
+            return Err(BadTarget::VersionInside);
+        }
+        let typed = elements(path)?;
+        let below = typed.get(3..).unwrap_or_default().join("/");
+        let path = typed.join("/");
+        let is_complete = below == directory || below.starts_with(&format!("{directory}/"));
+        let path = match below.as_str() {
+            _ if is_complete => path,
+            "" => format!("{path}/{directory}"),
+            _ => return Err(BadTarget::VersionInside),
+        };
+        Ok(Target {
+            elements: elements(&format!("/{path}"))?,
+            version: Version::parse(version)?,
+        })
     }
 
     /// Returns the import path: `github.com/junegunn/fzf`.
@@ -107,11 +123,8 @@ fn plain(path: &[u8]) -> Result<&str, BadTarget> {
     if path.len() > MAX_BYTES {
         return Err(BadTarget::TooLong(path.len()));
     }
-    if let Some(address) = pasted_address(path) {
-        let instead = Target::parse(address.as_bytes())
-            .ok()
-            .map(|target| target.to_string());
-        return Err(BadTarget::PastedUrl { instead });
+    if str::from_utf8(path).is_ok_and(is_url) {
+        return Err(BadTarget::PastedUrl);
     }
     if path.contains(&b'%') {
         return Err(BadTarget::PercentSign);
@@ -126,18 +139,10 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/@.-_~+".contains(&byte)
 }
 
-/// Returns `/github.com/o/r` for `/https://github.com/o/r`, and for `/https:/github.com/o/r`: some web servers merge slashes.
-fn pasted_address(path: &[u8]) -> Option<String> {
-    let text = str::from_utf8(path).ok()?.strip_prefix('/')?;
-    let without_scheme = text
-        .strip_prefix("https:/")
-        .or_else(|| text.strip_prefix("http:/"));
-    let address = without_scheme.unwrap_or(text).trim_matches('/');
-    let without_www = address
-        .strip_prefix("www.")
-        .filter(|rest| rest.split('/').next() == Some(GITHUB));
-    (without_scheme.is_some() || without_www.is_some())
-        .then(|| format!("/{}", without_www.unwrap_or(address)))
+/// Whether the path is a URL: `/https://github.com/o/r`, also with one slash, since some web servers merge slashes.
+fn is_url(path: &str) -> bool {
+    let starts = ["/https:/", "/http:/", "/www.github.com/"];
+    starts.iter().any(|start| path.starts_with(start))
 }
 
 /// Parses the elements of a path without its version, and adds the default host.
@@ -149,11 +154,13 @@ fn elements(path: &str) -> Result<Vec<String>, BadTarget> {
     if path.contains("//") {
         return Err(BadTarget::EmptyElement);
     }
-    if let Some(instead) = path.strip_suffix('/') {
-        // The suggested path must be valid itself.
-        return elements(instead).and(Err(BadTarget::TrailingSlash {
-            instead: instead.to_owned(),
-        }));
+    if let Some(path) = path.strip_suffix('/') {
+        // Any other error is more important.
+        return elements(path).and(Err(BadTarget::TrailingSlash));
+    }
+    if let Some(repository) = path.strip_suffix(GIT_DISCOVERY) {
+        let repository = elements(repository.trim_end_matches(".git"))?;
+        return Err(BadTarget::GitClone(repository.join("/")));
     }
     if relative.split('/').any(|element| matches!(element, "." | "..")) {
         return Err(BadTarget::DotElement);
@@ -186,14 +193,15 @@ fn check(elements: &[String]) -> Result<(), BadTarget> {
         return Err(BadTarget::Empty);
     };
     if !is_host(host) {
-        let lower = Some(host.to_ascii_lowercase()).filter(|lower| is_host(lower));
-        return Err(BadTarget::BadHost {
-            host: Printable::new(host),
-            lower,
-        });
+        return Err(BadTarget::BadHost(Printable::new(host)));
     }
     for element in elements {
         check_element(element)?;
+    }
+    if let [_, _, below @ ..] = rest
+        && let Some(element) = find_release(below)
+    {
+        return Err(BadTarget::ReleaseInside(Printable::new(element)));
     }
     let is_owner_repo = OWNER_REPO_HOSTS.contains(&host.as_str());
     match rest {
@@ -201,10 +209,8 @@ fn check(elements: &[String]) -> Result<(), BadTarget> {
             if host == GITHUB && !is_github_owner(owner) {
                 return Err(BadTarget::BadOwner(Printable::new(owner)));
             }
-            if let Some(name) = repo.strip_suffix(".git") {
-                return Err(BadTarget::GitSuffix {
-                    name: name.to_owned(),
-                });
+            if repo.ends_with(".git") {
+                return Err(BadTarget::GitSuffix);
             }
             if host == GITHUB && !is_github_repo(repo) {
                 return Err(BadTarget::BadRepo(Printable::new(repo)));
@@ -215,6 +221,21 @@ fn check(elements: &[String]) -> Result<(), BadTarget> {
         [owner] if is_owner_repo => Err(BadTarget::MissingRepo(Printable::new(owner))),
         [..] => Ok(()),
     }
+}
+
+/// The element that shows that the path is a page of a release: `releases/tag/v1.2.3`, `releases/download/…`, `v1.2.3` at the end.
+fn find_release(below: &[String]) -> Option<&str> {
+    let below: Vec<&str> = below.iter().map(String::as_str).collect();
+    match below.as_slice() {
+        ["releases", "tag" | "download", tag, ..] => Some(tag),
+        [.., last] if is_release(last) => Some(last),
+        [..] => None,
+    }
+}
+
+/// Whether this is an exact version with its `v`.
+fn is_release(text: &str) -> bool {
+    text.starts_with('v') && Version::parse(text).is_ok_and(|version| version.is_exact())
 }
 
 fn check_element(element: &str) -> Result<(), BadTarget> {
@@ -236,37 +257,6 @@ fn check_element(element: &str) -> Result<(), BadTarget> {
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// Whether this can be a public host name: labels of RFC 1123 and a top-level domain that is not numeric. IP addresses, ports and
-/// `localhost` are not allowed.
-fn is_host(host: &str) -> bool {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let is_top_level = |label: &str| {
-        label.len() >= 2
-            && label != "localhost"
-            && (label.starts_with("xn--") || label.bytes().all(|byte| byte.is_ascii_lowercase()))
-    };
-    host.split('.').all(is_label) && host.rsplit_once('.').is_some_and(|(_, top)| is_top_level(top))
-}
-
-/// Extensions of files that browsers and scanners request from every server. None is a top-level domain.
-const FILE_EXTENSIONS: [&str; 16] = [
-    "asp", "aspx", "cfg", "cgi", "conf", "css", "gif", "html", "ico", "jpg", "js", "json", "php", "png",
-    "txt", "xml",
-];
-
-/// Whether an element that looks like a host is rather a file of a web site. A host alone can be a module: tailscale.com.
-fn is_file_name(host: &str) -> bool {
-    host.rsplit_once('.')
-        .is_some_and(|(_, extension)| FILE_EXTENSIONS.contains(&extension))
 }
 
 /// Whether GitHub allows this name for a user or an organization.
@@ -303,10 +293,13 @@ pub enum BadTarget {
     TooDeep(usize),
     /// A URL in place of a path.
     #[error("the path is a complete URL")]
-    PastedUrl {
-        /// The path of the same program.
-        instead: Option<String>,
-    },
+    PastedUrl,
+    /// The first request of `git clone`.
+    #[error("no git repository: git clone https://{0}")]
+    GitClone(String),
+    /// A page of a release.
+    #[error("\"{0}\" is an element of the path; a version follows an @")]
+    ReleaseInside(Printable),
     /// Percent-encoding.
     #[error("the path contains a percent sign, which is not allowed")]
     PercentSign,
@@ -318,10 +311,7 @@ pub enum BadTarget {
     EmptyElement,
     /// A slash at the end.
     #[error("the path ends with a slash")]
-    TrailingSlash {
-        /// The path without it.
-        instead: String,
-    },
+    TrailingSlash,
     /// `.` or `..`.
     #[error("the path contains a \".\" or \"..\" element")]
     DotElement,
@@ -332,13 +322,8 @@ pub enum BadTarget {
     #[error("the version is not at the end of the path")]
     VersionInside,
     /// A first element with a dot that is not a public host name.
-    #[error("\"{host}\" is not a valid host name")]
-    BadHost {
-        /// The host as typed.
-        host: Printable,
-        /// The host in lower case, if that is valid.
-        lower: Option<String>,
-    },
+    #[error("\"{0}\" is not a valid host name")]
+    BadHost(Printable),
     /// A name that GitHub does not allow.
     #[error("\"{0}\" is not a valid owner name on github.com")]
     BadOwner(Printable),
@@ -350,10 +335,7 @@ pub enum BadTarget {
     MissingRepo(Printable),
     /// The URL of `git clone`.
     #[error("the repository name ends with .git")]
-    GitSuffix {
-        /// The repository without it.
-        name: String,
-    },
+    GitSuffix,
     /// An element with dots or dashes where Go does not allow them.
     #[error("\"{0}\" is not a valid element of a Go import path")]
     BadElement(Printable),
@@ -369,24 +351,25 @@ pub enum BadTarget {
 }
 
 impl BadTarget {
-    /// Returns what to type instead, as a path or an instruction. `None` if there is only the general advice for paths.
+    /// Returns what to type instead, as an instruction, if there is more than the general advice for paths.
     pub fn hint(&self) -> Option<String> {
         match self {
-            BadTarget::PastedUrl { instead } => instead.clone(),
-            BadTarget::TrailingSlash { instead } => Some(instead.clone()),
             BadTarget::VersionInside => Some(
                 "put the version last, as in /OWNER/REPO/cmd/NAME@v1.2.3; for a branch with a slash, use a commit"
                     .to_owned(),
             ),
-            BadTarget::BadHost { lower: Some(lower), .. } => Some(format!("write the host in lower case: {lower}")),
-            BadTarget::BadHost { lower: None, .. } => {
+            BadTarget::BadHost(_) => {
                 Some("type /OWNER/REPO for github.com, or /HOST/PATH, as in /codeberg.org/OWNER/REPO".to_owned())
             }
-            BadTarget::GitSuffix { name } => Some(format!("leave out .git: {name}")),
             BadTarget::Wildcard(_) => Some("name one program, as in /OWNER/REPO/cmd/NAME".to_owned()),
             BadTarget::BadVersion(bad) => Some(bad.hint()),
             BadTarget::Empty
             | BadTarget::Relative
+            | BadTarget::PastedUrl
+            | BadTarget::GitClone(_)
+            | BadTarget::TrailingSlash
+            | BadTarget::GitSuffix
+            | BadTarget::ReleaseInside(_)
             | BadTarget::MissingRepo(_)
             | BadTarget::EmptyElement
             | BadTarget::PercentSign

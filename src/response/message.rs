@@ -7,7 +7,7 @@ use super::install::Shell;
 use super::{page, script};
 use crate::error::Error;
 use crate::notices::Notices;
-use crate::parse::parse_weights;
+use crate::parse::{BuildOptions, parse_weights};
 use crate::request::Request;
 
 /// A status code (RFC 9110 section 15).
@@ -63,6 +63,8 @@ pub enum Body {
 pub struct Response {
     /// The status.
     pub status: Status,
+    /// The reason phrase of the status line.
+    pub reason_phrase: String,
     /// Names and values of the headers, in the order in which they are sent.
     pub headers: Vec<(&'static str, String)>,
     /// The content.
@@ -122,6 +124,7 @@ impl Response {
         ];
         Response {
             status: Status(status),
+            reason_phrase: Status(status).phrase().to_owned(),
             headers,
             body: Body::Text(text),
         }
@@ -144,7 +147,8 @@ impl Response {
 
     /// A response for an error, in the format that the request accepts.
     pub fn from_error(error: &Error, request: &Request) -> Response {
-        let error = &error.with_links_for(&request.mount, &request.query);
+        let options = BuildOptions::parse_valid_pairs(&request.query);
+        let error = &error.with_links_for(&request.mount, &options.to_string());
         let status = error.reason.status();
         let mount = &request.mount;
         let response = match ResponseFormat::negotiate(&request.accept) {
@@ -159,6 +163,10 @@ impl Response {
                 };
                 Response::text(status, "text/plain; charset=utf-8", script)
             }
+        };
+        let response = Response {
+            reason_phrase: error.reason_phrase(),
+            ..response
         };
         let response = response
             .with("Cache-Control", "no-store")

@@ -118,6 +118,7 @@ pub(super) fn early_headers(description: &Description, request: &Request) -> Res
 fn respond(status: u16, body: Body) -> Response {
     Response {
         status: Status(status),
+        reason_phrase: Status(status).phrase().to_owned(),
         headers: vec![],
         body,
     }

@@ -54,8 +54,11 @@ pub(super) fn write_head(response: &Response, out: &mut impl Write) -> io::Resul
 }
 
 fn write_fields(response: &Response, out: &mut impl Write) -> io::Result<()> {
-    let status = response.status;
-    write!(out, "Status: {} {}\r\n", status.0, status.phrase())?;
+    write!(
+        out,
+        "Status: {} {}\r\n",
+        response.status.0, response.reason_phrase
+    )?;
     for (name, value) in &response.headers {
         write!(out, "{name}: {value}\r\n")?;
     }

@@ -63,6 +63,15 @@ pub(crate) fn status_of(reason: &str) -> u16 {
         .1
 }
 
+/// The reason phrase of `404 Not Found`.
+fn phrase_of(status: &str) -> String {
+    status
+        .split_once(' ')
+        .map_or("", |(_, phrase)| phrase)
+        .trim()
+        .to_owned()
+}
+
 /// The members of a list (RFC 9110 section 5.6.1), without optional whitespace.
 pub(crate) fn list(value: Option<&str>) -> Option<Vec<&str>> {
     Some(value?.split(',').map(str::trim).collect())
@@ -72,6 +81,7 @@ pub(crate) fn list(value: Option<&str>) -> Option<Vec<&str>> {
 #[derive(Clone, PartialEq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    pub(crate) reason_phrase: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     /// What the process wrote to stderr. Only the CGI transport provides it.
@@ -88,12 +98,14 @@ impl Response {
             .position(|(name, _)| name == "status")
             .ok_or("no Status line")?;
         let (_, status) = headers.remove(at);
+        let reason_phrase = phrase_of(&status);
         let status = status
             .get(..3)
             .and_then(|code| code.parse().ok())
             .ok_or(format!("Status: {status:?}"))?;
         Ok(Response {
             status,
+            reason_phrase,
             headers,
             body: body.to_vec(),
             log: String::new(),
@@ -111,6 +123,7 @@ impl Response {
         let status = status.ok_or_else(|| format!("status line {first:?}"))?;
         let mut response = Response {
             status,
+            reason_phrase: phrase_of(first.split_once(' ').map_or("", |(_, status)| status)),
             headers: header_lines(lines)?,
             body: rest.to_vec(),
             log: String::new(),

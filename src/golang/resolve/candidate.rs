@@ -44,7 +44,9 @@ impl Candidate {
             subdirectory: elements[at..].join("/"),
         };
         let split_up = (root..=elements.len()).rev().map(split);
-        at_alias.into_iter().chain(split_up).collect()
+        let all = at_alias.into_iter().chain(split_up);
+        all.filter(|candidate| has_valid_version_suffix(&candidate.module))
+            .collect()
     }
 
     /// The candidate and the nested modules that may contain its package, the longest path first.
@@ -114,6 +116,20 @@ pub(super) fn is_major(element: &str) -> bool {
     number.bytes().all(|b| b.is_ascii_digit()) && !matches!(number, "" | "1") && !number.starts_with('0')
 }
 
+/// Whether the end of a module path is a valid major version, if it looks like one. A module proxy serves no path that ends in `/v1`
+/// or `/v1.2.3`, and none of gopkg.in without a version (golang.org/x/mod/module, SplitPathVersion).
+fn has_valid_version_suffix(module: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if module.starts_with("gopkg.in/") {
+        let version = module.trim_end_matches("-unstable").rsplit_once(".v");
+        return version
+            .is_some_and(|(_, major)| is_number(major) && (major == "0" || !major.starts_with('0')));
+    }
+    let last = module.rsplit('/').next().unwrap_or(module);
+    let number = last.strip_prefix('v').unwrap_or_default();
+    number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') || is_major(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +139,17 @@ mod tests {
         for (typed, expected) in [
             ("/o/r", vec!["github.com/o/r "]),
             ("/o/r/a", vec!["github.com/o/r/a ", "github.com/o/r a"]),
+            ("/o/r/v2", vec!["github.com/o/r/v2 ", "github.com/o/r v2"]),
+            ("/o/r/v1", vec!["github.com/o/r v1"]),
+            (
+                "/o/r/v1.2/x",
+                vec!["github.com/o/r/v1.2/x ", "github.com/o/r v1.2/x"],
+            ),
+            (
+                "/gopkg.in/yaml.v3/x",
+                vec!["gopkg.in/yaml.v3 x", "gopkg.in yaml.v3/x"],
+            ),
+            ("/gopkg.in/yaml", vec!["gopkg.in yaml"]),
             (
                 "/rsc/2fa/a/b",
                 vec![

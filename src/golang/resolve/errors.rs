@@ -63,16 +63,9 @@ impl Resolver<'_> {
             .suggest(root.map(|root| self.service_path(&root)))
     }
 
-    /// The error for a directory that does not exist. For a pasted GitHub URL (`/tree/BRANCH/…`) it suggests that branch.
+    /// The error for a directory that does not exist. Suggests the module's root.
     pub(super) fn no_package_error(&self, candidate: &Candidate) -> Error {
-        let parts: Vec<&str> = candidate.subdirectory.splitn(3, '/').collect();
-        let root = self.typed_root(candidate);
-        let suggestion = root.map(|root| match parts.as_slice() {
-            ["tree", branch, rest @ ..] if *self.target.version() == Version::Latest => {
-                format!("{}@{branch}", self.service_path(&join(&root, &rest.concat())))
-            }
-            [..] => self.service_path(&root),
-        });
+        let suggestion = self.typed_root(candidate).map(|root| self.service_path(&root));
         Error::new(Reason::NoSuchPackage)
             .detail(format!("{} has no {}", candidate.module, candidate.subdirectory))
             .suggest(suggestion)

@@ -77,7 +77,7 @@ pub(super) fn build_environment(
     set("REQUEST_METHOD", request.method.as_str());
     // The program is the root of this server, so the whole path is PATH_INFO.
     set("SCRIPT_NAME", "");
-    // Not decoded, although section 4.1.5 requires it: no valid path contains '%', and the program rejects it.
+    // Not decoded, although section 4.1.5 requires it: the program decodes the few characters that a valid path may encode.
     set("PATH_INFO", request.uri.path());
     set("QUERY_STRING", request.uri.query().unwrap_or(""));
     set("REQUEST_URI", &request.uri.to_string());

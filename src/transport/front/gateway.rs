@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body as _, Bytes};
+use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -183,6 +184,9 @@ impl Gateway {
         let mut response = Response::new(body.boxed_unsync());
         *response.status_mut() = head.status;
         *response.headers_mut() = head.fields;
+        if let Some(phrase) = head.reason_phrase {
+            response.extensions_mut().insert(phrase);
+        }
         Ok(response)
     }
 }
@@ -284,6 +288,10 @@ fn error_response(error: &ProgramError) -> Response<Body> {
 fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
+    // Many clients print the status line and discard the body.
+    if let Ok(phrase) = ReasonPhrase::try_from(text.trim_end().as_bytes()) {
+        response.extensions_mut().insert(phrase);
+    }
     let fields = response.headers_mut();
     fields.insert(
         header::CONTENT_TYPE,

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::StatusCode;
 
@@ -29,6 +30,8 @@ const X_SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
 pub struct Head {
     /// 200 to 599.
     pub status: StatusCode,
+    /// The reason phrase, if the program sends one.
+    pub reason_phrase: Option<ReasonPhrase>,
     /// The fields for the client, with `Content-Length` if the program sends it.
     pub fields: HeaderMap,
     /// Length of the body in bytes, if the program sends it.
@@ -108,11 +111,11 @@ impl Head {
         if fields.is_empty() {
             return Err(InvalidHead::Empty);
         }
-        let status = match single_value(&fields, STATUS)? {
+        let (status, reason_phrase) = match single_value(&fields, STATUS)? {
             Some(value) => parse_status(value)?,
             // A Location without Status is a redirect (section 6.2.3), a document without Status is 200 (section 6.3.3).
-            None if fields.contains_key(header::LOCATION) => StatusCode::FOUND,
-            None => StatusCode::OK,
+            None if fields.contains_key(header::LOCATION) => (StatusCode::FOUND, None),
+            None => (StatusCode::OK, None),
         };
         let content_length = single_value(&fields, header::CONTENT_LENGTH)?;
         let content_length = content_length.map(parse_length).transpose()?;
@@ -122,6 +125,7 @@ impl Head {
         }
         Ok(Self {
             status,
+            reason_phrase,
             fields,
             content_length,
             send_file,
@@ -142,12 +146,14 @@ fn single_value(fields: &HeaderMap, name: HeaderName) -> Result<Option<&HeaderVa
 /// Parses a status such as `200 OK`: three digits, and optionally a space and a reason phrase, which HTTP/1.1 does not require.
 ///
 /// Go's net/http/cgi responds with 200 and an empty body to an invalid status. This function rejects it.
-fn parse_status(value: &HeaderValue) -> Result<StatusCode, InvalidHead> {
+fn parse_status(value: &HeaderValue) -> Result<(StatusCode, Option<ReasonPhrase>), InvalidHead> {
     let bytes = value.as_bytes();
     let (digits, rest) = bytes.split_at_checked(3).unwrap_or((bytes, b""));
     match StatusCode::from_bytes(digits) {
         Ok(status) if matches!(status.as_u16(), 200..=599) && (rest.is_empty() || rest[0] == b' ') => {
-            Ok(status)
+            // A header value contains no byte that is invalid in a reason phrase.
+            let phrase = ReasonPhrase::try_from(rest.trim_ascii()).ok();
+            Ok((status, phrase.filter(|phrase| !phrase.as_bytes().is_empty())))
         }
         Ok(_) | Err(_) => Err(InvalidHead::Status(excerpt(bytes))),
     }
