@@ -5,6 +5,7 @@ use crate::config::{Config, Deadlines};
 use crate::error::{Error, state_dir_error};
 use crate::golang::Toolchain;
 use crate::golang::run::command::Go;
+use crate::golang::toolchain::versions::VersionRequest;
 use crate::golang::toolchain::{managed, versions};
 use crate::parse::{BuildOptions, Platform, Target};
 use crate::policy::resolve_cached;
@@ -42,7 +43,12 @@ pub fn find_default_go(
         let go = Go::for_client(config, store, toolchain, deadlines, client);
         let recipe = || -> Result<Recipe, Error> {
             let resolved = resolve_cached(go, target, options.min_age)?;
-            let version = versions::choose(go, options.go, resolved.min_go)?;
+            let request = VersionRequest {
+                requested: options.go,
+                required: resolved.min_go,
+                limit: None,
+            };
+            let version = versions::choose(go, request)?;
             Recipe::new(
                 resolved,
                 platform.clone(),

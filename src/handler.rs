@@ -6,6 +6,7 @@
 //! ```
 
 use crate::advisories::check_vulnerabilities;
+use crate::builder::without_cgo::{self, check_stubs};
 use crate::builder::{Recipe, Waiter, find_artifact, find_failure};
 use crate::config::{Config, Deadlines};
 use crate::default_go::find_default_go;
@@ -13,6 +14,8 @@ use crate::error::state_dir_error;
 use crate::error::{Error, Reason};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
+use crate::golang::toolchain::system_limit::SystemLimit;
+use crate::golang::toolchain::versions::VersionRequest;
 use crate::golang::toolchain::{managed, versions};
 use crate::parse::{Cacheability, executable};
 use crate::policy::resolve;
@@ -69,7 +72,12 @@ fn serve_program(
     let resolved =
         resolve(go, target, options.min_age).map_err(|error| url.complete_suggestions(error, request))?;
     let cacheability = Cacheability::of_url(target, options, &resolved.version, config.recipe);
-    let version = versions::choose(go, options.go, resolved.min_go)?;
+    let version_request = VersionRequest {
+        requested: options.go,
+        required: resolved.min_go,
+        limit: SystemLimit::of_client(options, &platform, &request.user_agent),
+    };
+    let version = versions::choose(go, version_request)?;
     let mut recipe = Recipe::new(resolved, platform, version, options.clone(), config.recipe)?;
     let cacheability = cacheability.max(recipe.cacheability());
     if let Some(sidecar) = url.sidecar(&recipe.file_name())? {
@@ -94,6 +102,8 @@ fn serve_program(
     };
     let vulnerabilities = check_vulnerabilities(&artifact, config, store);
     vulnerabilities.check_policy(config)?;
+    check_stubs(&artifact.meta, &recipe)?;
+    let without_cgo = without_cgo::header(&artifact.meta);
     let cacheability = cacheability.max(artifact.meta.cacheability());
     // A response that has already started is sent without a content coding.
     let coding = negotiate_coding(request).filter(|_| !sink.has_started());
@@ -104,7 +114,8 @@ fn serve_program(
     Ok(serve(representation, request, cacheability)
         .with("Gox-Command", recipe.resolved.command())
         .with_notices(recipe.resolved.notices.as_ref())
-        .with_some("Gox-Vulnerabilities", vulnerabilities.header()))
+        .with_some("Gox-Vulnerabilities", vulnerabilities.header())
+        .with_some("Gox-Without-Cgo", without_cgo))
 }
 
 /// Waits for the program, and starts a build if none is under way.

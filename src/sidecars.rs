@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
+use crate::builder::without_cgo::{self, check_stubs};
 use crate::builder::{Recipe, Waiter, find_artifact, find_failure, progress};
 use crate::config::Config;
 use crate::error::internal_error;
@@ -39,10 +40,13 @@ pub fn answer(
     };
     match (sidecar, find_artifact(recipe, store)) {
         // Install scripts read the header here: the program's own response may have started before the build ended.
-        (Sidecar::Sha256, Some(artifact)) => Ok(text(PLAIN, checksum_line(&artifact.meta)).with_some(
-            "Gox-Vulnerabilities",
-            check_vulnerabilities(&artifact, config, store).header(),
-        )),
+        (Sidecar::Sha256, Some(artifact)) => {
+            check_stubs(&artifact.meta, recipe)?;
+            let vulnerabilities = check_vulnerabilities(&artifact, config, store).header();
+            Ok(text(PLAIN, checksum_line(&artifact.meta))
+                .with_some("Gox-Vulnerabilities", vulnerabilities)
+                .with_some("Gox-Without-Cgo", without_cgo::header(&artifact.meta)))
+        }
         (Sidecar::Json, Some(artifact)) => {
             let vulnerabilities = check_vulnerabilities(&artifact, config, store);
             let metadata = metadata(&artifact.meta, recipe, &vulnerabilities, &request.mount);

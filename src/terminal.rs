@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
+use crate::builder::without_cgo::{self, check_stubs};
 use crate::builder::{Recipe, Stage, Waiter, progress, warm};
 use crate::config::Config;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
+use crate::golang::toolchain::versions::VersionRequest;
 use crate::golang::toolchain::{managed, versions};
 use crate::notices::Notices;
 use crate::parse::{BuildOptions, GoVersion, Platform, Target};
@@ -58,6 +60,7 @@ const ADVICE: [(Reason, &str); 11] = [
 /// for stdout.
 pub fn build(config: &Config, target: &str, output: Option<PathBuf>) -> Result<(), Error> {
     let (mut artifact, notices, vulnerabilities) = build_artifact(config, target)?;
+    let without_cgo: Vec<String> = without_cgo::sentences(&artifact.meta).collect();
     let meta = artifact.meta.description;
     let output = output.unwrap_or_else(|| PathBuf::from("."));
     let written = if output == Path::new("-") {
@@ -74,6 +77,7 @@ pub fn build(config: &Config, target: &str, output: Option<PathBuf>) -> Result<(
     for sentence in notices
         .iter()
         .flat_map(Notices::sentences)
+        .chain(without_cgo)
         .chain(vulnerabilities.sentence())
     {
         eprintln!("{sentence}");
@@ -90,7 +94,11 @@ pub fn warm(config: &Config, platforms: &[String], version: Option<GoVersion>) -
     let mut on_download = |tree: &Path| show_download(&bar, tree);
     let default = managed::ensure_default(config, &store, &mut on_download)?;
     let go = Go::for_operator(config, &store, &default);
-    let chosen = versions::choose(go, version, None)?;
+    let request = VersionRequest {
+        requested: version,
+        ..VersionRequest::default()
+    };
+    let chosen = versions::choose(go, request)?;
     let version = versions::choose_for_build(go, chosen, version, &mut on_download);
     let toolchain = managed::ensure_version(&default, config, &store, &version, &mut on_download)?;
     let go = go.with_toolchain(&toolchain);
@@ -157,7 +165,12 @@ fn build_artifact(
     bar.set_message(format!("resolving {target}"));
     let resolved = resolve(go, &target, options.min_age)
         .map_err(|error| with_correction(error, path.as_bytes(), query))?;
-    let chosen = versions::choose(go, options.go, resolved.min_go)?;
+    let request = VersionRequest {
+        requested: options.go,
+        required: resolved.min_go,
+        limit: None,
+    };
+    let chosen = versions::choose(go, request)?;
     let version = versions::choose_for_build(go, chosen, options.go, &mut |tree| show_download(&bar, tree));
     let recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;
     bar.set_message(recipe.package_at_version());
@@ -174,6 +187,7 @@ fn build_artifact(
     .obtain(&recipe);
     bar.finish_and_clear();
     let artifact = artifact?;
+    check_stubs(&artifact.meta, &recipe)?;
     let vulnerabilities = check_vulnerabilities(&artifact, config, &store);
     Ok((artifact, recipe.resolved.notices, vulnerabilities))
 }

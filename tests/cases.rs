@@ -99,6 +99,21 @@ fn versions() -> Vec<Case> {
         case("R34: v2 as +incompatible")
             .get("/tester/incompatible")
             .gives(tester("incompatible", "v2.0.0+incompatible")),
+        case("a release tag whose module version has another form")
+            .get("/tester/release-tags@v3.5.0")
+            .gives(tester("release-tags", "v0.305.0")),
+        case("a release tag that Go ignores: the answer names versions of the module")
+            .get("/tester/release-tags@v2.53.0")
+            .refused("no-such-version")
+            .body_has("  /tester/release-tags@v0.53.0")
+            .body_has("  /tester/release-tags@v0.305.0"),
+        case("a missing version: the answer names the newest one")
+            .get("/tester/majors@v9.9.9")
+            .refused("no-such-version")
+            .body_has("  /tester/majors@v3.0.1"),
+        case("a missing version of an unknown module")
+            .get("/tester/nosuch@v3.5.0")
+            .refused("no-such-version"),
         case("a retracted release is not the latest")
             .get("/tester/retracted")
             .gives(tester("retracted", "v1.0.0")),
@@ -516,6 +531,19 @@ fn commands() -> Vec<Case> {
         case("a command in it")
             .get("/bare.example/cmd/x@v1.0.0")
             .gives(program("bare.example/cmd/x", "v1.0.0").in_module("bare.example")),
+        case("a path element that looks like an invalid major version")
+            .get("/example.org/v1/plot/cmd/tool")
+            .gives(program("example.org/v1/plot/cmd/tool", "v0.17.0").in_module("example.org/v1/plot")),
+        case("a missing package below it")
+            .get("/example.org/v1/plot/cmd/nosuch")
+            .refused("no-such-package")
+            .body_has("example.org/v1/plot has no cmd/nosuch"),
+        case("a module path with an invalid major version")
+            .get("/tester/hello/v1")
+            .refused_for(&["no-such-package", "no-such-module"]),
+        case("gopkg.in needs a version in the path")
+            .get("/gopkg.in/yaml")
+            .refused("no-such-module"),
         case("browser icons are not modules")
             .get("/apple-touch-icon.png")
             .refused("bad-path"),
@@ -1035,6 +1063,56 @@ fn failures() -> Vec<Case> {
             .get("/tester/dependency-missing")
             .refused("missing-dependency")
             .body_has("github.com/tester/nosuch"),
+        case("code that needs cgo is left out, and a header names its package")
+            .get("/tester/partly-cgo")
+            .gives(tester("partly-cgo", "v1.0.0"))
+            .header_has(
+                "gox-without-cgo",
+                "github.com/tester/Partly-cgo-library, github.com/tester/partly-cgo/fast",
+            )
+            .header_lacks("gox-without-cgo", "plain"),
+        case("the same for Windows, where other files need cgo")
+            .get("/tester/partly-cgo?os=windows&arch=amd64")
+            .gives(tester("partly-cgo", "v1.0.0").on_platform("windows", "amd64"))
+            .header_has(
+                "gox-without-cgo",
+                "partly-cgo/fast, github.com/tester/partly-cgo/plain",
+            )
+            .header_lacks("gox-without-cgo", "library"),
+        case("a dependency that is a stub without cgo")
+            .get("/tester/stub-without-cgo")
+            .refused("needs-cgo")
+            .body_has("github.com/mattn/go-sqlite3")
+            .body_has("/tester/stub-without-cgo@v1.0.0?")
+            .body_has("&cgo=0"),
+        case("the same with the stub")
+            .get("/tester/stub-without-cgo?cgo=0")
+            .gives(tester("stub-without-cgo", "v1.0.0"))
+            .header_has("gox-without-cgo", "github.com/mattn/go-sqlite3"),
+        case("generated files that the release recipe leaves out")
+            .get("/tester/embed-left-out-by-tag")
+            .refused("missing-embed")
+            .body_has("all:dist")
+            .body_has("/tester/embed-left-out-by-tag@v1.0.0?os=linux&arch=amd64&recipe=release"),
+        case("Windows 7 is too old for the Go of this server")
+            .get("/tester/hello")
+            .user_agent("MINGW64_NT-6.1-7601 x86_64")
+            .refused("not-for-this-platform")
+            .body_has("Windows NT 6.1")
+            .body_has("Windows 10"),
+        case("macOS 10.14 is too old")
+            .get("/tester/hello")
+            .user_agent("Darwin 18.7.0 x86_64")
+            .refused("not-for-this-platform")
+            .body_has("macOS 10.15"),
+        case("a client with an old system that names the Go")
+            .get("/tester/hello?go=1.26")
+            .user_agent("MINGW64_NT-6.1-7601 x86_64")
+            .gives(tester("hello", "v1.1.0").on_platform("windows", "amd64")),
+        case("a client with an old system that asks for another")
+            .get("/tester/hello?os=linux&arch=amd64")
+            .user_agent("Linux 2.6.32-754.el6.x86_64 x86_64")
+            .gives(tester("hello", "v1.1.0")),
         case("a failure for a browser")
             .get("/tester/library")
             .accept(BROWSER)

@@ -165,6 +165,81 @@ fn terminal_shows_progress() {
     }
 }
 
+impl Machine {
+    /// Replaces a tool by a script.
+    fn with_tool(self, name: &str, script: &str) -> Machine {
+        let file = self.folder.path().join("tools").join(name);
+        if file.exists() {
+            fs::remove_file(&file).unwrap();
+        }
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+}
+
+/// The platform that the script asks for on a machine with these outputs of `uname` and `sysctl`. It runs no program.
+fn requested_platform(script: &str, uname: &str, sysctl: &str) -> (String, PathBuf) {
+    let machine = Machine::with(&[&TOOLS[..], &["curl"]].concat())
+        .with_tool("uname", uname)
+        .with_tool("sysctl", sysctl);
+    let prefix = machine.folder.path().join("usr");
+    let mut command = Command::new(which("env"));
+    command.arg(format!("PREFIX={}", prefix.display()));
+    command.arg(which("dash")).arg(machine.script(script.as_bytes()));
+    let output = machine.output(command);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    let installed = text.lines().find_map(|line| line.strip_prefix("Installed "));
+    let installed = Path::new(installed.unwrap());
+    let program = fs::read(installed).unwrap();
+    let kind = match program.get(..20).unwrap_or_default() {
+        [0xcf, 0xfa, 0xed, 0xfe, 0x0c, ..] => "darwin/arm64",
+        [0xcf, 0xfa, 0xed, 0xfe, 0x07, ..] => "darwin/amd64",
+        [0x7f, b'E', b'L', b'F', .., 0xb7, 0x00] => "ELF arm64",
+        _ => "other",
+    };
+    let below = installed.strip_prefix(machine.folder.path()).unwrap();
+    (kind.to_owned(), below.to_owned())
+}
+
+#[test]
+fn script_detects_rosetta_and_termux() {
+    let store = TestStore::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/hello@v1.0.0");
+    let mac = "case $1 in -s) echo Darwin ;; -r) echo 23.1.0 ;; *) echo Darwin 23.1.0 x86_64 ;; esac";
+    let termux = "case $1 in -s) echo Linux ;; -o) echo Android ;; -smo) echo Linux aarch64 Android ;; *) exit 1 ;; esac";
+    let home = PathBuf::from("home/.local/bin/hello");
+    for (uname, sysctl, kind, file) in [
+        (mac, "echo 1", "darwin/arm64", home.clone()),
+        (mac, "echo 0", "darwin/amd64", home.clone()),
+        (mac, "exit 1", "darwin/amd64", home),
+        (termux, "exit 1", "ELF arm64", PathBuf::from("usr/bin/hello")),
+    ] {
+        let expected = (kind.to_owned(), file);
+        assert_eq!(
+            requested_platform(&script, uname, sysctl),
+            expected,
+            "{uname} {sysctl}"
+        );
+    }
+}
+
+/// After the install, the script says what was left out of the program.
+#[test]
+fn script_says_what_was_left_out_without_cgo() {
+    let store = TestStore::new();
+    let front = store.front();
+    let script = script(&front, "/-/install/tester/partly-cgo@v1.0.0");
+    for (shell, fetches) in SHELLS {
+        let (success, text, _) = run_script(shell, &[&TOOLS[..], fetches].concat(), &script);
+        assert!(success, "{text}");
+        let line = "Compiled without cgo, so without a part of github.com/tester/Partly-cgo-library, github.com/tester/partly-cgo/fast.\n";
+        assert!(text.contains(line), "{shell:?} {fetches:?}: {text}");
+    }
+}
+
 #[test]
 fn every_shell_installs_the_program() {
     let store = TestStore::new().set("GOX_VULNERABLE", "tell");

@@ -428,6 +428,11 @@ fn proxy_failure_is_reported_and_not_cached() {
             "the proxy sends {status}: {response}"
         );
         assert!(!response.text().contains("hotel"), "{response}");
+        assert_eq!(
+            response.text().contains("refuses to serve it"),
+            status == 403,
+            "{response}"
+        );
     }
     proxy.set_behavior(Behavior::Serve);
     store.ask(&Request::get("/tester/hello")).program();

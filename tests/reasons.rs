@@ -88,6 +88,8 @@ fn failure_names_the_missing_part() {
         response.refused(reason);
         assert!(response.text().contains(says), "{response}");
     }
+    let release = "/tester/embed-left-out-by-tag?os=linux&arch=amd64&recipe=release";
+    store.ask(&Request::get(release)).program();
     // Newer versions of Go enable this experiment by default.
     let response = ask(&store, "/tester/needs-experiment");
     if response.status != 200 {

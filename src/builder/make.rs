@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use super::check::{check_program, contains_path};
 use super::recipe::RecipeKind;
+use super::without_cgo::find_packages_without_cgo;
 use super::{Compilation, Recipe, main_module};
 use crate::config::{Config, Deadlines};
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
+use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::run::command::{Go, build_bounds};
 use crate::golang::run::disk_quota::written_bytes;
 use crate::golang::run::failure::Failure;
@@ -131,7 +133,9 @@ fn build_once(
         command.current_dir(copy);
     }
     let bounds = build_bounds(&config.limits, started);
-    let compiled = compilation.run(&mut command, bounds)?;
+    let compiled = compilation
+        .run(&mut command, bounds)
+        .map_err(|error| suggest_release(error, recipe))?;
     let program = check_program(
         &compilation.bin_dir(),
         &recipe.platform,
@@ -156,8 +160,11 @@ fn build_once(
     if contains_path(&program.path, &modules).map_err(|e| internal_error("read the program", &e))? {
         description.verify = with_module_cache(&modules, &description.verify);
     }
+    let without_cgo = find_packages_without_cgo(&program.path, work.path(), &modules, recipe)
+        .map_err(|e| internal_error("read the program", &e))?;
     let meta = Meta {
         description,
+        without_cgo,
         generated,
         fingerprint: program.fingerprint,
         build_seconds: started.elapsed().as_secs_f64(),
@@ -166,6 +173,19 @@ fn build_once(
         .publish(&key, &program.path, &meta, client.map(Client::name))
         .map_err(|e| internal_error("publish the program", &e))?;
     Ok(meta)
+}
+
+/// Adds the author's release build to the error for missing generated files, if it has build tags that may leave them out.
+fn suggest_release(error: Error, recipe: &Recipe) -> Error {
+    let has_tags = || {
+        ReleaseFlags::from_config(&recipe.resolved, &recipe.platform)
+            .is_ok_and(|flags| !flags.tags.is_empty())
+    };
+    if error.reason != Reason::MissingEmbed || recipe.release.is_some() || !has_tags() {
+        return error;
+    }
+    let (path, platform) = (recipe.resolved.path(), recipe.platform.query());
+    error.suggest([format!("{path}?{platform}&recipe=release")])
 }
 
 /// Returns the arguments of `go` for the recipe.

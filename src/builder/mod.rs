@@ -9,6 +9,7 @@ pub mod progress;
 pub mod recipe;
 pub mod wait;
 pub mod warm;
+pub mod without_cgo;
 
 pub use compilation::Compilation;
 pub use recipe::Recipe;

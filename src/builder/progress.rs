@@ -61,6 +61,13 @@ struct PlannedAction {
     priority: usize,
 }
 
+/// Reads the packages of the program from the plan of the build in `work`, the standard library included.
+pub fn read_planned_packages(work: &Path) -> Option<Vec<String>> {
+    let plan: Vec<PlannedAction> = serde_json::from_slice(&fs::read(plan_file(work)).ok()?).ok()?;
+    let builds = plan.into_iter().filter(|action| action.mode == "build");
+    Some(builds.map(|action| action.package).collect())
+}
+
 /// Reads the progress of the build in `work`; `None` before it starts to compile.
 pub fn read_progress(work: &Path) -> Option<Progress> {
     let lines = fs::read_to_string(started_tools_file(work)).ok()?;

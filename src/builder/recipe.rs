@@ -42,6 +42,8 @@ pub struct Recipe {
     pub tags: Vec<String>,
     /// Whether symbols and debugging information are omitted.
     pub strip: bool,
+    /// Whether the URL has `cgo=0`: the client accepts stubs in place of code that needs cgo.
+    pub accepts_stubs: bool,
     /// Flags and tags of the author's release build; `None` for a plain build.
     pub release: Option<ReleaseFlags>,
     /// The file name that the client requested.
@@ -83,6 +85,7 @@ impl Recipe {
             go,
             tags: options.tags,
             strip: options.strip,
+            accepts_stubs: options.accepts_stubs,
             release,
             name: options.name,
             requests_install: options.recipe == Some(RecipeName::Install),
@@ -133,7 +136,7 @@ impl Recipe {
     }
 
     /// Returns the client's tags and the author's, sorted.
-    fn all_tags(&self) -> Vec<String> {
+    pub fn all_tags(&self) -> Vec<String> {
         let authors = self.release.iter().flat_map(|flags| &flags.tags);
         let tags: BTreeSet<&String> = self.tags.iter().chain(authors).collect();
         tags.into_iter().cloned().collect()
@@ -264,6 +267,9 @@ impl Recipe {
         if self.strip {
             url += "&strip=1";
         }
+        if self.accepts_stubs {
+            url += "&cgo=0";
+        }
         if let Some(name) = &self.name {
             url += &format!("&name={name}");
         }
@@ -299,6 +305,7 @@ mod tests {
             go: "go1.26.8".into(),
             tags: vec![],
             strip: false,
+            accepts_stubs: false,
             release: None,
             name: None,
             requests_install: false,

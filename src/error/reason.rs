@@ -84,13 +84,13 @@ reasons! {
     SeveralCommands "several-commands" 300 Never 0 "This repository contains several programs." "Request one of these:";
     BadPath "bad-path" 400 Never 0 "The path is invalid." "Use /OWNER/REPO or /HOST/PATH, with @VERSION at the end.";
     BadVersion "bad-version" 400 Never 0 "The version is invalid." "Use @latest, @v1.2.3, @v1, a branch or a commit.";
-    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, name, recipe, min-age and wait.";
+    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, cgo, name, recipe, min-age and wait.";
     UndetectedPlatform "platform-untold" 400 Never 0 "Cannot detect your platform from this request." "Specify the platform:";
     UnknownPlatform "unknown-platform" 400 Never 0 "Go does not support this platform." "See /-/platforms for the supported platforms.";
     BadHost "bad-host" 400 Never 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";
     Denied "denied" 403 Never 0 "The operator of this server does not allow this module." "Use another server, or run your own.";
     KnownVulnerabilities "known-vulnerabilities" 403 Never 0 "The program has known vulnerabilities, and this server does not serve such programs." "Request a newer version, or run your own server with GOX_VULNERABLE=tell.";
-    NoSuchModule "no-such-module" 404 Never 0 "This Go module does not exist." "Check the spelling and the letter case; a private repository cannot be built here.";
+    NoSuchModule "no-such-module" 404 Never 0 "The module proxy does not serve this Go module." "Check the spelling and the letter case; a private repository cannot be built here.";
     NoSuchVersion "no-such-version" 404 Never 0 "The module has no such version." "Omit the version to get the latest one.";
     NoSuchPackage "no-such-package" 404 Permanent 0 "The module has no such package." "Correct the path, or omit the package to list the programs of the module.";
     NoCommand "no-command" 404 Permanent 0 "This is a library, not a program." "Add the path of a package main, for example /OWNER/REPO/cmd/NAME.";

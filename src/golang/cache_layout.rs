@@ -1,6 +1,6 @@
 //! Where Go keeps its program in a toolchain, and module versions in the module cache. Evictions need it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::store::evict::CacheLayout;
 use crate::store::modules::{ModuleCacheLayout, ModuleVersion};
@@ -32,6 +32,18 @@ fn find_version(cache: &Path, zip: &Path) -> Option<ModuleVersion> {
     })
 }
 
+/// The directory of a module version in the module cache. Capitals are escaped (golang.org/x/mod/module, EscapePath).
+pub fn module_directory(cache: &Path, module: &str, version: &str) -> PathBuf {
+    let mut escaped = String::new();
+    for c in format!("{module}@{version}").chars() {
+        if c.is_ascii_uppercase() {
+            escaped.push('!');
+        }
+        escaped.push(c.to_ascii_lowercase());
+    }
+    cache.join(escaped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +54,7 @@ mod tests {
         let index = cache.join("cache/download/a.b/!c/@v");
         let version = find_version(cache, &index.join("v1.0.0.zip")).unwrap();
         assert_eq!(version.directory, cache.join("a.b/!c@v1.0.0"));
+        assert_eq!(version.directory, module_directory(cache, "a.b/C", "v1.0.0"));
         assert_eq!(version.lock, index.join("v1.0.0.lock"));
         assert_eq!(
             version.index_files,

@@ -1,4 +1,4 @@
-//! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&name=&recipe=&min-age=&wait=`.
+//! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&cgo=&name=&recipe=&min-age=&wait=`.
 //!
 //! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. Keys in any letter
 //! case and the names of Go's and Docker's variables are other spellings. This module does not know the flags of `go`.
@@ -25,6 +25,8 @@ pub struct BuildOptions {
     pub tags: Vec<String>,
     /// Whether to omit symbols and debugging information.
     pub strip: bool,
+    /// Whether the client accepts a program with stubs in place of code that needs cgo.
+    pub accepts_stubs: bool,
     /// The file name of the program.
     pub name: Option<FileName>,
     /// The recipe that builds the program.
@@ -84,6 +86,7 @@ impl BuildOptions {
                 QueryKey::Go => options.go = Some(value.parse()?),
                 QueryKey::Tags => options.tags = parse_tags(&value)?,
                 QueryKey::Strip => options.strip = parse_bool(key, &value)?,
+                QueryKey::Cgo => options.accepts_stubs = parse_cgo(&value)?,
                 QueryKey::Name => options.name = Some(parse_file_name(&value)?),
                 QueryKey::Recipe => options.recipe = Some(parse_recipe(&value)?),
                 QueryKey::MinAge => options.min_age = Some(value.parse()?),
@@ -167,6 +170,7 @@ impl fmt::Display for BuildOptions {
             ("go", self.go.as_ref().map(GoVersion::to_string)),
             ("tags", Some(self.tags.join(",")).filter(|tags| !tags.is_empty())),
             ("strip", self.strip.then(|| "1".to_owned())),
+            ("cgo", self.accepts_stubs.then(|| "0".to_owned())),
             ("name", self.name.as_ref().map(FileName::to_string)),
             ("recipe", self.recipe.map(|recipe| recipe.to_string())),
             ("min-age", self.min_age.map(|age| age.to_string())),
@@ -200,6 +204,7 @@ enum QueryKey {
     Go,
     Tags,
     Strip,
+    Cgo,
     Name,
     Recipe,
     MinAge,
@@ -216,6 +221,7 @@ impl QueryKey {
             "go" => Ok(QueryKey::Go),
             "tags" => Ok(QueryKey::Tags),
             "strip" => Ok(QueryKey::Strip),
+            "cgo" => Ok(QueryKey::Cgo),
             "name" => Ok(QueryKey::Name),
             "recipe" => Ok(QueryKey::Recipe),
             "min-age" => Ok(QueryKey::MinAge),
@@ -234,6 +240,7 @@ impl QueryKey {
             QueryKey::Go => &[QueryKey::Go],
             QueryKey::Tags => &[QueryKey::Tags],
             QueryKey::Strip => &[QueryKey::Strip],
+            QueryKey::Cgo => &[QueryKey::Cgo],
             QueryKey::Name => &[QueryKey::Name],
             QueryKey::Recipe => &[QueryKey::Recipe],
             QueryKey::MinAge => &[QueryKey::MinAge],
@@ -250,6 +257,7 @@ impl QueryKey {
             QueryKey::Go => "go",
             QueryKey::Tags => "tags",
             QueryKey::Strip => "strip",
+            QueryKey::Cgo => "cgo",
             QueryKey::Name => "name",
             QueryKey::Recipe => "recipe",
             QueryKey::MinAge => "min-age",
@@ -276,6 +284,13 @@ fn parse_bool(key: QueryKey, typed: &str) -> Result<bool, BadBuildOptions> {
         "1" => Ok(true),
         "0" => Ok(false),
         other => Err(BadBuildOptions::BadBool(key.name(), Printable::new(other))),
+    }
+}
+
+fn parse_cgo(typed: &str) -> Result<bool, BadBuildOptions> {
+    match typed {
+        "0" => Ok(true),
+        other => Err(BadBuildOptions::BadCgo(Printable::new(other))),
     }
 }
 
@@ -348,6 +363,9 @@ pub enum BadBuildOptions {
     /// An invalid age.
     #[error(transparent)]
     MinAge(#[from] BadMinAge),
+    /// A value other than 0: this service has no C compiler.
+    #[error("\"{0}\" is not a valid value of cgo")]
+    BadCgo(Printable),
     /// A name that is not a valid file name on every system.
     #[error("\"{0}\" is not a valid file name")]
     BadName(Printable),
@@ -377,6 +395,7 @@ impl BadBuildOptions {
             BadBuildOptions::BadTag(_) => "type tags of letters, digits, _ and ., separated by commas",
             BadBuildOptions::PlatformInPath(_) => "leave out os, arch and arm",
             BadBuildOptions::BadBool(key, _) => return Some(format!("type {key}=1 or {key}=0")),
+            BadBuildOptions::BadCgo(_) => "leave out cgo, or type cgo=0",
             BadBuildOptions::MinAge(_) => "type hours, days or weeks, as in min-age=36h, 7d or 2w",
             BadBuildOptions::BadName(_) => "type up to 64 letters, digits, ., _ and -, as in name=fzf",
             BadBuildOptions::BadRecipe(_) => "type recipe=install or recipe=release",
@@ -466,6 +485,7 @@ mod tests {
             ("os=&os=linux", "os=linux"),
             ("platform=linux", "os=linux"),
             ("platform=linux-x86_64", "os=linux&arch=amd64"),
+            ("cgo=0&strip=1", "strip=1&cgo=0"),
             ("recipe=release&name=fzf", "name=fzf&recipe=release"),
             ("recipe=install", "recipe=install"),
             ("wait=1&min-age=07d", "min-age=7d&wait=1"),
@@ -545,6 +565,7 @@ mod tests {
             ("tags=%ff", BadBuildOptions::BadTag(printable("\u{fffd}"))),
             ("strip=yes", BadBuildOptions::BadBool("strip", printable("yes"))),
             ("strip", BadBuildOptions::BadBool("strip", printable(""))),
+            ("cgo=1", BadBuildOptions::BadCgo(printable("1"))),
             ("name=a/b", BadBuildOptions::BadName(printable("a/b"))),
             ("name=a%22b", BadBuildOptions::BadName(printable("a\"b"))),
             ("name=NUL", BadBuildOptions::BadName(printable("NUL"))),

@@ -186,6 +186,8 @@ fn parse_uname(kernel_name: &str, systems: Possible<&'static str>, rest: &[&str]
         // The third word of AIX is a serial number. Go supports AIX on 64-bit POWER only.
         "aix" => parse_machines(&["ppc64"]),
         "windows" => parse_windows_shell(kernel_name, rest),
+        // Under Rosetta the machine is x86_64, but the version names the kernel.
+        "darwin" if rest.iter().any(|word| word.contains("/RELEASE_ARM64")) => parse_machines(&["arm64"]),
         os => intersect(rest.iter().filter_map(|word| parse_machine_word(os, word))),
     };
     PlatformClues { systems, machines }

@@ -45,6 +45,9 @@ pub struct Meta {
     pub fingerprint: Fingerprint,
     /// Duration of the build, seconds.
     pub build_seconds: f64,
+    /// Packages that were compiled without their cgo files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_cgo: Vec<String>,
     /// Dependencies that `go` chose on the day of the build, if the module does not list all of them.
     #[serde(default, rename = "needs", skip_serializing_if = "Option::is_none")]
     pub generated: Option<GeneratedModFiles>,

@@ -110,6 +110,11 @@ impl BuildInfo {
         lines
     }
 
+    /// All linked modules, that of the command first.
+    pub fn modules(&self) -> impl Iterator<Item = &LinkedModule> {
+        self.main.iter().chain(&self.dependencies)
+    }
+
     /// The value of a build setting.
     pub fn setting(&self, name: &str) -> Option<&str> {
         let mut settings = self.settings.iter();

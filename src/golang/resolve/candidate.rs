@@ -169,6 +169,45 @@ mod tests {
         }
     }
 
+    /// The values are those of module.CheckPath (golang.org/x/mod v0.43).
+    #[test]
+    fn path_with_invalid_major_is_no_candidate() {
+        for (path, is_valid) in [
+            ("a.b/c", true),
+            ("a.b/c/v2", true),
+            ("a.b/c/v10", true),
+            ("a.b/c/v", true),
+            ("a.b/c/vx", true),
+            ("a.b/v1/c", true),
+            ("a.b/c/v1x", true),
+            ("a.b/c.v1", true),
+            ("a.b/c/v0", false),
+            ("a.b/c/v1", false),
+            ("a.b/c/v02", false),
+            ("a.b/c/v2.1", false),
+            ("a.b/c/v1.", false),
+            ("a.b/v1", false),
+            ("gopkg.in/c", false),
+            ("gopkg.in/c.v", false),
+            ("gopkg.in/c.v0", true),
+            ("gopkg.in/c.v1", true),
+            ("gopkg.in/c.v01", false),
+            ("gopkg.in/o/c.v3", true),
+            ("gopkg.in/o/c.v3-unstable", true),
+            ("gopkg.in/c.v3/d", false),
+            ("gopkg.in/c/v3", false),
+        ] {
+            assert_eq!(has_valid_version_suffix(path), is_valid, "{path}");
+        }
+        let target = Target::parse(b"/gonum.org/v1/plot/cmd/nosuch").unwrap();
+        let modules: Vec<String> = Candidate::all_from_target(&target)
+            .into_iter()
+            .map(|c| c.module)
+            .collect();
+        assert!(modules.contains(&"gonum.org/v1/plot".to_owned()), "{modules:?}");
+        assert!(!modules.contains(&"gonum.org/v1".to_owned()), "{modules:?}");
+    }
+
     #[test]
     fn major_suffix_is_added_to_a_path_without_one() {
         for (module, major, expected, name) in [

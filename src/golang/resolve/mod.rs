@@ -14,11 +14,12 @@ mod nested_commands;
 pub mod nested_modules;
 mod notices;
 pub mod ranking;
+mod release_tags;
 pub mod replacements;
 pub mod resolution_cache;
 pub mod resolved;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -39,6 +40,7 @@ use crate::golang::resolve::ranking::{Evidence, Ranking, rank};
 use crate::golang::run::command::Go;
 use crate::golang::run::diagnosis;
 use crate::golang::source::commands;
+use crate::golang::toolchain::versions::VersionRequest;
 use crate::golang::toolchain::{managed, versions};
 use crate::parse::{Target, Version};
 use crate::store::lock::Lock;
@@ -68,7 +70,11 @@ pub fn resolve(go: Go<'_>, target: &Target, deadline: Instant, slot: Lock) -> Re
     let Some(needed) = error.and_then(diagnosis::parse_needed_go) else {
         return resolved;
     };
-    let version = versions::choose(go, None, Some(needed))?;
+    let request = VersionRequest {
+        required: Some(needed),
+        ..VersionRequest::default()
+    };
+    let version = versions::choose(go, request)?;
     let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
     let toolchain = managed::ensure_version(go.toolchain, go.config, go.store, &version, &mut is_wanted)?;
     let newer = go.with_toolchain(&toolchain);
@@ -89,23 +95,11 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         work: work.path(),
         deadline,
         target,
-        majors: OnceCell::new(),
         unpacked: RefCell::default(),
     };
-    let mut failure = None;
-    for candidate in resolver.list_candidates()? {
-        match resolver.try_candidate(&candidate) {
-            Err(error) if match_depth(error.reason).is_some() => {
-                let match_depth = |error: &Error| match_depth(error.reason);
-                if match_depth(&error) > failure.as_ref().and_then(match_depth) {
-                    failure = Some(error);
-                }
-            }
-            // After any other failure, such as a proxy error, the next candidate could be the wrong module.
-            result => return result,
-        }
-    }
-    Err(failure.unwrap_or(Error::new(Reason::NoSuchModule)))
+    resolver
+        .try_candidates()
+        .or_else(|failure| resolver.resolve_release_tag(failure))
 }
 
 /// How far a candidate matched before it failed; `None` for an error that is not about the candidate. The error of the deepest match
@@ -126,13 +120,40 @@ pub(super) struct Resolver<'a> {
     work: &'a Path,
     deadline: Instant,
     pub(super) target: &'a Target,
-    /// The released majors of all candidates, set when they were queried.
-    majors: OnceCell<Majors>,
     /// The modules that were unpacked, at most `MAX_UNPACKED`.
     unpacked: RefCell<BTreeSet<String>>,
 }
 
 impl Resolver<'_> {
+    /// The resolution of another target in the same run.
+    fn with_target<'b>(&'b self, target: &'b Target) -> Resolver<'b> {
+        Resolver {
+            go: self.go,
+            work: self.work,
+            deadline: self.deadline,
+            target,
+            unpacked: RefCell::default(),
+        }
+    }
+
+    /// Tries the candidates of the target, one after the other.
+    fn try_candidates(&self) -> Result<Resolved, Error> {
+        let mut failure = None;
+        for candidate in self.list_candidates()? {
+            match self.try_candidate(&candidate) {
+                Err(error) if match_depth(error.reason).is_some() => {
+                    let match_depth = |error: &Error| match_depth(error.reason);
+                    if match_depth(&error) > failure.as_ref().and_then(match_depth) {
+                        failure = Some(error);
+                    }
+                }
+                // After any other failure, such as a proxy error, the next candidate could be the wrong module.
+                result => return result,
+            }
+        }
+        Err(failure.unwrap_or(Error::new(Reason::NoSuchModule)))
+    }
+
     fn go_list(&self) -> GoList<'_> {
         GoList {
             go: self.go,
@@ -145,8 +166,8 @@ impl Resolver<'_> {
     /// first.
     fn list_candidates(&self) -> Result<Vec<Candidate>, Error> {
         let plain = Candidate::all_from_target(self.target);
-        let guesses = guess_nested_modules(self.target, &plain);
         if let Some(major) = self.target.version().major() {
+            let guesses = guess_nested_modules(self.target, &plain);
             let with_major = plain
                 .iter()
                 .chain(&guesses)
@@ -154,8 +175,7 @@ impl Resolver<'_> {
             return Ok(with_major.flatten().collect());
         }
         // Without a version, or with a branch or a commit, the target means the newest major. One query lists the majors of all.
-        let queried: Vec<Candidate> = plain.iter().chain(&guesses).cloned().collect();
-        let majors = Majors::query(&self.go_list(), &queried)?;
+        let majors = Majors::query(&self.go_list(), &plain)?;
         let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
             let with_majors = plain
                 .iter()
@@ -168,9 +188,7 @@ impl Resolver<'_> {
             let is_known = plain.contains(c) || majors.unreleased.contains(&c.module);
             is_known && !majors.released.contains(&c.module)
         });
-        let candidates = released.into_iter().chain(rest).collect();
-        self.majors.get_or_init(|| majors);
-        Ok(candidates)
+        Ok(released.into_iter().chain(rest).collect())
     }
 
     /// Downloads the candidate and finds the command in it. If go.mod declares another module path, follows it once.

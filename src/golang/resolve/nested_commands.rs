@@ -54,7 +54,7 @@ pub(super) fn guess_nested_modules(target: &Target, plain: &[Candidate]) -> Vec<
 
 impl Resolver<'_> {
     /// Finds commands of nested modules. They have versions of their own, so they match only requests without a version. If the outer
-    /// module's commands are decisive, only the guesses are tried: their versions are known already.
+    /// module's commands are decisive, only the guesses are tried.
     pub(super) fn find_nested_commands(
         &self,
         candidate: &Candidate,
@@ -76,14 +76,13 @@ impl Resolver<'_> {
             Ranking::Several(..) | Ranking::None => false,
         };
         let guessed = guesses
-            .iter()
-            .filter(|c| !is_in_zip(c) || matches!(own, Ranking::Decided(_, Evidence::Root)));
-        let majors = self.majors.get();
-        let mut modules: Vec<String> = guessed.filter_map(|c| majors?.newest_of(c)).collect();
-        if !is_decisive {
-            let dirs = nested_modules::find_directories(&downloaded.dir, root, config);
-            modules.extend(self.list_nested_modules(root, &dirs)?);
-        }
+            .into_iter()
+            .filter(|c| !is_in_zip(&c) || matches!(own, Ranking::Decided(_, Evidence::Root)));
+        let dirs = match is_decisive {
+            true => Vec::new(),
+            false => nested_modules::find_directories(&downloaded.dir, root, config),
+        };
+        let mut modules = self.list_nested_modules(root, guessed.collect(), &dirs)?;
         modules.sort();
         modules.dedup();
         let nested_command = |module: &String| {
@@ -103,23 +102,25 @@ impl Resolver<'_> {
         Ok(modules.iter().filter_map(nested_command).collect())
     }
 
-    /// Lists the modules in these directories, each in its newest major.
-    fn list_nested_modules(&self, root: &str, dirs: &[String]) -> Result<Vec<String>, Error> {
+    /// Lists the guessed modules that have tags, and the modules in these directories, each in its newest major.
+    fn list_nested_modules(
+        &self,
+        root: &str,
+        guessed: Vec<Candidate>,
+        dirs: &[String],
+    ) -> Result<Vec<String>, Error> {
         let candidate = |dir: &String| Candidate::root_package(join(root, dir));
-        let queried: Vec<Candidate> = dirs.iter().map(candidate).collect();
+        let named: Vec<Candidate> = dirs.iter().map(candidate).collect();
+        let queried = [named.as_slice(), &guessed].concat();
         if queried.is_empty() {
             return Ok(Vec::new());
         }
         let majors = Majors::query(&self.go_list(), &queried)?;
-        let newest = |c: &Candidate| majors.newest_of(c).ok_or(c.module.clone());
-        let (tagged, untagged): (Vec<_>, Vec<_>) = queried.iter().map(newest).partition(Result::is_ok);
-        let untagged: Vec<String> = untagged.into_iter().filter_map(Result::err).collect();
-        let mut modules: Vec<String> = tagged.into_iter().flatten().collect();
+        let mut modules: Vec<String> = queried.iter().filter_map(|c| majors.newest_of(c)).collect();
+        let untagged = named.iter().filter(|c| majors.newest_of(c).is_none());
+        let untagged: Vec<&str> = untagged.map(|c| c.module.as_str()).collect();
         if !untagged.is_empty() {
-            modules.extend(
-                self.go_list()
-                    .list_existing(untagged.iter().map(String::as_str))?,
-            );
+            modules.extend(self.go_list().list_existing(untagged.into_iter())?);
         }
         Ok(modules)
     }

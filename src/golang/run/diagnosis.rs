@@ -36,7 +36,7 @@ pub fn diagnose_build(
     let errors = messages::parse(stderr);
     let reason_of = |error: &GoError<'_>| match error.class {
         ErrorClass::Fails(reason) => reason,
-        ErrorClass::MissingModule => Reason::MissingDependency,
+        ErrorClass::MissingModule | ErrorClass::UnverifiedModule => Reason::MissingDependency,
         ErrorClass::InvalidZip => Reason::InvalidModule,
         ErrorClass::InvalidSource => Reason::DoesNotCompile,
         ErrorClass::Excluded => classify_excluded(error, work, hidden),
@@ -146,8 +146,9 @@ pub fn diagnose_module(stderr: &str, exact: bool, hidden: &[PathBuf]) -> Error {
         ErrorClass::MissingModule => missing,
         ErrorClass::InvalidZip => Reason::InvalidModule,
         ErrorClass::Fails(reason) if reason != Reason::Internal => reason,
-        // These commands compile nothing.
-        ErrorClass::Fails(_)
+        // Modules that are newer than the checksum database, or that it must not know. These commands compile nothing.
+        ErrorClass::UnverifiedModule
+        | ErrorClass::Fails(_)
         | ErrorClass::InvalidSource
         | ErrorClass::Excluded
         | ErrorClass::ToolFailed
@@ -159,8 +160,12 @@ pub fn diagnose_module(stderr: &str, exact: bool, hidden: &[PathBuf]) -> Error {
 
 /// Whether this error of `go list -e` is a failure of the module proxy, not a missing module.
 pub fn is_proxy_failure(text: &str) -> bool {
-    let failures = [Reason::ProxyFailed, Reason::Internal].map(ErrorClass::Fails);
-    messages::parse_one(text).is_some_and(|error| failures.contains(&error.class))
+    messages::parse_one(text).is_some_and(|error| {
+        matches!(
+            error.class,
+            ErrorClass::Fails(Reason::ProxyFailed | Reason::Internal) | ErrorClass::UnverifiedModule
+        )
+    })
 }
 
 /// Parses the version of Go that a module needs: `requires go >= 1.27.2 (running go 1.26.8; GOTOOLCHAIN=local)`.
@@ -182,6 +187,11 @@ fn to_error(reason: Reason, stderr: &str, errors: &[GoError<'_>], output: &str, 
         lines.join("\n")
     };
     let with_status = |error: &GoError<'_>| format!("{}{}", error.subject, http_status(error.text));
+    let unverified = || {
+        lines(ErrorClass::UnverifiedModule, &|error| {
+            format!("{}: not in the checksum database", error.subject)
+        })
+    };
     // A stack trace, or the features that the kernel lacks, are of no use to a client.
     let detail = if matches!(
         reason,
@@ -190,16 +200,18 @@ fn to_error(reason: Reason, stderr: &str, errors: &[GoError<'_>], output: &str, 
         String::new()
     } else if reason == Reason::ProxyFailed {
         // Clients must not see the addresses of the operator's servers.
-        lines(ErrorClass::Fails(reason), &with_status)
+        [lines(ErrorClass::Fails(reason), &with_status), unverified()].join("\n")
     } else if reason == Reason::MissingDependency {
-        lines(ErrorClass::MissingModule, &with_status)
+        [lines(ErrorClass::MissingModule, &with_status), unverified()].join("\n")
     } else if reason == Reason::InvalidModule {
         lines(ErrorClass::InvalidZip, &describe_invalid_zip)
+    } else if errors.iter().any(is_forbidden) {
+        client_lines(stderr) + "403 means that the module proxy does not have it, or refuses to serve it."
     } else {
         client_lines(stderr) + output
     };
     Error::new(reason)
-        .detail(remove_paths(&detail, hidden).trim_end())
+        .detail(remove_paths(&detail, hidden).trim())
         .log(format!("{stderr}{output}"))
 }
 
@@ -208,6 +220,11 @@ fn http_status(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let status = strip_shape("reading *: ", line);
     status.map_or(String::new(), |status| format!(": {status}"))
+}
+
+/// Whether the module proxy answered 403 for a module.
+fn is_forbidden(error: &GoError<'_>) -> bool {
+    error.class == ErrorClass::MissingModule && http_status(error.text).starts_with(": 403 ")
 }
 
 /// The module, and the file in its zip that Go cannot pack or unpack.
@@ -285,7 +302,7 @@ mod tests {
         assert_eq!(error.detail, "a.b/c@v1.0.0: 403 Forbidden\na.b/d: 404 Not Found");
         for proxy_failure in [
             "a.go:1:1: a.b/e@v1.0.0: reading https://p/a.b/e/@v/v1.0.0.zip: 500 Internal Server Error\n",
-            "a.go:1:1: a.b/e@v1.0.0: verifying module: a.b/e@v1.0.0: reading https://s/lookup/a.b/e@v1.0.0: 404 Not Found\n",
+            "a.go:1:1: a.b/e@v1.0.0: verifying module: a.b/e@v1.0.0: reading https://s/lookup/a.b/e@v1.0.0: 503 Unavailable\n",
             "a.go:1:1: a.b/e@v1.0.0: Get \"https://p/a.b/e/@v/v1.0.0.zip\": dial tcp: i/o timeout\n",
         ] {
             assert_eq!(
@@ -294,6 +311,25 @@ mod tests {
                 "{proxy_failure}"
             );
         }
+    }
+
+    /// The go.mod of moby v2.0.0-beta.24 requires such a module.
+    #[test]
+    fn dependency_missing_in_checksum_database_is_missing() {
+        let line = "go: a.b/e@v1.0.0: verifying go.mod: a.b/e@v1.0.0/go.mod: reading https://s/lookup/a.b/e@v1.0.0: 404 Not Found\n";
+        let error = failed(line);
+        assert_eq!(error.reason, Reason::MissingDependency);
+        assert_eq!(error.detail, "a.b/e@v1.0.0: not in the checksum database");
+    }
+
+    #[test]
+    fn forbidden_module_is_missing_or_refused() {
+        let text = "module a.b/c: reading https://p/a.b/c/@v/list: 403 Forbidden\n\tserver response: no";
+        let error = diagnose_module(text, false, &[]);
+        assert_eq!(error.reason, Reason::NoSuchModule);
+        assert!(error.detail.contains("refuses to serve it"), "{}", error.detail);
+        let text = text.replace("403 Forbidden", "404 Not Found");
+        assert!(!diagnose_module(&text, false, &[]).detail.contains("refuses"));
     }
 
     #[test]

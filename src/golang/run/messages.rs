@@ -12,8 +12,10 @@ use crate::golang::run::shape::{starts_with_line, strip_position, strip_shape};
 pub(super) enum ErrorClass {
     /// The build fails for this reason.
     Fails(Reason),
-    /// The module proxy does not have a module.
+    /// The module proxy does not have a module, or refuses it.
     MissingModule,
+    /// The checksum database does not have a module.
+    UnverifiedModule,
     /// Go cannot create or unpack the zip of a module.
     InvalidZip,
     /// Build constraints exclude all files of a package.
@@ -36,7 +38,9 @@ pub(super) struct GoError<'a> {
     pub(super) text: &'a str,
 }
 
-use ErrorClass::{Excluded, Fails, InvalidSource, InvalidZip, MissingModule, ToolFailed, ToolKilled};
+use ErrorClass::{
+    Excluded, Fails, InvalidSource, InvalidZip, MissingModule, ToolFailed, ToolKilled, UnverifiedModule,
+};
 
 /// The beginnings of lines that are progress or warnings.
 const PROGRESS: &[&str] = &[
@@ -111,6 +115,8 @@ const ERRORS: &[(&str, ErrorClass)] = &[
     // modfetch/fetch.go, x/mod/sumdb.
     ("SECURITY ERROR", Fails(Reason::ChecksumMismatch)),
     ("verifying *: checksum mismatch", Fails(Reason::ChecksumMismatch)),
+    ("verifying *: *: reading *: 404 ~", UnverifiedModule),
+    ("verifying *: *: reading *: 410 ~", UnverifiedModule),
     ("verifying *: *: reading *: ~", Fails(Reason::ProxyFailed)),
     (
         "verifying *: checksum missing from sumdb response",
@@ -436,6 +442,14 @@ mod tests {
         ),
         (
             "x.go:3:8: a.b/c@v1.0.0: verifying module: a.b/c@v1.0.0: reading https://s/lookup/a.b/c@v1.0.0: 404 Not Found",
+            UnverifiedModule,
+        ),
+        (
+            "go: a.b/c@v1.0.0: verifying go.mod: a.b/c@v1.0.0/go.mod: reading https://s/lookup/a.b/c@v1.0.0: 410 Gone",
+            UnverifiedModule,
+        ),
+        (
+            "go: a.b/c@v1.0.0: verifying go.mod: a.b/c@v1.0.0/go.mod: reading https://s/lookup/a.b/c@v1.0.0: 500 Internal Server Error",
             Fails(Reason::ProxyFailed),
         ),
         (

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::golang::source::constraint::BuildRequirement;
+use crate::golang::source::constraint::{BuildRequirement, CgoBuild};
 use crate::golang::source::header::FileHeader;
 
 /// Directories without commands for users: those that Go ignores, and examples.
@@ -45,7 +45,7 @@ fn is_user_command(dir: &Path) -> bool {
 
 /// The requirement of the command in this directory; `None` if there is no command.
 fn command_requirement(dir: &Path) -> Option<BuildRequirement> {
-    let requirement = |text: String| {
+    let requirement = |(_, text): (String, String)| {
         let header = FileHeader::parse(&text);
         let is_main = header.package == Some("main") && may_have_main(&text);
         is_main.then(|| BuildRequirement::from_header(&header))
@@ -56,16 +56,23 @@ fn command_requirement(dir: &Path) -> Option<BuildRequirement> {
 /// The requirement of the package in this directory: that of its least demanding file; `None` if there is no Go file.
 pub fn package_requirement(dir: &Path) -> Option<BuildRequirement> {
     go_files(dir)
-        .map(|text| BuildRequirement::from_header(&FileHeader::parse(&text)))
+        .map(|(_, text)| BuildRequirement::from_header(&FileHeader::parse(&text)))
         .min()
 }
 
 /// Whether a file of the package imports "C", and so needs cgo and a C compiler.
 pub fn imports_c(dir: &Path) -> bool {
-    go_files(dir).any(|text| {
-        text.lines()
-            .any(|line| line.trim().trim_start_matches("import ").trim() == "\"C\"")
-    })
+    go_files(dir).any(|(_, text)| has_import_c(&text))
+}
+
+/// Whether this build has files that import "C" in this directory, which builds without cgo leave out.
+pub fn has_cgo_files(dir: &Path, build: &CgoBuild<'_>) -> bool {
+    go_files(dir).any(|(name, text)| has_import_c(&text) && build.contains(&name, &FileHeader::parse(&text)))
+}
+
+fn has_import_c(text: &str) -> bool {
+    text.lines()
+        .any(|line| line.trim().trim_start_matches("import ").trim() == "\"C\"")
 }
 
 /// Whether the module has no go.mod and imports other modules. `go install` then selects their newest versions, so its output changes
@@ -80,7 +87,7 @@ fn imports_other_modules(dir: &Path, module: &str, depth: usize) -> bool {
         let host = import.split('/').next().unwrap_or_default();
         host.contains('.') && import != module && !import.starts_with(&format!("{module}/"))
     };
-    if go_files(dir).any(|text| read_imports(&text).any(is_other)) {
+    if go_files(dir).any(|(_, text)| read_imports(&text).any(is_other)) {
         return true;
     }
     depth < MAX_DEPTH
@@ -140,8 +147,8 @@ fn list_directories(dir: &Path) -> Vec<String> {
     names
 }
 
-/// The first `MAX_FILE_BYTES` of each Go file in `dir`, without tests.
-fn go_files(dir: &Path) -> impl Iterator<Item = String> {
+/// The name and the first `MAX_FILE_BYTES` of each Go file in `dir`, without tests.
+fn go_files(dir: &Path) -> impl Iterator<Item = (String, String)> {
     let entries = fs::read_dir(dir).into_iter().flatten();
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
     let is_go = |path: &PathBuf| {
@@ -151,7 +158,15 @@ fn go_files(dir: &Path) -> impl Iterator<Item = String> {
             && !name.starts_with(['_', '.'])
             && path.is_file()
     };
-    paths.filter(is_go).filter_map(|path| read_start(&path).ok())
+    let name = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    paths
+        .filter(is_go)
+        .filter_map(move |path| Some((name(&path), read_start(&path).ok()?)))
 }
 
 fn read_start(path: &Path) -> io::Result<String> {

@@ -23,6 +23,7 @@ pub mod download;
 pub mod managed;
 pub mod fetch;
 pub mod pins;
+pub mod system_limit;
 pub mod tree;
 pub mod versions;
 

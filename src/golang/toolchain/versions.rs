@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::managed::{self, MODULE, OnWait, arch};
+use super::system_limit::SystemLimit;
 use crate::config::GoChoice;
 use crate::detached;
 use crate::error::internal_error;
@@ -34,22 +35,17 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 /// Number of series that are supported at a time (go.dev/doc/devel/release, "Release Policy").
 const SUPPORTED_SERIES: usize = 2;
 
-/// Chooses the version, such as `go1.26.8`, for a program whose go.mod requires `required`.
+/// Chooses the version, such as `go1.26.8`, for a program.
 ///
 /// If the request names no version, this is the default Go, or the newest downloaded patch release of its series. If the program
-/// requires a newer Go, it is the newest allowed version.
-pub fn choose(
-    go: Go<'_>,
-    requested: Option<GoVersion>,
-    required: Option<GoVersion>,
-) -> Result<String, Error> {
+/// requires a newer Go, or the client's system an older one, it is the newest allowed version.
+pub fn choose(go: Go<'_>, request: VersionRequest) -> Result<String, Error> {
     let default = go.toolchain.go_version();
-    let request = VersionRequest { requested, required };
     // A development version has no number. It is used for requests that name none.
-    if default.map_or(requested.is_none(), |version| {
+    if default.map_or(request.requested.is_none(), |version| {
         request.matches(version) && request.suffices(version)
     }) {
-        if !follows_patches(go, requested) {
+        if !follows_patches(go, request.requested) {
             return Ok(go.toolchain.version.clone());
         }
         let list = VersionList::read(go);
@@ -141,17 +137,20 @@ fn start_refresh(go: Go<'_>) {
 }
 
 /// The constraints on the version for one program.
-#[derive(Clone, Copy)]
-struct VersionRequest {
+#[derive(Clone, Copy, Default)]
+pub struct VersionRequest {
     /// The version or series in the request.
-    requested: Option<GoVersion>,
+    pub requested: Option<GoVersion>,
     /// The minimum version in go.mod.
-    required: Option<GoVersion>,
+    pub required: Option<GoVersion>,
+    /// The maximum for the client's system.
+    pub limit: Option<SystemLimit>,
 }
 
 impl VersionRequest {
     fn matches(self, version: GoVersion) -> bool {
         self.requested.is_none_or(|requested| requested.includes(version))
+            && self.limit.is_none_or(|limit| limit.allows(version))
     }
 
     fn suffices(self, version: GoVersion) -> bool {
@@ -168,6 +167,9 @@ impl VersionRequest {
             releases.filter(|v| self.matches(*v)).max()
         };
         let Some(newest) = exact.or_else(newest) else {
+            if let Some(limit) = self.limit {
+                return Err(Error::new(Reason::NotForThisPlatform).detail(limit.explain()));
+            }
             return Err(Error::new(Reason::NoSuchGo).detail(format!(
                 "go{} is not available. Available versions: {allowed}.",
                 self.requested

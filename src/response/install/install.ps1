@@ -78,7 +78,9 @@ function Install-GoProgram {
     }
     Write-Host "Installed $file"
     try {
-        $header = "$((Invoke-WebRequest -UseBasicParsing -Method Head -Uri "${url}.sha256?$query").Headers['Gox-Vulnerabilities'])"
+        $headers = (Invoke-WebRequest -UseBasicParsing -Method Head -Uri "${url}.sha256?$query").Headers
+        if ($headers['Gox-Without-Cgo']) { Write-Host "Compiled without cgo, so without a part of $($headers['Gox-Without-Cgo'])." }
+        $header = "$($headers['Gox-Vulnerabilities'])"
         if ($header -match '^([1-9][0-9]*); db=(.*)$') {
             Write-Host "The program has known vulnerabilities: $($Matches[1]) (database of $($Matches[2])). For details, see ${url}.json?$query"
         }

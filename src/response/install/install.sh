@@ -3,8 +3,9 @@
 #
 #     curl -sS '{{server}}/-/install{{target}}' | sh
 #
-# The directory is $GOX_BIN if that is set; otherwise the first of ~/.local/bin, ~/bin and /usr/local/bin that is on PATH and
-# writable; otherwise ~/.local/bin. The script checks the SHA-256 of the program. It does not use sudo and changes no other file.
+# The directory is $GOX_BIN if that is set; in Termux $PREFIX/bin; otherwise the first of ~/.local/bin, ~/bin and /usr/local/bin
+# that is on PATH and writable; otherwise ~/.local/bin. The script checks the SHA-256 of the program. It does not use sudo and
+# changes no other file.
 
 set -eu
 
@@ -19,9 +20,22 @@ fail() { say "$name was not installed: $*"; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # The platform, sent as User-Agent. Only the version (-v) distinguishes illumos from Solaris. On the BSDs the processor (-p) is
-# more specific than the machine (-m) on ARM boards.
+# more specific than the machine (-m) on ARM boards. Old releases (-r) need a program of an older Go. Under Rosetta, uname prints
+# x86_64. Only -o distinguishes Termux from Linux.
 platform() {
     case $(uname -s) in
+    Darwin)
+        case $(sysctl -n hw.optional.arm64 2>/dev/null) in
+        1) printf 'Darwin %s arm64\n' "$(uname -r)" ;;
+        *) uname -srm ;;
+        esac
+        ;;
+    Linux)
+        case $(uname -o 2>/dev/null) in
+        Android) uname -smo ;;
+        *) uname -srm ;;
+        esac
+        ;;
     SunOS) uname -smv ;;
     FreeBSD | NetBSD) uname -smp ;;
     *) uname -sm ;;
@@ -81,13 +95,14 @@ build_progress() {
 
 # read_head FILE: reads the status and headers of the last response in FILE. Redirects precede it.
 read_head() {
-    code='' wait='' reason='' length='' vulnerabilities=''
+    code='' wait='' reason='' length='' vulnerabilities='' without_cgo=''
     while IFS=' :' read -r field value; do
         case $field in
         HTTP/*) code=${value%%[!0-9]*} wait='' reason='' length='' ;;
         [Cc]ontent-[Ll]ength) length=${value%%[!0-9]*} ;;
         [Rr]etry-[Aa]fter) wait=${value%%[!0-9]*} ;;
         [Gg]ox-[Rr]eason) reason=${value%%[!a-z-]*} ;;
+        [Gg]ox-[Ww]ithout-[Cc]go) without_cgo=${value%%[[:cntrl:]]*} ;;
         [Gg]ox-[Vv]ulnerabilities) vulnerabilities=${value%%[!0-9]*} database=${value##*db=} ;;
         esac
     done <"$1"
@@ -136,6 +151,9 @@ directory() {
         printf '%s\n' "$GOX_BIN"
         return
     fi
+    case $platform in
+    *Android) if [ -n "${PREFIX:-}" ]; then printf '%s\n' "$PREFIX/bin"; return; fi ;;
+    esac
     [ -n "${HOME:-}" ] || fail 'HOME is not set. Set the directory, for example GOX_BIN=/usr/local/bin.'
     for bin in "$HOME/.local/bin" "$HOME/bin" /usr/local/bin; do
         case ":$PATH:" in
@@ -179,6 +197,7 @@ main() {
     chmod 755 "$new"
     mv -f "$new" "$bin/$file" || fail "cannot write $bin/$file."
     say "Installed $bin/$file"
+    [ -z "$without_cgo" ] || say "Compiled without cgo, so without a part of $without_cgo."
     case $vulnerabilities in
     '' | 0) ;;
     *) say "The program has known vulnerabilities: $vulnerabilities (database of ${database%%[!0-9-]*}). For details, see $(url .json)" ;;
