@@ -83,7 +83,8 @@ fmt:
 lint:
 	cargo clippy --all-targets -- --deny warnings
 
-# Checks licences, sources and known vulnerabilities of the dependencies with cargo-deny; it fetches the advisories from GitHub.
+# Checks licences, sources and known vulnerabilities of the dependencies with cargo-deny. It clones the RustSec database from GitHub: no
+# package registry serves it. Without GitHub, `cargo deny check licenses bans sources` checks the rest.
 deny:
 	cargo deny check
 

@@ -324,15 +324,56 @@ fn store_without_go_setting(proxies: &str) -> TestStore {
         .set("GOX_GOPROXY", proxies)
 }
 
+/// A module proxy with a vulnerability database of one entry: the standard library before the pinned version.
+fn vulnerability_database() -> TempDir {
+    const VERSION: &str = "v0.0.0-20261105234957-e22db6528018";
+    let proxy = tempfile::tempdir_in(tmp()).unwrap();
+    let dir = proxy.path().join("golang.org/x/vulndb/@v");
+    fs::create_dir_all(&dir).unwrap();
+    let put = |name: &str, text: &str| fs::write(dir.join(name), text).unwrap();
+    let info = format!(r#"{{"Version":"{VERSION}","Time":"2026-11-05T23:49:57Z"}}"#);
+    fs::write(dir.with_file_name("@latest"), &info).unwrap();
+    put("list", "");
+    put(&format!("{VERSION}.info"), &info);
+    put(&format!("{VERSION}.mod"), "module golang.org/x/vulndb\n");
+    let entry = serde_json::json!({
+        "id": "GO-2026-0100",
+        "summary": "Known in the installed Go",
+        "affected": [{
+            "package": { "name": "stdlib", "ecosystem": "Go" },
+            "ranges": [{ "type": "SEMVER", "events": [{ "introduced": "0" }, { "fixed": PINNED }] }],
+            "ecosystem_specific": { "imports": [{ "path": "net/http" }] },
+        }],
+        "database_specific": { "review_status": "REVIEWED" },
+    });
+    let mut zip = ZipWriter::new(File::create(dir.join(format!("{VERSION}.zip"))).unwrap());
+    for (name, text) in [
+        ("go.mod", "module golang.org/x/vulndb\n".to_owned()),
+        ("data/osv/GO-2026-0100.json", entry.to_string()),
+    ] {
+        let name = format!("golang.org/x/vulndb@{VERSION}/{name}");
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap();
+    proxy
+}
+
 /// Downloads 70 MB. An old installed Go is replaced by the newest patch release, because of known vulnerabilities.
 #[test]
 fn newest_patch_release_is_used() {
     const PROGRAM: &str = "/tester/hello@v1.0.0?os=linux&arch=amd64";
     let here = format!("go{}", plain_go::go_version());
     let newest = format!("go{PINNED}");
-    let proxies = [modproxy().url(), real_proxy()].join(",");
+    let database = vulnerability_database();
+    let database_url = format!("file://{}", database.path().display());
+    let proxies = [database_url, modproxy().url(), real_proxy()].join(",");
     let allowed = format!("{},{PINNED}", plain_go::go_version());
-    let store = store_without_go_setting(&proxies).set("GOX_GO_VERSIONS", &allowed);
+    let store = store_without_go_setting(&proxies)
+        .set("GOX_GO_VERSIONS", &allowed)
+        .set("GOX_VULNERABLE", "tell");
+    let fetched = store.command().arg("vulnerabilities").output().unwrap();
+    assert!(fetched.status.success(), "{fetched:?}");
     let by = |store: &TestStore| {
         let response = ask(store, PROGRAM);
         response.program();
@@ -342,11 +383,34 @@ fn newest_patch_release_is_used() {
     assert_eq!(by(&store), newest);
     let line = ask(&store, PROGRAM).header("Gox-Verify").unwrap().to_owned();
     assert!(line.contains(&format!("GOTOOLCHAIN={newest}")), "{line}");
+    let known = |store: &TestStore| {
+        let response = ask(store, PROGRAM);
+        response.header("Gox-Vulnerabilities").unwrap().to_owned()
+    };
+    assert_eq!(known(&store), "0; db=2026-11-05");
+    // The line works with any Go that downloads this version, or is it.
+    let goroot = store.dir.join("go").join(&newest);
+    let gopath = tempfile::tempdir_in(tmp()).unwrap();
+    let tools = format!("{}/bin:/usr/bin:/bin", goroot.display());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &line])
+        .env_clear()
+        .envs([("PATH", tools), ("GOPROXY", modproxy().url())])
+        .envs([("HOME", gopath.path()), ("GOPATH", gopath.path())])
+        .envs([("GOSUMDB", "off"), ("GOFLAGS", "-modcacherw")]);
+    assert!(shell.status().unwrap().success(), "{line}");
+    let made = walk(&gopath.path().join("bin"))
+        .into_iter()
+        .find(|path| path.ends_with("hello"))
+        .unwrap();
+    assert_eq!(sha256(&fs::read(made).unwrap()), ask(&store, PROGRAM).sha256());
     // An explicit `go=` or GOX_GO is used as it is.
     let named = ask(&store, &format!("{PROGRAM}&go={}", plain_go::go_version()));
     assert_eq!(named.header("Gox-Go"), Some(here.as_str()));
     let store = store.set("GOX_GO", go());
     assert_eq!(by(&store), here);
+    assert_eq!(known(&store), "1; db=2026-11-05");
 }
 
 /// A cached program is served at once, with any Go that compiled it, while a newer one is downloaded. If the download fails, the
