@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Resolved;
-use crate::golang::resolve::candidate::Candidate;
+use crate::golang::resolve::candidate::{Candidate, join};
 use crate::golang::resolve::resolution_cache::LookupPermit;
 use crate::golang::resolve::{module_versions, resolution_cache};
 use crate::golang::run::command::Go;
@@ -63,20 +63,24 @@ fn find_aged_target(
         let detail = format!("No version of {} is {min_age} old.", newest.module);
         return Err(Error::new(Reason::NoSuchVersion).detail(detail));
     };
-    let module = module_versions::path_at(&newest.module, &version);
-    let typed_path = format!("{}/", target.import_path());
-    let package = match newest.directory() {
-        "." => module,
-        directory => format!("{module}/{directory}"),
-    };
-    let root = Candidate::root_package(newest.module.clone());
     // A module that the path does not name, such as a nested one, is requested by its own path.
-    match Target::parse(format!("/{package}").as_bytes()) {
-        Ok(package) if !typed_path.starts_with(&format!("{}/", root.root())) => {
-            Ok(package.at(Version::Exact(version)))
+    let root = Candidate::root_package(newest.module.clone());
+    let path = match is_below(&target.import_path(), root.root()) {
+        true => target.import_path(),
+        false => {
+            let module = module_versions::path_at(&newest.module, &version);
+            let directory = newest.directory().trim_start_matches('.');
+            join(&module, directory)
         }
-        Ok(_) | Err(_) => Ok(target.at(Version::Exact(version))),
-    }
+    };
+    Target::parse(format!("/{path}@{version}").as_bytes())
+        .map_err(|bad| Error::new(Reason::Internal).log(format!("{path}@{version}: {bad}")))
+}
+
+/// Whether a path is `parent` or below it.
+fn is_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Lists the versions of `module` in the majors that the target allows, oldest first.
@@ -88,8 +92,7 @@ fn list_typed_versions(
 ) -> Result<Vec<String>, Error> {
     let mut versions = module_versions::list_versions(go, module, permit)?;
     let root = Candidate::root_package(module.to_owned());
-    let names_major =
-        root.root() != module && format!("{}/", target.import_path()).starts_with(&format!("{module}/"));
+    let names_major = root.root() != module && is_below(&target.import_path(), module);
     versions.retain(|version| {
         let is_typed_major = !names_major || module_versions::path_at(module, version) == module;
         let is_typed_version = match target.version() {

@@ -64,6 +64,7 @@ fn provoke(reason: &str) -> Response {
         "no-such-package" => plain("/tester/hello/cmd/nosuch"),
         "no-command" => plain("/tester/library"),
         "not-built" => plain("/tester/hello.sha256"),
+        "wrong-file-name" => plain("/-/bin/windows-amd64/tester/hello@v1.0.0/hello"),
         "no-such-page" => plain("/-/nothing"),
         "method-not-allowed" => TestStore::new().ask(&get("/tester/hello").method("POST")),
         "too-large" => request_with_setting("GOX_ARTIFACT_BYTES", "1MiB", "/tester/hello"),

@@ -368,6 +368,20 @@ mod tests {
     }
 
     #[test]
+    fn readme_and_start_page_name_the_flags() {
+        let command = format!("go install {}", format_flags(&recipe().flags()));
+        let readme = include_str!("../../README.md");
+        assert!(
+            readme.contains(&format!("`CGO_ENABLED=0 {command} PACKAGE@VERSION`")),
+            "{command}"
+        );
+        assert!(
+            include_str!("../response/page.rs").contains(&format!("\"{command}\"")),
+            "{command}"
+        );
+    }
+
+    #[test]
     fn program_is_named_as_go_names_it() {
         assert_eq!(recipe().resolved.name(), "c");
     }

@@ -212,7 +212,7 @@ impl Config {
         let cache_bytes = read_bytes(GOX_CACHE_BYTES, 10 * GIB)?;
         Ok(Config {
             listen: read_listen()?,
-            url: read_url()?,
+            url: ServiceUrl::from_env()?,
             dir: read_state_dir()?,
             warmed: read_text(GOX_WARMED)?.map(PathBuf::from),
             go: match read_text(GOX_GO)?.as_deref() {
@@ -371,17 +371,6 @@ fn read_listen() -> Result<SocketAddr, BadSetting> {
         .parse()
         .map_err(|_| BadSetting::new(PORT, value, "must be a port from 0 to 65535"))?;
     Ok(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
-}
-
-fn read_url() -> Result<Option<ServiceUrl>, BadSetting> {
-    let Some(value) = read_text(GOX_URL)? else {
-        return Ok(None);
-    };
-    let requirement = "must be a URL of scheme, host and path, such as https://www.example.org/go";
-    value
-        .parse()
-        .map(Some)
-        .map_err(|_| BadSetting::new(GOX_URL, value, requirement))
 }
 
 fn read_socket_mode() -> Result<u32, BadSetting> {

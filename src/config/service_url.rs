@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::GOX_URL;
+use super::read::{BadSetting, read_text};
+
 /// Scheme, host and path of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceUrl {
@@ -13,6 +16,20 @@ pub struct ServiceUrl {
     pub host: String,
     /// The path of the service, without a slash at its end; empty at the root.
     pub path: String,
+}
+
+impl ServiceUrl {
+    /// Reads GOX_URL.
+    pub(super) fn from_env() -> Result<Option<ServiceUrl>, BadSetting> {
+        let Some(value) = read_text(GOX_URL)? else {
+            return Ok(None);
+        };
+        let requirement = "must be a URL of scheme, host and path, such as https://www.example.org/go";
+        value
+            .parse()
+            .map(Some)
+            .map_err(|_| BadSetting::new(GOX_URL, value, requirement))
+    }
 }
 
 /// Not the URL of a service.
