@@ -362,11 +362,6 @@ fn min_ages() -> Vec<Case> {
             .get("/tester/hello?min-age=7")
             .refused("bad-query")
             .body_has("min-age=36h"),
-        case("an install script has the exact version")
-            .get("/-/install/tester/aged?min-age=7d")
-            .page("text/plain")
-            .body_has("program='/tester/aged@v1.10.0'")
-            .body_has("query=''"),
     ]
 }
 

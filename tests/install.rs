@@ -581,3 +581,12 @@ fn script_uses_https_behind_nginx_with_tls() {
         assert!(script.contains(&format!("server='{server}'")), "{output:?}");
     }
 }
+
+#[test]
+fn script_for_a_minimum_age_has_the_exact_version() {
+    let store = TestStore::new();
+    let script = store.ask(&Request::get("/-/install/tester/aged?min-age=7d"));
+    for line in ["program='/tester/aged@v1.10.0'\n", "query=''\n"] {
+        assert!(script.text().contains(line), "{script}");
+    }
+}
