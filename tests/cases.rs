@@ -526,6 +526,7 @@ fn commands() -> Vec<Case> {
         case("a command in it")
             .get("/bare.example/cmd/x@v1.0.0")
             .gives(program("bare.example/cmd/x", "v1.0.0").in_module("bare.example")),
+        // In tests/modules/version-in-path.txtar.
         case("a path element that looks like an invalid major version")
             .get("/example.org/v1/plot/cmd/tool")
             .gives(program("example.org/v1/plot/cmd/tool", "v0.17.0").in_module("example.org/v1/plot")),
