@@ -74,7 +74,7 @@ const PASTED: [&str; 54] = [
 fn render(url: &str, response: &Response) -> String {
     let answer = match (response.status, response.header("content-location")) {
         (200, Some(location)) => {
-            let location = location.replace(&format!("&go={}", plain_go::go_version()), "");
+            let location = location.replace(&format!("?go={}", plain_go::go_version()), "");
             format!("the program {location}\n")
         }
         _ => run_as_script(response),

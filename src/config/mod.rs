@@ -13,6 +13,7 @@ use crate::parse::{GoVersion, RecipeName};
 
 pub use deadlines::Deadlines;
 use directories::{directory_from_env, read_state_dir};
+pub use environment::{inheritable_environment, request_variable};
 pub use limits::{BuildLimits, BuildMemory};
 pub use machine::is_noexec;
 pub use network::Network;
@@ -31,6 +32,7 @@ pub use vulnerability_policy::VulnerabilityPolicy;
 
 mod deadlines;
 mod directories;
+mod environment;
 mod limits;
 mod machine;
 mod network;
@@ -303,29 +305,6 @@ impl Config {
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
-}
-
-/// Returns the variables that the front passes to the CGI program of each request, and the CGI program to detached processes: the
-/// operator's settings, and the variables needed to find `go` and the state.
-pub fn inheritable_environment() -> Vec<(OsString, OsString)> {
-    const ALSO: &[&str] = &[
-        "GOPROXY",
-        "GOSUMDB",
-        "HOME",
-        "PATH",
-        "XDG_CACHE_HOME",
-        "XDG_CONFIG_HOME",
-        "RUST_LOG",
-    ];
-    env::vars_os()
-        .filter(|(name, _)| ALSO.iter().any(|n| name == n) || name.as_encoded_bytes().starts_with(b"GOX_"))
-        .collect()
-}
-
-/// Reads a variable that is not a setting but set by the web server: a meta-variable of a CGI request (RFC 3875 section 4.1), or
-/// FCGI_WEB_SERVER_ADDRS (FastCGI specification).
-pub fn request_variable(name: &str) -> Option<OsString> {
-    env::var_os(name)
 }
 
 fn read_builds() -> Result<Option<usize>, BadSetting> {

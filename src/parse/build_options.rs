@@ -5,7 +5,7 @@
 
 use super::platform::{UnknownPlatform, parse_machine, parse_os};
 use super::user_agent::{self, PlatformClues, UndetectedPlatform};
-use super::{BadGoVersion, BadMinAge, FileName, GoVersion, MinAge, Platform, Printable, Sidecar};
+use super::{BadGoVersion, BadMinAge, FileName, GoVersion, MinAge, Platform, Printable, RecipeName, Sidecar};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -35,15 +35,6 @@ pub struct BuildOptions {
     pub min_age: Option<MinAge>,
     /// Whether a sidecar waits for the build.
     pub wait: bool,
-}
-
-/// A way to build a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RecipeName {
-    /// Like `go install`.
-    Install,
-    /// With the author's release configuration.
-    Release,
 }
 
 impl BuildOptions {
@@ -181,15 +172,6 @@ impl fmt::Display for BuildOptions {
             .filter_map(|(key, value)| Some(format!("{key}={}", value?)))
             .collect();
         f.write_str(&pairs.join("&"))
-    }
-}
-
-impl fmt::Display for RecipeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RecipeName::Install => "install",
-            RecipeName::Release => "release",
-        })
     }
 }
 
