@@ -1079,7 +1079,7 @@ fn failures() -> Vec<Case> {
             .get("/tester/stub-without-cgo")
             .refused("needs-cgo")
             .body_has("github.com/mattn/go-sqlite3")
-            .body_has("/tester/stub-without-cgo@v1.0.0?")
+            .body_has("/tester/stub-without-cgo@v1.0.0/stub-without-cgo?")
             .body_has("&cgo=0"),
         case("the same with the stub")
             .get("/tester/stub-without-cgo?cgo=0")
