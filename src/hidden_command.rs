@@ -171,7 +171,7 @@ mod tests {
                 paths: text("{}"),
             },
             HiddenCommand::Tool {
-                context: "/work/context.json".into(),
+                context: "/context.json".into(),
                 command: vec![text("compile"), text("-o"), text("--"), text("-V=full")],
             },
         ] {

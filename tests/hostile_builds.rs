@@ -146,9 +146,7 @@ fn linker_script_does_not_run_external_linker() {
         inputs: in_cells.0.join("inputs"),
         compiler_limits: None,
         output: in_cells.0.join("output"),
-        environment: gox_server::golang::run::command::TOOL_VARIABLES
-            .map(str::to_owned)
-            .into(),
+        environment: gox_server::golang::run::command::tool_variables(),
         must_enforce: true,
     };
     fs::create_dir(in_cells.0.join("output")).unwrap();

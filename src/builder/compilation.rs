@@ -13,7 +13,7 @@ use crate::error::{Error, Reason, internal_error};
 use crate::golang::run::cache_verifier::{
     CacheVerifier, disable_module_index, invalidate_cache, remove_module_index,
 };
-use crate::golang::run::command::{Go, TOOL_VARIABLES, rlimits};
+use crate::golang::run::command::{Go, rlimits, tool_variables};
 use crate::golang::run::diagnosis;
 use crate::golang::run::disk_quota::PRIVATE_CACHE;
 use crate::golang::run::platform::platform_variables;
@@ -93,7 +93,7 @@ impl<'a> Compilation<'a> {
             inputs: work.join("inputs"),
             compiler_limits: Some(rlimits(&go.config.limits, go.config.memory().compiler_bytes)),
             output: work.join("output"),
-            environment: TOOL_VARIABLES.map(str::to_owned).into(),
+            environment: tool_variables(),
             must_enforce: confined,
         };
         let text = serde_json::to_vec(&tool_context)

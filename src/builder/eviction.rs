@@ -34,8 +34,8 @@ pub fn evict_if_idle(config: &Config, store: &Store) -> io::Result<()> {
     evict(config, store, None).map(drop)
 }
 
-/// Evicts while the builder still holds its slot, which is stdout. Programs that clients are about to open may keep the state above its limit for some
-/// seconds: the next build starts only when they have been evicted, so that fast builds of large programs cannot outrun eviction.
+/// Evicts while the builder still holds its slot, which is stdout. Programs that clients are about to open may keep the state above its
+/// limit for some seconds. The next build starts only when they have been evicted: fast builds of large programs cannot outrun eviction.
 pub fn evict_after_build(config: &Config, store: &Store) -> io::Result<()> {
     let deadline = Instant::now() + MAX_DEFERRAL;
     let slot = fstat(io::stdout())?.st_ino;

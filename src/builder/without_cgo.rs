@@ -25,7 +25,7 @@ const STUBS: &[&str] = &[
 /// How many packages the header names. A header has at most a few kilobytes.
 const MAX_IN_HEADER: usize = 20;
 
-/// Finds the packages whose cgo files were left out when `program` was built in `work`, sorted.
+/// Finds the packages that were compiled without their cgo files when `program` was built in `work`, sorted.
 pub fn find_packages_without_cgo(
     program: &Path,
     work: &Path,

@@ -244,9 +244,7 @@ impl Arena {
             inputs: at("work/inputs"),
             compiler_limits: None,
             output: at("work/output"),
-            environment: gox_server::golang::run::command::TOOL_VARIABLES
-                .map(str::to_owned)
-                .into(),
+            environment: gox_server::golang::run::command::tool_variables(),
             must_enforce: false,
         };
         fs::create_dir(at("work/output")).unwrap();

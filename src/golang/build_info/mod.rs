@@ -40,7 +40,7 @@ pub struct LinkedModule {
 }
 
 impl LinkedModule {
-    /// The module whose code is linked: the replacement, if there is one.
+    /// The module that is linked: the replacement, if there is one.
     pub fn effective(&self) -> &LinkedModule {
         self.replacement.as_deref().unwrap_or(self)
     }

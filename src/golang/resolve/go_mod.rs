@@ -131,7 +131,7 @@ fn unquote(literal: &str) -> Option<String> {
     String::from_utf8(value).ok()
 }
 
-/// A `replace` directive whose target is a local directory.
+/// A `replace` directive with a local directory as its target.
 pub struct LocalReplacement {
     /// The module's path.
     pub module: String,

@@ -204,7 +204,7 @@ impl Resolver<'_> {
         let declared = read_directive(&downloaded.go_mod, "module").filter(|path| *path != candidate.module);
         match declared {
             None => self.find_command(candidate, &downloaded),
-            // A module proxy serves no path whose first element has no dot (golang.org/x/mod/module, CheckPath).
+            // A module proxy serves no path without a dot in the first element (golang.org/x/mod/module, CheckPath).
             Some(module) if !module.split('/').next().is_some_and(|host| host.contains('.')) => {
                 let detail = format!(
                     "go.mod of {} declares the module path {module}.",
@@ -284,7 +284,7 @@ impl Resolver<'_> {
         let mut nested = self.find_nested_commands(candidate, downloaded, &own, &config)?;
         let is_successor = |nested: &NestedCommand| nested.is_years_newer_than(downloaded.read_time());
         let ranking = match own {
-            // A repository whose command moved from the root module into a nested module, years ago.
+            // The command moved from the root module into a nested module years ago.
             Ranking::Decided(_, Evidence::Root) => {
                 nested.retain(is_successor);
                 match nested.as_slice() {

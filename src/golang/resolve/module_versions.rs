@@ -19,7 +19,7 @@ use crate::store::table::age;
 use crate::store::work_dir::WorkDir;
 use crate::store::{BuildKey, KeyHasher};
 
-/// Versions whose times one `go list` queries. It queries them one after the other, and the newest few usually suffice.
+/// Number of versions for which one `go list` queries the time. It queries them in sequence, and the newest few usually suffice.
 const BATCH: usize = 8;
 
 /// Lists the tagged versions of `module` and of its other majors, oldest first. Empty for a module without tags.

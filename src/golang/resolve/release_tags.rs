@@ -6,12 +6,12 @@ use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
 use crate::parse::Target;
 
-/// Majors whose versions are listed for an error.
+/// Number of majors that are listed for an error.
 const MAX_MAJORS: u64 = 20;
 
 impl Resolver<'_> {
-    /// Resolves a target whose version failed with `failure`: by the version that the author tags beside it, if there is one. Otherwise the
-    /// error names the newest version of the module.
+    /// Resolves a target after its version failed with `failure`: by the version that the author tags beside it, if there is one.
+    /// Otherwise the error names the newest version of the module.
     pub(super) fn resolve_release_tag(&self, failure: Error) -> Result<Resolved, Error> {
         if failure.reason != Reason::NoSuchVersion || !self.target.version().is_exact() {
             return Err(failure);

@@ -35,7 +35,7 @@ impl FetchedReplacement {
     }
 }
 
-/// Downloads and verifies the modules whose directories are missing in `copy`, the copy of the outer module's tree.
+/// Downloads and verifies the modules that are missing as directories in `copy`, the copy of the outer module's tree.
 pub fn fetch_replacements(
     go: Go<'_>,
     work: &Path,

@@ -12,6 +12,7 @@ use crate::config::{BuildLimits, Config, Credentials, Deadlines, SandboxPolicy};
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Toolchain;
+use crate::golang::build_info::LEVEL_VARIABLES;
 use crate::golang::run::disk_quota::DiskQuota;
 use crate::sandbox::cell::{Cell, Role};
 use crate::sandbox::limits::ResourceLimits;
@@ -42,29 +43,28 @@ const NETWORK_FILES: &[&str] = &[
     "/etc/localtime",
 ];
 
-/// The environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read. Tools
-/// read others only for debugging.
-pub const TOOL_VARIABLES: [&str; 18] = [
-    "GOOS",
-    "GOARCH",
-    "GO386",
-    "GOAMD64",
-    "GOARM",
-    "GOARM64",
-    "GOMIPS",
-    "GOMIPS64",
-    "GOPPC64",
-    "GORISCV64",
-    "GOWASM",
-    "GOEXPERIMENT",
-    "GOFIPS140",
-    // The compiler writes paths below GOROOT as `$GOROOT/…`.
-    "GOROOT",
-    "GOGC",
-    "GOMAXPROCS",
-    "GOMEMLIMIT",
-    "PWD",
-];
+/// Returns the environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read.
+/// Tools read others only for debugging.
+pub fn tool_variables() -> Vec<String> {
+    const OTHERS: [&str; 10] = [
+        "GOOS",
+        "GOARCH",
+        "GOWASM",
+        "GOEXPERIMENT",
+        "GOFIPS140",
+        // The compiler writes paths below GOROOT as `$GOROOT/…`.
+        "GOROOT",
+        "GOGC",
+        "GOMAXPROCS",
+        "GOMEMLIMIT",
+        "PWD",
+    ];
+    OTHERS
+        .iter()
+        .chain(&LEVEL_VARIABLES)
+        .map(|name| (*name).to_owned())
+        .collect()
+}
 
 /// The values that every run of `go` needs.
 #[derive(Clone, Copy)]
