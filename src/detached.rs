@@ -1,5 +1,5 @@
-//! Starts gox-server as a process that outlives this one. It holds one lock as its stdin, optionally another as its stdout, and gets
-//! the operator's settings, but nothing of the request.
+//! Starts gox-server as a process that outlives this one. It may hold locks as its stdin and stdout, and gets the operator's settings,
+//! but nothing of the request.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -13,16 +13,16 @@ use crate::store::Store;
 use crate::store::layout;
 use crate::store::lock::Lock;
 
-/// Starts a command as a process of its own and gives it the locks. The kernel releases them when that process ends, however it ends.
-pub fn start(command: &HiddenCommand, lock: Lock, other: Option<Lock>, log: &Path) -> io::Result<()> {
+/// Starts a command as a process of its own. The kernel releases locks in `stdin` and `stdout` when that process ends, however it ends.
+pub fn start(command: &HiddenCommand, stdin: Stdio, stdout: Stdio, log: &Path) -> io::Result<()> {
     let log = OpenOptions::new().create(true).append(true).open(log)?;
     let mut child = command
         .command(Path::new("/proc/self/exe"))
         // With the variables of a CGI request it would choose the CGI mode.
         .env_clear()
         .envs(inheritable_environment())
-        .stdin(Stdio::from(lock.into_file()))
-        .stdout(other.map_or(Stdio::null(), |lock| Stdio::from(lock.into_file())))
+        .stdin(stdin)
+        .stdout(stdout)
         .stderr(Stdio::from(log))
         .spawn()?;
     // A thread waits for the child, or it would stay a zombie while this process lives. Without a thread only that is lost.
@@ -33,7 +33,7 @@ pub fn start(command: &HiddenCommand, lock: Lock, other: Option<Lock>, log: &Pat
 /// Starts a command that no request waits for, unless another process holds the lock. Failures are logged.
 pub fn start_if_locked(command: &HiddenCommand, lock: io::Result<Option<Lock>>, log: &Path) {
     let started = lock.and_then(|lock| match lock {
-        Some(lock) => start(command, lock, None, log),
+        Some(lock) => start(command, lock.into(), Stdio::null(), log),
         None => Ok(()),
     });
     if let Err(error) = started {

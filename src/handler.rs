@@ -21,12 +21,12 @@ use crate::parse::{Cacheability, executable};
 use crate::policy::resolve;
 use crate::program_url::ProgramUrl;
 use crate::request::Request;
-use crate::request_errors::{check_request, platform_error};
+use crate::request_errors::check_request;
 use crate::response::program::{negotiate_coding, respond_to_head, serve};
 use crate::response::{EarlyResponse, Response, ResponseSink};
 use crate::store::budget::Client;
 use crate::store::{Artifact, Counter, Store};
-use crate::{detached, service, sidecars, version_list};
+use crate::{detached, program_page, service, sidecars, version_list};
 
 /// Answers one request. During a build, `sink` is called at intervals; the build continues if the client disconnects.
 pub fn answer(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -> Response {
@@ -60,9 +60,7 @@ fn serve_program(
 ) -> Result<Response, Error> {
     let url = ProgramUrl::parse(request)?;
     let ProgramUrl { target, options, .. } = &url;
-    let platform = options
-        .platform(&request.user_agent)
-        .map_err(|unknown| platform_error(&unknown, options, request))?;
+    let platform = url.platform(request)?;
 
     let client = Client::from_address(request.client_address(|peer| config.trusts(peer)));
     let deadlines = Deadlines::for_request(config);
@@ -87,6 +85,9 @@ fn serve_program(
         return sidecars::answer(sidecar, &recipe, cacheability, request, go);
     }
 
+    if let Some(page) = program_page::answer(&mut recipe, &url, request, go)? {
+        return Ok(page);
+    }
     let artifact = match find_artifact(&recipe, store) {
         Some(artifact) => {
             store.increment(Counter::Hits);
@@ -94,6 +95,7 @@ fn serve_program(
             artifact
         }
         None if request.method == "HEAD" => return announce(&recipe, request, go),
+        None if !request.may_start_build() => return Err(Error::new(Reason::NotBuilt)),
         None => {
             let mut is_wanted = managed::wait_until(deadlines.wait_deadline());
             recipe.go = versions::choose_for_build(go, recipe.go, options.go, &mut is_wanted);

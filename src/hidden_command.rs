@@ -19,6 +19,14 @@ pub enum HiddenCommand {
         /// The client whose budget is charged.
         client: Option<String>,
     },
+    /// Waits for a build slot and builds RECIPE for CLIENT. Reports on stdout that it waits, or why it does not.
+    #[command(hide = true)]
+    Enqueue {
+        /// A recipe as JSON.
+        recipe: String,
+        /// The client whose budget is charged.
+        client: String,
+    },
     /// Resolves TARGET again. Holds the refresh lock as stdin and a slot as stdout.
     #[command(hide = true)]
     Refresh {
@@ -80,6 +88,7 @@ impl HiddenCommand {
     pub fn name(&self) -> &'static str {
         match self {
             HiddenCommand::Builder { .. } => "builder",
+            HiddenCommand::Enqueue { .. } => "enqueue",
             HiddenCommand::Refresh { .. } => "refresh",
             HiddenCommand::Versions => "versions",
             HiddenCommand::Vulnerabilities => "vulnerabilities",
@@ -100,6 +109,7 @@ impl HiddenCommand {
                 words.push(recipe.into());
                 words.extend(client.iter().map(OsString::from));
             }
+            HiddenCommand::Enqueue { recipe, client } => words.extend([recipe.into(), client.into()]),
             HiddenCommand::Refresh { target } => words.push(target.into()),
             HiddenCommand::Versions | HiddenCommand::Vulnerabilities | HiddenCommand::Evict => {}
             HiddenCommand::Download { version } => words.push(version.to_string().into()),
@@ -149,6 +159,10 @@ mod tests {
             HiddenCommand::Builder {
                 recipe: text("{}"),
                 client: Some(text("192.0.2.1")),
+            },
+            HiddenCommand::Enqueue {
+                recipe: text("{}"),
+                client: text("192.0.2.0/24"),
             },
             HiddenCommand::Refresh {
                 target: text("-o/r@v1.0.0"),

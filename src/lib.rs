@@ -10,6 +10,8 @@ pub mod request_errors;
 pub mod policy;
 pub mod default_go;
 pub mod service;
+pub mod program_page;
+pub mod events;
 pub mod sidecars;
 pub mod installs;
 pub mod version_list;

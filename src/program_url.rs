@@ -1,9 +1,10 @@
 //! What the URL of a program requests: the program or a sidecar, in either form of its path.
 
 use crate::error::{Error, Reason};
-use crate::parse::{BadNamedFile, BuildOptions, NamedFile, Sidecar, Target};
+use crate::parse::{BadNamedFile, BuildOptions, NamedFile, Platform, Sidecar, Target};
 use crate::request::Request;
-use crate::request_errors::{bad_path_error, bad_query_error, with_correction};
+use crate::request_errors::{bad_path_error, bad_query_error, platform_error, with_correction};
+use crate::response::message::ResponseFormat;
 
 /// The URL of a program or of a sidecar.
 pub struct ProgramUrl {
@@ -58,6 +59,39 @@ impl ProgramUrl {
                 Error::new(Reason::WrongFileName).detail(detail).suggest([path])
             }),
         }
+    }
+
+    /// Whether the path ends in the program's file name.
+    pub fn is_named(&self) -> bool {
+        matches!(self.file, File::Named(_))
+    }
+
+    /// Whether the request is for the page of the program: a browser that follows a link. `?download=1` is for the program itself.
+    pub fn requests_page(&self, request: &Request) -> bool {
+        matches!(self.file, File::OfTarget(None) | File::Named(_))
+            && !self.options.download
+            && ResponseFormat::negotiate(&request.accept) == ResponseFormat::Html
+    }
+
+    /// Determines the platform. The page of a program shows the most likely one if the browser does not reveal it.
+    pub fn platform(&self, request: &Request) -> Result<Platform, Error> {
+        let detected = self.options.platform(&request.user_agent);
+        detected.or_else(|undetected| {
+            let likely = || {
+                self.options
+                    .suggestions(&undetected)
+                    .into_iter()
+                    .next()?
+                    .platform("")
+                    .ok()
+            };
+            let likely = if self.requests_page(request) {
+                likely()
+            } else {
+                None
+            };
+            likely.ok_or_else(|| platform_error(&undetected, &self.options, request))
+        })
     }
 
     /// Suggests the corrected URL if the program was not found. If the path of this URL names the platform, adds it to the links of the

@@ -45,6 +45,12 @@ pub struct Request {
     pub range: Option<String>,
     /// HTTP_IF_RANGE.
     pub if_range: Option<String>,
+    /// HTTP_SEC_FETCH_SITE (Fetch Metadata Request Headers), which only browsers send.
+    pub fetch_site: String,
+    /// HTTP_SEC_FETCH_MODE.
+    pub fetch_mode: String,
+    /// HTTP_SEC_PURPOSE, or its predecessor HTTP_PURPOSE.
+    pub purpose: String,
     /// SERVER_PROTOCOL (section 4.1.16).
     pub protocol: String,
     /// SERVER_SOFTWARE (section 4.1.17).
@@ -79,6 +85,11 @@ impl Request {
             if_unmodified_since: text("HTTP_IF_UNMODIFIED_SINCE"),
             range: text("HTTP_RANGE"),
             if_range: text("HTTP_IF_RANGE"),
+            fetch_site: text("HTTP_SEC_FETCH_SITE").unwrap_or_default(),
+            fetch_mode: text("HTTP_SEC_FETCH_MODE").unwrap_or_default(),
+            purpose: text("HTTP_SEC_PURPOSE")
+                .or_else(|| text("HTTP_PURPOSE"))
+                .unwrap_or_default(),
             protocol: text("SERVER_PROTOCOL").unwrap_or_default(),
             server: text("SERVER_SOFTWARE").unwrap_or_default(),
             is_https: text("HTTPS").is_some_and(|on| on.eq_ignore_ascii_case("on") || on == "1")
@@ -102,6 +113,22 @@ impl Request {
         self.server.starts_with("gox-server/")
             && self.protocol == "HTTP/1.1"
             && conditions.into_iter().all(Option::is_none)
+    }
+
+    /// Whether the path can be that of a program: it is not a page of the service.
+    pub fn has_program_path(&self) -> bool {
+        self.path != b"/" && !self.path.starts_with(b"/-/")
+    }
+
+    /// Whether the request may start a build. Prefetches, and images or scripts that the page of another site embeds, may not.
+    pub fn may_start_build(&self) -> bool {
+        let is_embedded = self.fetch_mode == "no-cors" && self.comes_from_other_site();
+        self.method != "HEAD" && !self.purpose.starts_with("prefetch") && !is_embedded
+    }
+
+    /// Whether a page of another site caused the request.
+    pub fn comes_from_other_site(&self) -> bool {
+        matches!(self.fetch_site.as_str(), "cross-site" | "same-site")
     }
 
     /// The client's address, as reported by trusted proxies.

@@ -6,7 +6,13 @@ use crate::request::Request;
 
 /// Checks the method, Host (RFC 9112 section 3.2), and that the web server passes PATH_INFO.
 pub fn check_request(request: &Request) -> Result<(), Error> {
-    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+    let is_allowed = match request.method.as_str() {
+        "GET" | "HEAD" => true,
+        // The button on a program's page.
+        "POST" => request.has_program_path(),
+        _ => false,
+    };
+    if !is_allowed {
         Err(Error::new(Reason::MethodNotAllowed))
     } else if !request.has_valid_host() {
         Err(Error::new(Reason::BadHost))

@@ -63,7 +63,12 @@ fn landing(request: &Request) -> Response {
 
 /// The list of all reasons.
 fn reasons(request: &Request) -> Response {
-    page_or_text(request, page::render_reasons, page::render_reasons_text).with("Cache-Control", PAGE_CACHING)
+    page_or_text(
+        request,
+        || page::render_reasons(&request.mount),
+        page::render_reasons_text,
+    )
+    .with("Cache-Control", PAGE_CACHING)
 }
 
 fn page_or_text(request: &Request, page: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Response {
@@ -181,7 +186,7 @@ fn platforms(request: &Request, config: &Config) -> Result<Response, Error> {
         .filter(|pair| check_platform(&toolchain, pair).is_ok())
         .collect();
     let response = match ResponseFormat::negotiate(&request.accept) {
-        ResponseFormat::Html => Response::page(200, platforms::render_page(&pairs)),
+        ResponseFormat::Html => Response::page(200, platforms::render_page(&pairs, &request.mount)),
         ResponseFormat::Problem => Response::text(200, "application/json", platforms::render_json(&pairs)),
         ResponseFormat::Text => {
             Response::text(200, "text/plain; charset=utf-8", platforms::render_text(&pairs))

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
 use crate::builder::without_cgo::{self, check_stubs};
-use crate::builder::{Recipe, Waiter, find_artifact, find_failure, progress};
-use crate::config::Config;
+use crate::builder::{BuildState, Recipe, Waiter, find_artifact, find_failure};
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
+use crate::events;
 use crate::golang::build_info::BuildInfo;
 use crate::golang::run::command::Go;
 use crate::golang::toolchain::{managed, versions};
@@ -15,7 +15,7 @@ use crate::parse::{Cacheability, GoVersion, Sidecar};
 use crate::request::Request;
 use crate::response::{Response, ResponseSink};
 use crate::sbom;
-use crate::store::{Artifact, Counter, Meta, Store};
+use crate::store::{Artifact, Counter, Meta};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -27,6 +27,9 @@ pub fn answer(
     request: &Request,
     go: Go<'_>,
 ) -> Result<Response, Error> {
+    if request.method == "POST" {
+        return Err(Error::new(Reason::MethodNotAllowed));
+    }
     let Go { config, store, .. } = go;
     let vary = match cacheability {
         Cacheability::Immutable | Cacheability::ByVersion => "Accept",
@@ -53,13 +56,18 @@ pub fn answer(
             Ok(text("application/json; charset=utf-8", format!("{metadata:#}\n")))
         }
         (Sidecar::Sbom, Some(artifact)) => read_sbom(&artifact).map(|sbom| text(sbom::MEDIA_TYPE, sbom)),
-        (Sidecar::Log, Some(artifact)) => Ok(text(PLAIN, success_log(&artifact.meta))),
-        (Sidecar::Log, None) => match progress::describe(recipe, store) {
-            Some(progress) => Ok(Response::text(200, PLAIN, progress)
-                .with("Cache-Control", "no-store")
-                .with("Vary", vary)),
-            None => failure_log(recipe, config, store).map(|log| text(PLAIN, log)),
+        (Sidecar::Log, _) => match BuildState::read(recipe, config, store) {
+            BuildState::Built(artifact) => Ok(text(PLAIN, success_log(&artifact.meta))),
+            BuildState::Failed(error) => Ok(text(PLAIN, failure_log(&error))),
+            BuildState::NotBuilt => Err(Error::new(Reason::NotBuilt)),
+            pending @ (BuildState::Queued { .. } | BuildState::Building { .. }) => {
+                let progress = format!("{}\n", pending.describe());
+                Ok(Response::text(200, PLAIN, progress)
+                    .with("Cache-Control", "no-store")
+                    .with("Vary", vary))
+            }
         },
+        (Sidecar::Events, _) => events::answer(recipe, go),
         (Sidecar::Sha256 | Sidecar::Json | Sidecar::Sbom, None) => {
             Err(find_failure(recipe, config, store).unwrap_or(Error::new(Reason::NotBuilt)))
         }
@@ -144,12 +152,7 @@ fn success_log(meta: &Meta) -> String {
     )
 }
 
-/// The compiler's output for a program that does not compile, while the failure is cached.
-fn failure_log(recipe: &Recipe, config: &Config, store: &Store) -> Result<String, Error> {
-    let error = find_failure(recipe, config, store).ok_or_else(|| Error::new(Reason::NotBuilt))?;
-    Ok(format!(
-        "{}\n{}\n",
-        error.reason.sentence(),
-        error.detail.trim_end()
-    ))
+/// The compiler's output for a program that does not compile.
+fn failure_log(error: &Error) -> String {
+    format!("{}\n{}\n", error.reason.sentence(), error.detail.trim_end())
 }

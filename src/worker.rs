@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::builder::{self, Recipe};
-use crate::config::Config;
+use crate::builder::{self, Recipe, Waiter};
+use crate::config::{Config, Deadlines};
 use crate::error::Error;
 use crate::golang::Toolchain;
 use crate::golang::resolve::resolution_cache;
@@ -21,13 +21,16 @@ use crate::parse::Target;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::{enter, probe};
 use crate::store::budget::Client;
-use crate::store::{Store, file};
+use crate::store::{Counter, Store, file};
 
 /// Runs one hidden command in this process, which has this environment. Returns the exit status.
 pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Result<u8, String> {
     let done = match command {
         HiddenCommand::Builder { recipe, client } => {
             in_background(|config, store| build(&recipe, client, config, store))
+        }
+        HiddenCommand::Enqueue { recipe, client } => {
+            in_background(|config, store| enqueue(&recipe, client, config, store))
         }
         HiddenCommand::Refresh { target } => {
             let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
@@ -77,6 +80,41 @@ fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -
     release_build_lock(store, &recipe)?;
     builder::eviction::evict_after_build(config, store).map_err(|error| cannot_evict(&error))?;
     built.map_err(|error| error.reason.name().to_owned())
+}
+
+/// Waits for a slot and builds, as a request for the program does. Closes stdout as soon as it waits.
+fn enqueue(recipe: &str, client: String, config: &Config, store: &Store) -> Result<(), String> {
+    let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("enqueue: {error}"))?;
+    let client = Client::from_name(client);
+    let toolchain = Toolchain::find(config, store).map_err(|error| error.log)?;
+    let deadlines = Deadlines::for_operator(config);
+    let mut has_reported = false;
+    let mut waiter = Waiter {
+        go: Go::for_client(config, store, &toolchain, deadlines, &client),
+        deadline: None,
+        on_stage: &mut |_| {
+            if !has_reported {
+                has_reported = close_stdout().is_ok();
+            }
+            true
+        },
+    };
+    match waiter.obtain(&recipe) {
+        Ok(_) => store.increment(Counter::Misses),
+        Err(error) if !has_reported => {
+            // The process that reads it may have ended.
+            serde_json::to_writer(io::stdout(), &error).ok();
+        }
+        // A failed build is stored. Other failures are logged only: no request waits any more.
+        Err(error) => log::warn!("{}: {}", error.reason.name(), error.log),
+    }
+    Ok(())
+}
+
+fn close_stdout() -> Result<(), String> {
+    let null = File::options().write(true).open("/dev/null");
+    let null = null.map_err(|error| format!("cannot open /dev/null: {error}"))?;
+    nix::unistd::dup2_stdout(&null).map_err(|error| format!("cannot close stdout: {error}"))
 }
 
 /// Releases the build's lock, which is stdin of this process. Removes its file first, or one file for each recipe would remain.

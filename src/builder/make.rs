@@ -55,12 +55,16 @@ pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &
         Counter::FailedBuilds
     });
     match &outcome {
-        Ok(meta) => log::info!(
-            "built {} for {} in {:.1} s",
-            recipe.package_at_version(),
-            meta.description.platform,
-            meta.build_seconds
-        ),
+        Ok(meta) => {
+            log::info!(
+                "built {} for {} in {:.1} s",
+                recipe.package_at_version(),
+                meta.description.platform,
+                meta.build_seconds
+            );
+            // Without it, the page of the next version does not say how long this build took.
+            recipe.record_duration(store, meta.build_seconds).ok();
+        }
         Err(error) => {
             log::warn!(
                 "cannot build {}: {}: {}",

@@ -7,10 +7,12 @@ pub mod main_module;
 pub mod make;
 pub mod progress;
 pub mod recipe;
+pub mod state;
 pub mod wait;
 pub mod warm;
 pub mod without_cgo;
 
 pub use compilation::Compilation;
 pub use recipe::Recipe;
+pub use state::BuildState;
 pub use wait::{Stage, Waiter, find_artifact, find_failure};

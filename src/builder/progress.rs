@@ -9,11 +9,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Recipe;
-use crate::store::Store;
-use crate::store::layout;
-use crate::store::lock::Lock;
-
 /// Progress of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
@@ -23,21 +18,6 @@ pub struct Progress {
     pub total: usize,
     /// The package that is being compiled.
     pub package: String,
-}
-
-/// Describes the progress of this recipe's build, or of its main-module variant's, in one line for people. `None` if neither is
-/// running.
-pub fn describe(recipe: &Recipe, store: &Store) -> Option<String> {
-    let works =
-        [recipe, &recipe.as_main_module()].map(|recipe| store.path(layout::WORK).join(recipe.key().as_str()));
-    // A builder holds the lock of its work directory. A lock that cannot be checked counts as free.
-    let work = works.iter().find(|work| !Lock::is_free(work).unwrap_or(true))?;
-    Some(match read_progress(work) {
-        Some(Progress { done, total, package }) => {
-            format!("Being compiled: {done} of {total} packages, now {package}.\n")
-        }
-        None => "Being compiled: not started yet.\n".to_owned(),
-    })
 }
 
 /// Returns the file to which each tool adds a line when it starts.

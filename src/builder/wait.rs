@@ -20,6 +20,7 @@ use crate::store::layout;
 use crate::store::lock::{Lock, LockWait, TemporaryLock};
 use crate::store::slot_queue::{AcquireError, QueueCapacity};
 use crate::store::table::age;
+use crate::store::waiting::record_queue_position;
 use crate::store::{Artifact, Store};
 
 /// What a waiter is waiting for.
@@ -144,7 +145,7 @@ impl Waiter<'_> {
                 continue;
             };
             let _alone = TemporaryLock::new(alone, queued.clone());
-            let Some(slot) = self.acquire_slot(client, &lock, deadline)? else {
+            let Some(slot) = self.acquire_slot(client, &lock, &queued, deadline)? else {
                 continue;
             };
             let taken =
@@ -183,9 +184,14 @@ impl Waiter<'_> {
             serde_json::to_string(recipe).map_err(|e| internal_error("write a recipe", &e.into()))?;
         let client = self.go.client.map(|client| client.name().to_owned());
         let command = HiddenCommand::Builder { recipe, client };
-        let started = lock
-            .into_lock()
-            .and_then(|lock| detached::start(&command, lock, Some(slot), &self.go.store.path(layout::LOG)));
+        let started = lock.into_lock().and_then(|lock| {
+            detached::start(
+                &command,
+                lock.into(),
+                slot.into(),
+                &self.go.store.path(layout::LOG),
+            )
+        });
         started.map_err(|e| internal_error("start a builder", &e))
     }
 
@@ -194,6 +200,7 @@ impl Waiter<'_> {
         &mut self,
         client: &Client,
         lock: &Path,
+        queued: &Path,
         deadline: Instant,
     ) -> Result<Option<Lock>, Error> {
         self.check_budget()?;
@@ -203,12 +210,20 @@ impl Waiter<'_> {
             // Without budgets all clients are trusted.
             Some(_) | None => all,
         };
+        let mut recorded = None;
         let acquired = self.go.store.build_queue(self.go.config.builds()).acquire(
             client,
             QueueCapacity { all, one },
             deadline,
-            // If the lock cannot be checked, taking it reports the error.
-            &mut |ahead| Lock::is_free(lock).unwrap_or(true) && (self.on_stage)(Stage::Queued { ahead }),
+            &mut |ahead| {
+                if recorded != Some(ahead) {
+                    // Without it, pages do not show the position.
+                    record_queue_position(queued, ahead).ok();
+                    recorded = Some(ahead);
+                }
+                // If the lock cannot be checked, taking it reports the error.
+                Lock::is_free(lock).unwrap_or(true) && (self.on_stage)(Stage::Queued { ahead })
+            },
         );
         match acquired.map_err(|e| internal_error("wait for a build slot", &e))? {
             Ok(slot) => Ok(Some(slot)),

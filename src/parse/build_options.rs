@@ -1,4 +1,4 @@
-//! Parses the query of a URL into build options: `?os=&arch=&arm=&go=&tags=&strip=&cgo=&name=&recipe=&min-age=&wait=`.
+//! Parses the query of a URL into build options: &min-age=&wait=&download=`.
 //!
 //! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. Keys in any letter
 //! case and the names of Go's and Docker's variables are other spellings. This module does not know the flags of `go`.
@@ -35,6 +35,8 @@ pub struct BuildOptions {
     pub min_age: Option<MinAge>,
     /// Whether a sidecar waits for the build.
     pub wait: bool,
+    /// Whether a browser gets the program instead of its page.
+    pub download: bool,
 }
 
 impl BuildOptions {
@@ -82,6 +84,7 @@ impl BuildOptions {
                 QueryKey::Recipe => options.recipe = Some(parse_recipe(&value)?),
                 QueryKey::MinAge => options.min_age = Some(value.parse()?),
                 QueryKey::Wait => options.wait = parse_bool(key, &value)?,
+                QueryKey::Download => options.download = parse_bool(key, &value)?,
             }
         }
         if let Some(level) = level {
@@ -166,6 +169,7 @@ impl fmt::Display for BuildOptions {
             ("recipe", self.recipe.map(|recipe| recipe.to_string())),
             ("min-age", self.min_age.map(|age| age.to_string())),
             ("wait", self.wait.then(|| "1".to_owned())),
+            ("download", self.download.then(|| "1".to_owned())),
         ];
         let pairs: Vec<_> = pairs
             .into_iter()
@@ -191,6 +195,7 @@ enum QueryKey {
     Recipe,
     MinAge,
     Wait,
+    Download,
 }
 
 impl QueryKey {
@@ -208,6 +213,7 @@ impl QueryKey {
             "recipe" => Ok(QueryKey::Recipe),
             "min-age" => Ok(QueryKey::MinAge),
             "wait" => Ok(QueryKey::Wait),
+            "download" => Ok(QueryKey::Download),
             _ => Err(BadBuildOptions::UnknownKey(Printable::new(typed))),
         }
     }
@@ -227,6 +233,7 @@ impl QueryKey {
             QueryKey::Recipe => &[QueryKey::Recipe],
             QueryKey::MinAge => &[QueryKey::MinAge],
             QueryKey::Wait => &[QueryKey::Wait],
+            QueryKey::Download => &[QueryKey::Download],
         }
     }
 
@@ -244,6 +251,7 @@ impl QueryKey {
             QueryKey::Recipe => "recipe",
             QueryKey::MinAge => "min-age",
             QueryKey::Wait => "wait",
+            QueryKey::Download => "download",
         }
     }
 }

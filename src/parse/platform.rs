@@ -109,6 +109,11 @@ impl Platform {
         self.machine.is_default_level()
     }
 
+    /// Returns the value of `?arch=`: the architecture with its level.
+    pub fn arch_with_level(&self) -> String {
+        self.machine.to_string()
+    }
+
     /// Returns the query that requests this platform: `os=linux&arch=armv6`.
     pub fn query(&self) -> String {
         format!("os={}&arch={}", self.os, self.machine)

@@ -12,14 +12,17 @@ pub enum Sidecar {
     Sbom,
     /// `.log`: the output of the compiler, or the progress of the build.
     Log,
+    /// `.events`: the progress of the build as server-sent events.
+    Events,
 }
 
-const SUFFIXES: [(&str, Sidecar); 4] = [
+const SUFFIXES: [(&str, Sidecar); 5] = [
     (".sha256", Sidecar::Sha256),
     // Before `.json`, which it ends with.
     (".cdx.json", Sidecar::Sbom),
     (".json", Sidecar::Json),
     (".log", Sidecar::Log),
+    (".events", Sidecar::Events),
 ];
 
 impl Sidecar {

@@ -1,5 +1,6 @@
 //! A response as a value: status, headers and body. `transport` sends it.
 
+use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -19,8 +20,10 @@ impl Status {
     pub fn phrase(self) -> &'static str {
         match self.0 {
             200 => "OK",
+            204 => "No Content",
             206 => "Partial Content",
             300 => "Multiple Choices",
+            303 => "See Other",
             304 => "Not Modified",
             400 => "Bad Request",
             403 => "Forbidden",
@@ -56,6 +59,17 @@ pub enum Body {
         /// Number of bytes.
         len: u64,
     },
+    /// Parts that are sent one by one, each as soon as it exists.
+    Stream(Stream),
+}
+
+/// Text that is made while it is sent. A part may take long to come.
+pub struct Stream(pub Box<dyn Iterator<Item = String>>);
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream")
+    }
 }
 
 /// An HTTP response.
@@ -130,10 +144,20 @@ impl Response {
         }
     }
 
-    /// A response with a web page. Its Content-Security-Policy forbids scripts and external resources.
+    /// A response without content.
+    pub fn empty(status: u16) -> Response {
+        Response {
+            status: Status(status),
+            reason_phrase: Status(status).phrase().to_owned(),
+            headers: Vec::new(),
+            body: Body::Empty,
+        }
+    }
+
+    /// A response with a web page. Its Content-Security-Policy forbids other scripts and external resources.
     pub fn page(status: u16, html: String) -> Response {
-        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
-        Response::text(status, "text/html; charset=utf-8", html).with("Content-Security-Policy", policy)
+        Response::text(status, "text/html; charset=utf-8", html)
+            .with("Content-Security-Policy", page::content_security_policy())
     }
 
     /// Adds the headers of the author's notices.
@@ -177,7 +201,7 @@ impl Response {
                 "Retry-After",
                 error.retry_after().map(|seconds| seconds.to_string()),
             )
-            .with_some("Allow", (status == 405).then_some("GET, HEAD"))
+            .with_some("Allow", (status == 405).then_some(allowed_methods(request)))
     }
 
     /// The value of a header.
@@ -198,6 +222,13 @@ impl Response {
             Some(value) => self.with(name, value),
             None => self,
         }
+    }
+}
+
+fn allowed_methods(request: &Request) -> &'static str {
+    match request.has_program_path() {
+        true => "GET, HEAD, POST",
+        false => "GET, HEAD",
     }
 }
 

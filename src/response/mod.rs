@@ -11,4 +11,4 @@ pub mod script;
 pub mod program;
 
 pub use early::{EarlyResponse, ResponseSink};
-pub use message::{Body, Response, Status};
+pub use message::{Body, Response, Status, Stream};

@@ -1,44 +1,85 @@
 //! Web pages, and the same pages as text for `curl`. maud escapes all text that comes from outside.
 
-use maud::{DOCTYPE, Markup, html};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Reason, is_link};
 
 /// The icon of the service: a download arrow in the colour of Go.
 pub const ICON: &str = include_str!("icon.svg");
 
-const STYLE: &str = "
-:root{color-scheme:light dark}
-body{font:18px/1.6 system-ui,sans-serif;max-width:44rem;margin:12vh auto;padding:0 1.5rem}
-h1{font-size:2.1rem;line-height:1.2;letter-spacing:-.02em;margin:0 0 1rem;text-wrap:balance}
-h2{font-size:1.1rem;margin:2rem 0 0} h2+p{margin:0}
-pre{font:15px/1.5 ui-monospace,monospace;padding:1rem 1.2rem;border-radius:.6rem;background:#8881;
-white-space:pre-wrap;overflow-wrap:anywhere}
-code{white-space:nowrap}
-small,footer{opacity:.65} a{color:inherit}
-";
+const STYLE: &str = include_str!("assets/page.css");
+const SCRIPT: &str = include_str!("assets/page.js");
 
-pub(super) fn render_frame(title: &str, body: Markup) -> String {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
-                title { (title) }
-                style { (STYLE) }
+/// A web page.
+pub struct Page<'a> {
+    /// The title.
+    pub title: &'a str,
+    /// The path of the service, for links to its other pages.
+    pub mount: &'a str,
+    /// Whether a browser without JavaScript loads it again every few seconds.
+    pub reloads_without_script: bool,
+    /// The content.
+    pub main: Markup,
+}
+
+impl Page<'_> {
+    /// Renders the page. It needs no other resource.
+    pub fn render(self) -> String {
+        let Page {
+            title,
+            mount,
+            reloads_without_script,
+            main,
+        } = self;
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (title) }
+                    link rel="icon" href={ (mount) "/favicon.ico" };
+                    style { (PreEscaped(STYLE)) }
+                    @if reloads_without_script { noscript { meta http-equiv="refresh" content="3"; } }
+                }
+                body {
+                    header {
+                        a.brand href={ (mount) "/" } { (PreEscaped(ICON)) "gox-server" }
+                        nav { a href={ (mount) "/-/platforms" } { "Platforms" } " \u{b7} " a href={ (mount) "/-/reasons" } { "Errors" }
+                            " \u{b7} " a href={ (mount) "/-/status" } { "Status" } }
+                    }
+                    main { (main) }
+                    footer { "Compiled from source by " code { "go install" } ". Every program can be reproduced on your own machine." }
+                    p #status.hidden role="status" {}
+                    script { (PreEscaped(SCRIPT)) }
+                }
             }
-            body { (body) }
         }
+        .into_string()
     }
-    .into_string()
+}
+
+/// Content-Security-Policy of all pages: only the style and the script of this file, no other site.
+pub(super) fn content_security_policy() -> String {
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    format!(
+        "default-src 'none'; style-src {}; script-src {}; connect-src 'self'; img-src 'self'; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
 }
 
 /// Renders the start page. `address` is the URL of the service as typed, `mount` its path. They are only printed.
 pub fn render_landing(address: &str, mount: &str) -> String {
-    render_frame(
-        "gox-server",
-        html! {
+    Page {
+        title: "gox-server",
+        mount,
+        reloads_without_script: false,
+        main: html! {
             h1 { "Any Go program, compiled for your machine." }
             p { "Type the name of the repository. You need no Go and no account, and you can verify the result: it has the same bytes as "
                 code { "go install -trimpath -pgo=off" } " on your own machine." }
@@ -50,13 +91,10 @@ pub fn render_landing(address: &str, mount: &str) -> String {
                 "irm " (address) "/-/install.ps1/junegunn/fzf | iex    # PowerShell" }
             p { "Checksum, metadata and build log of a program: " code { "/junegunn/fzf.sha256" } ", "
                 code { ".json" } " and " code { ".log" } "." }
-            footer { small {
-                "The response header " code { "Gox-Verify" } " contains the command that reproduces the program. "
-                a href={ (mount) "/-/platforms" } { "All platforms" } ", "
-                a href={ (mount) "/-/reasons" } { "all errors" } "."
-            } }
+            p { "The response header " code { "Gox-Verify" } " contains the command that reproduces the program." }
         },
-    )
+    }
+    .render()
 }
 
 /// Renders the start page as text for `curl`.
@@ -77,25 +115,29 @@ pub fn render_landing_text(address: &str) -> String {
 /// Renders an error.
 pub fn render_error(error: &Error, mount: &str) -> String {
     let reason = error.reason;
-    render_frame(
-        reason.sentence(),
-        html! {
+    Page {
+        title: reason.sentence(),
+        mount,
+        reloads_without_script: false,
+        main: html! {
             h1 { (reason.sentence()) }
-            @if !error.detail.is_empty() { pre { (error.detail) } }
+            @if !error.detail.is_empty() { pre.log tabindex="0" role="region" aria-label="Details" { (error.detail) } }
             p { (reason.advice()) }
-            @if !error.suggestions.is_empty() {
-                pre { @for line in &error.suggestions { (render_suggestion(line)) "\n" } }
-            }
-            footer { small {
-                (reason.status()) " " a href=(reason_url(reason, mount)) { (reason.name()) }
-            } }
+            (render_suggestions(&error.suggestions))
+            p.soft { (reason.status()) " " a href=(reason_url(reason, mount)) { (reason.name()) } }
         },
-    )
+    }
+    .render()
 }
 
-fn render_suggestion(line: &str) -> Markup {
+/// Renders what to request or to type instead. Links lead to pages, which start no build.
+pub fn render_suggestions(suggestions: &[String]) -> Markup {
+    let (links, commands): (Vec<_>, Vec<_>) = suggestions.iter().partition(|line| is_link(line));
     html! {
-        @if is_link(line) { a href=(line) { (line) } } @else { (line) }
+        @for command in commands { pre.command { (command) } }
+        @if !links.is_empty() {
+            ul { @for link in links { li { a href=(link) rel="nofollow" { (link) } } } }
+        }
     }
 }
 
@@ -105,10 +147,12 @@ pub fn reason_url(reason: Reason, mount: &str) -> String {
 }
 
 /// Renders the list of all errors.
-pub fn render_reasons() -> String {
-    render_frame(
-        "Errors",
-        html! {
+pub fn render_reasons(mount: &str) -> String {
+    Page {
+        title: "Errors",
+        mount,
+        reloads_without_script: false,
+        main: html! {
             h1 { "Errors" }
             p { "The header " code { "Gox-Reason" } " and the log contain the name of the error." }
             @for reason in Reason::ALL {
@@ -116,7 +160,8 @@ pub fn render_reasons() -> String {
                 p { (reason.sentence()) " " (reason.advice()) }
             }
         },
-    )
+    }
+    .render()
 }
 
 /// Renders the list of all errors as text for `curl`.

@@ -3,7 +3,7 @@
 use maud::html;
 use serde_json::json;
 
-use super::page::render_frame;
+use super::page::Page;
 use crate::parse::Platform;
 
 /// How to request a platform.
@@ -30,10 +30,12 @@ pub fn render_json(pairs: &[Platform]) -> String {
 }
 
 /// Renders the list as a web page.
-pub fn render_page(pairs: &[Platform]) -> String {
-    render_frame(
-        "Platforms",
-        html! {
+pub fn render_page(pairs: &[Platform], mount: &str) -> String {
+    Page {
+        title: "Platforms",
+        mount,
+        reloads_without_script: false,
+        main: html! {
             h1 { "Supported platforms" }
             p { (USAGE.join(" ")) }
             @for pair in pairs {
@@ -41,7 +43,8 @@ pub fn render_page(pairs: &[Platform]) -> String {
                 p { code { "?" (pair.query()) } @if !levels(pair).is_empty() { " " small { (levels(pair).join(" ")) } } }
             }
         },
-    )
+    }
+    .render()
 }
 
 /// The levels of a platform's architecture by their Go names, the default first.

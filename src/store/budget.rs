@@ -71,7 +71,7 @@ impl Client {
         Client(name)
     }
 
-    fn key(&self) -> BuildKey {
+    pub(super) fn key(&self) -> BuildKey {
         KeyHasher::default().field(&self.0).finish()
     }
 
@@ -150,13 +150,6 @@ impl Store {
 
     fn budget_file(&self, client: &Client) -> PathBuf {
         bucket_path(&self.path(layout::CLIENTS), &client.key())
-    }
-
-    /// The lock file of the request that waits for a slot for this build. Clients share it if their keys start with the same
-    /// digit, so a build has 16 tickets at most.
-    pub fn waiter_lock(&self, key: &BuildKey, client: &Client) -> PathBuf {
-        let lock = self.build_lock(key);
-        lock.with_added_extension(&client.key().as_str()[..1])
     }
 }
 

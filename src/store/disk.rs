@@ -133,6 +133,11 @@ impl Store {
         Table::new(self.path(layout::RESOLUTIONS))
     }
 
+    /// How long the last build of each package took, in seconds.
+    pub fn durations(&self) -> Table {
+        Table::new(self.path(layout::DURATIONS))
+    }
+
     /// The lock file of a build.
     pub fn build_lock(&self, key: &BuildKey) -> PathBuf {
         self.path(layout::BUILD_LOCKS).join(key.as_str())

@@ -179,7 +179,7 @@ impl Store {
         let mut items = self.artifact_items()?;
         items.extend(toolchains);
         items.extend(file_items(&self.path(layout::COMPILE_CACHE), &ItemKind::Cache)?);
-        for records in [layout::FAILURES, layout::RESOLUTIONS] {
+        for records in [layout::FAILURES, layout::RESOLUTIONS, layout::DURATIONS] {
             items.extend(file_items(&self.path(records), &ItemKind::Record)?);
         }
         let mut fixed_bytes = total_bytes(&default);

@@ -22,6 +22,12 @@ pub const LOOKUP_QUEUE: &str = "locks/lookups/queue";
 pub const REFRESH_SLOTS: &str = "locks/refreshing";
 /// Tickets of processes that wait for a refresh slot.
 pub const REFRESH_QUEUE: &str = "locks/refreshing/queue";
+/// Slots of event streams.
+pub const STREAM_SLOTS: &str = "locks/streams";
+/// The queue for these slots, which stays empty: no process waits for one.
+pub const STREAM_QUEUE: &str = "locks/streams/queue";
+/// A [`Table`](super::Table) of how long the last build of each package took.
+pub const DURATIONS: &str = "durations";
 /// Budgets of clients.
 pub const CLIENTS: &str = "clients";
 /// Event counters.
@@ -60,14 +66,16 @@ pub const EVICTION_MARK: &str = "locks/evicted";
 pub const WORK_LOCK: &str = "locks/work";
 
 /// All directories, in the order of creation.
-pub(super) const DIRECTORIES: [&str; 15] = [
+pub(super) const DIRECTORIES: [&str; 17] = [
     ARTIFACTS,
     FAILURES,
     RESOLUTIONS,
+    DURATIONS,
     BUILD_LOCKS,
     REFRESH_LOCKS,
     LOOKUP_QUEUE,
     REFRESH_QUEUE,
+    STREAM_QUEUE,
     BUILD_SLOTS,
     BUILD_QUEUE,
     CLIENTS,

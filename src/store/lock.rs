@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -74,10 +75,12 @@ impl Lock {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
 
-    /// Returns the open file, for a child process that inherits the lock.
-    pub fn into_file(self) -> File {
-        self.0
+/// For a child process that inherits the lock.
+impl From<Lock> for Stdio {
+    fn from(lock: Lock) -> Stdio {
+        lock.0.into()
     }
 }
 

@@ -24,6 +24,7 @@ pub mod slot_queue;
 mod sweep;
 pub mod table;
 mod ticket;
+pub mod waiting;
 pub mod work_dir;
 
 pub use artifact::{Artifact, Description, Meta};

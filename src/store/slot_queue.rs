@@ -1,4 +1,5 @@
-//! A fair queue for a fixed number of slots that processes share: build slots, look-up slots and refresh slots. A waiter holds a
+//! A fair queue for a fixed number of slots that processes share: build slots, look-up slots, refresh slots and slots
+//! of event streams. A waiter holds a
 //! ticket, a file that is locked while the waiter runs. The next slot goes to the client that holds the fewest slots, then to the
 //! ticket with the smallest start tag, so that a client with many tickets does not delay the others.
 //!
@@ -37,6 +38,12 @@ const REFRESHES: usize = 4;
 
 /// Concurrent refreshes for one client.
 const REFRESHES_PER_CLIENT: usize = 2;
+
+/// Concurrent event streams. Each is a process under CGI and the front.
+const STREAMS: usize = 32;
+
+/// Concurrent event streams of one client.
+const STREAMS_PER_CLIENT: usize = 2;
 
 /// Slots, and the queue of tickets for them.
 #[derive(Debug)]
@@ -112,6 +119,16 @@ impl Store {
             layout::REFRESH_SLOTS,
             REFRESHES,
             REFRESHES_PER_CLIENT,
+        )
+    }
+
+    /// The slots of event streams.
+    pub fn stream_queue(&self) -> SlotQueue {
+        self.slot_queue(
+            layout::STREAM_QUEUE,
+            layout::STREAM_SLOTS,
+            STREAMS,
+            STREAMS_PER_CLIENT,
         )
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::config::{Config, Sendfile};
-use crate::response::{Body, Response};
+use crate::response::{Body, Response, Stream};
 
 /// Writes a response. `HEAD` gets the same headers as GET and no body (RFC 9110 section 9.3.2).
 pub(super) fn write(
@@ -29,6 +29,13 @@ pub(super) fn write(
     match response.body {
         Body::Empty => {}
         Body::Text(text) => out.write_all(text.as_bytes())?,
+        Body::Stream(Stream(parts)) => {
+            out.flush()?;
+            for part in parts {
+                out.write_all(part.as_bytes())?;
+                out.flush()?;
+            }
+        }
         Body::File {
             mut file, start, len, ..
         } => {

@@ -90,6 +90,18 @@ impl DownloadedModule {
             .map_or(0, |since| since.as_secs())
     }
 
+    /// Finds the licence file at the module's root, by the names that pkg.go.dev looks for (pkg.go.dev/license-policy).
+    pub fn find_licence_file(&self) -> Option<String> {
+        const STARTS: [&str; 4] = ["LICENSE", "LICENCE", "COPYING", "UNLICENSE"];
+        let is_licence = |name: &String| {
+            let name = name.to_ascii_uppercase();
+            STARTS.iter().any(|start| name.starts_with(start))
+        };
+        let entries = std::fs::read_dir(&self.dir).ok()?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter(is_licence).min()
+    }
+
     /// Reads the `.info` file. A missing or malformed file gives an empty result.
     fn read_info(&self) -> VersionInfo {
         let bytes = std::fs::read(&self.info).unwrap_or_default();

@@ -77,6 +77,21 @@ impl Evidence {
             Evidence::Outermost => "outermost",
         }
     }
+
+    /// The evidence as the end of a sentence about the command.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Evidence::Named => "as the URL says",
+            Evidence::Root => "at the module's root",
+            Evidence::ReleaseConfig => "which the author's release configuration builds",
+            Evidence::OnlyCommand => "the only command",
+            Evidence::NotDevelopment => "the only one outside development directories",
+            Evidence::OnlyInCmd => "the only one directly in cmd/",
+            Evidence::Name => "which has the repository's name",
+            Evidence::Readme => "which the README installs",
+            Evidence::Outermost => "the outermost one",
+        }
+    }
 }
 
 /// Clues about the commands of a module. Directories are relative to the module's root.

@@ -180,8 +180,8 @@ fn begin_refresh(go: Go<'_>, target: &Target, key: &BuildKey, permit: LookupPerm
             &HiddenCommand::Refresh {
                 target: target.to_string(),
             },
-            alone,
-            Some(slot),
+            alone.into(),
+            slot.into(),
             &go.store.path(layout::LOG),
         ),
         None => Ok(()),

@@ -40,6 +40,9 @@ pub struct Resolved {
     /// The commit of the version, if the module proxy reports it.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The name of the licence file at the module's root.
+    #[serde(default)]
+    pub licence_file: Option<String>,
 }
 
 impl Resolved {
@@ -62,6 +65,7 @@ impl Resolved {
             evidence: Evidence::default(),
             release: ReleaseConfig::read(&downloaded.dir).find_builds(module, dir, project),
             commit: downloaded.read_commit(),
+            licence_file: downloaded.find_licence_file(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Toolchain, pins};
@@ -158,8 +159,8 @@ fn ensure(
             }
             detached::start(
                 &HiddenCommand::Download { version },
-                lock,
-                None,
+                lock.into(),
+                Stdio::null(),
                 &store.path(layout::LOG),
             )
             .map_err(|e| internal_error("start to download a toolchain", &e))?;

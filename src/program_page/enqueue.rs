@@ -1,0 +1,67 @@
+//! Starts the build for the form on a program's page. A detached process waits for the slot: the browser may leave.
+
+use std::io::{self, Read};
+use std::process::Stdio;
+
+use super::{options_of, page_url};
+use crate::builder::{BuildState, Recipe};
+use crate::detached;
+use crate::error::{Error, internal_error};
+use crate::golang::run::command::Go;
+use crate::golang::toolchain::{managed, versions};
+use crate::hidden_command::HiddenCommand;
+use crate::program_url::ProgramUrl;
+use crate::request::Request;
+use crate::response::Response;
+use crate::store::budget::Client;
+use crate::store::layout;
+
+/// Starts the build and redirects to the page. A form on another site only gets the redirect.
+pub(super) fn answer(
+    recipe: &mut Recipe,
+    url: &ProgramUrl,
+    request: &Request,
+    go: Go<'_>,
+) -> Result<Response, Error> {
+    let state = BuildState::read(recipe, go.config, go.store);
+    let is_needed = matches!(state, BuildState::NotBuilt | BuildState::Failed(_));
+    if is_needed && !request.comes_from_other_site() {
+        let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
+        recipe.go = versions::choose_for_build(go, recipe.go.clone(), url.options.go, &mut is_wanted);
+        enqueue(recipe, go)?;
+    }
+    // A path, which RFC 9110 section 10.2.2 permits. `Status` keeps web servers from following it themselves (RFC 3875 section 6.2.2).
+    Ok(Response::empty(303)
+        .with(
+            "Location",
+            page_url(recipe, &options_of(recipe, url), &request.mount),
+        )
+        .with("Cache-Control", "no-store"))
+}
+
+/// Starts a process that waits for a slot, and returns when it waits. Fails if it may not wait, for example because the queue is full.
+fn enqueue(recipe: &Recipe, go: Go<'_>) -> Result<(), Error> {
+    let operator = Client::operator();
+    let command = HiddenCommand::Enqueue {
+        recipe: serde_json::to_string(recipe).map_err(|e| internal_error("write a recipe", &e.into()))?,
+        client: go.client.unwrap_or(&operator).name().to_owned(),
+    };
+    let start = || -> io::Result<String> {
+        let (mut report, output) = io::pipe()?;
+        detached::start(
+            &command,
+            Stdio::null(),
+            output.into(),
+            &go.store.path(layout::LOG),
+        )?;
+        let mut text = String::new();
+        report.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let report = start().map_err(|e| internal_error("start a build", &e))?;
+    match serde_json::from_str::<Error>(&report) {
+        // A failure of the build is stored, and the page shows it.
+        Ok(error) if !error.reason.is_cacheable() => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
