@@ -1093,13 +1093,13 @@ fn failures() -> Vec<Case> {
         case("Windows 7 is too old for the Go of this server")
             .get("/tester/hello")
             .user_agent("MINGW64_NT-6.1-7601 x86_64")
-            .refused("not-for-this-platform")
+            .refused("system-too-old")
             .body_has("Windows NT 6.1")
             .body_has("Windows 10"),
         case("macOS 10.14 is too old")
             .get("/tester/hello")
             .user_agent("Darwin 18.7.0 x86_64")
-            .refused("not-for-this-platform")
+            .refused("system-too-old")
             .body_has("macOS 10.15"),
         case("a client with an old system that names the Go")
             .get("/tester/hello?go=1.26")

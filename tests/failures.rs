@@ -73,6 +73,9 @@ fn provoke(reason: &str) -> Response {
         "needs-cgo" => plain("/tester/needs-cgo"),
         "needs-newer-go" => plain("/tester/needs-newer-go"),
         "needs-tags" => plain("/tester/only-with-tags"),
+        "system-too-old" => {
+            TestStore::new().ask(&get("/tester/hello").user_agent("MINGW64_NT-6.1-7601 x86_64"))
+        }
         "not-for-this-platform" => plain("/tester/windows-only"),
         "replace-directives" => plain("/tester/replace-outside"),
         "declares-another-path" => plain("/tester/declares-twice"),

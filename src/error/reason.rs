@@ -103,6 +103,7 @@ reasons! {
     NeedsCgo "needs-cgo" 422 Permanent 0 "The program requires cgo, which this server does not support." "Build it on your own machine with CGO_ENABLED=1.";
     NeedsNewerGo "needs-newer-go" 422 Never 0 "The program requires a newer Go version than this server has." "Try an older version of the program.";
     NeedsTags "needs-tags" 422 Permanent 0 "The program builds only with tags or Go experiments that its author sets." "Add its tags, for example ?tags=TAG; this server does not support GOEXPERIMENT.";
+    SystemTooOld "system-too-old" 422 Never 0 "Your system is too old for the Go versions of this server." "To get the program anyway, name the Go, as in ?go=1.26.";
     NotForThisPlatform "not-for-this-platform" 422 Permanent 0 "The program does not support this platform." "Try another platform.";
     ReplaceDirectives "replace-directives" 422 Permanent 0 "The program's go.mod has replace or exclude directives, which go install rejects." "Try another version.";
     DeclaresAnotherPath "declares-another-path" 422 Permanent 0 "The module's go.mod declares a different module path." "Request the module by the path that go.mod declares.";

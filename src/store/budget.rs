@@ -11,7 +11,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::table::bucket_path;
 use super::{BuildKey, KeyHasher, Store, layout};
 
 /// A client, identified by its network.
@@ -31,6 +30,9 @@ pub enum Cost {
     /// A request to the module proxy.
     Lookup,
 }
+
+/// The hexadecimal digits of a client's key that select its file, one of 4,096.
+const BUCKET_DIGITS: usize = 3;
 
 /// The length of a budget period in seconds. A period starts with the client's first cost.
 const PERIOD: u64 = 3600;
@@ -149,7 +151,8 @@ impl Store {
     }
 
     fn budget_file(&self, client: &Client) -> PathBuf {
-        bucket_path(&self.path(layout::CLIENTS), &client.key())
+        self.path(layout::CLIENTS)
+            .join(&client.key().as_str()[..BUCKET_DIGITS])
     }
 }
 

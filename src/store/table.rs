@@ -1,9 +1,9 @@
-//! A cache of small values with a fixed number of files. A key selects one of 4,096 buckets, and a bucket holds the latest value.
+//! A cache of small values with a fixed number of files. A key selects one of 65,536 buckets, and a bucket holds the latest value.
 //! Values that other versions of gox-server wrote are ignored: such a version may have failed where this one succeeds.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::BuildKey;
 use super::file::replace;
 
-/// The bucket is the first three hexadecimal digits of the key: 4,096 files of one or two kilobytes.
-const DIGITS: usize = 3;
+/// The bucket is the first hexadecimal digits of the key: 65,536 files of one or two kilobytes, which eviction counts. With fewer, two
+/// popular programs replace each other's resolution.
+const DIGITS: usize = 4;
 
 /// The version that writes values.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -39,11 +40,15 @@ impl Table {
 
     /// Returns the value of a key, and the time when it was put.
     pub fn get<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<(T, SystemTime)> {
-        let path = bucket_path(&self.dir, key);
+        let path = self.bucket(key);
         let at = fs::metadata(&path).ok()?.modified().ok()?;
         // An unreadable file, or the value of another key or version, counts as missing.
         let entry: TableEntry<String, T> = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
         (entry.by == VERSION && entry.key == key.as_str()).then_some((entry.value, at))
+    }
+
+    fn bucket(&self, key: &BuildKey) -> PathBuf {
+        self.dir.join(&key.as_str()[..DIGITS])
     }
 
     /// Stores a value, in place of any other value in the same bucket.
@@ -53,13 +58,8 @@ impl Table {
             key: key.as_str(),
             value,
         })?;
-        replace(&bucket_path(&self.dir, key), &bytes)
+        replace(&self.bucket(key), &bytes)
     }
-}
-
-/// The file of a key in a directory of 4,096 buckets.
-pub fn bucket_path(dir: &Path, key: &BuildKey) -> PathBuf {
-    dir.join(&key.as_str()[..DIGITS])
 }
 
 /// The time since `at`. `Duration::MAX` if `at` is in the future, which happens after the clock was set back.
@@ -85,7 +85,7 @@ mod tests {
         let table = Table::new(dir.path().to_owned());
         let key = KeyHasher::default().finish();
         table.put(&key, &1).unwrap();
-        let file = bucket_path(dir.path(), &key);
+        let file = table.bucket(&key);
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, text.replace(VERSION, "0.0.1")).unwrap();
         assert_eq!(table.get::<u32>(&key), None);
@@ -104,6 +104,7 @@ mod tests {
             .filter(|n| table.get::<u32>(&key(*n)).is_some_and(|(v, _)| v != *n))
             .count();
         assert_eq!(wrong, 0);
-        assert!(fs::read_dir(dir.path()).unwrap().count() <= 4096);
+        let buckets = fs::read_dir(dir.path()).unwrap().count();
+        assert!((4500..5000).contains(&buckets), "{buckets} buckets");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Every failure reason with its status. This is a public interface and therefore repeated here on purpose: a change in
 /// src/ must be made here too, with existing clients in mind.
-pub(crate) const REASONS: [(&str, u16); 46] = [
+pub(crate) const REASONS: [(&str, u16); 47] = [
     ("several-commands", 300),
     ("bad-path", 400),
     ("bad-version", 400),
@@ -29,6 +29,7 @@ pub(crate) const REASONS: [(&str, u16); 46] = [
     ("needs-cgo", 422),
     ("needs-newer-go", 422),
     ("needs-tags", 422),
+    ("system-too-old", 422),
     ("not-for-this-platform", 422),
     ("replace-directives", 422),
     ("declares-another-path", 422),

@@ -84,7 +84,7 @@ impl SystemLimit {
     /// Why no version of Go is available, for the client.
     pub fn explain(&self) -> String {
         format!(
-            "{} is too old: since Go {} programs need {}. This server has no older Go. To get the program anyway, name the Go, as in ?go=1.26.",
+            "This request comes from {}. Since Go {}, programs need {}, and this server has no older Go.",
             self.release, self.since, self.name
         )
     }

@@ -168,7 +168,7 @@ impl VersionRequest {
         };
         let Some(newest) = exact.or_else(newest) else {
             if let Some(limit) = self.limit {
-                return Err(Error::new(Reason::NotForThisPlatform).detail(limit.explain()));
+                return Err(Error::new(Reason::SystemTooOld).detail(limit.explain()));
             }
             return Err(Error::new(Reason::NoSuchGo).detail(format!(
                 "go{} is not available. Available versions: {allowed}.",
