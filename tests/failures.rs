@@ -74,7 +74,7 @@ fn provoke(reason: &str) -> Response {
         "needs-newer-go" => plain("/tester/needs-newer-go"),
         "needs-tags" => plain("/tester/only-with-tags"),
         "system-too-old" => {
-            TestStore::new().ask(&get("/tester/hello").user_agent("MINGW64_NT-6.1-7601 x86_64"))
+            TestStore::new().ask(&get("/tester/hello").header("User-Agent", "MINGW64_NT-6.1-7601 x86_64"))
         }
         "not-for-this-platform" => plain("/tester/windows-only"),
         "replace-directives" => plain("/tester/replace-outside"),

@@ -300,6 +300,7 @@ mod tests {
                 evidence: Evidence::Root,
                 release: Ok(vec![]),
                 commit: None,
+                licence_file: None,
             },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),

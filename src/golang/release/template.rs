@@ -233,6 +233,7 @@ mod tests {
             evidence: Evidence::Root,
             release: Ok(vec![]),
             commit: commit.map(str::to_owned),
+            licence_file: None,
         }
     }
 
