@@ -1,4 +1,4 @@
-//! Answers requests for sidecars: checksum, metadata, SBOM and log of a program. Only a request with `wait=1` starts a build.
+//! Answers requests for sidecars: checksum, metadata, SBOM, log and events of a program. Only a request with `wait=1` starts a build.
 
 use serde_json::{Value, json};
 
@@ -30,48 +30,52 @@ pub fn answer(
     if request.method == "POST" {
         return Err(Error::new(Reason::MethodNotAllowed));
     }
-    let Go { config, store, .. } = go;
     let vary = match cacheability {
         Cacheability::Immutable | Cacheability::ByVersion => "Accept",
         Cacheability::ByClient => "User-Agent, Accept",
     };
-    let text = |content_type: &str, text| {
+    let file = |content_type: &str, text| {
         // The newest version, and the programs in the store, may change within minutes.
         Response::text(200, content_type, text)
             .with("Cache-Control", "max-age=60")
             .with("Vary", vary)
     };
-    match (sidecar, find_artifact(recipe, store)) {
+    match sidecar {
         // Install scripts read the header here: the program's own response may have started before the build ended.
-        (Sidecar::Sha256, Some(artifact)) => {
+        Sidecar::Sha256 => {
+            let artifact = find_built(recipe, go)?;
             check_stubs(&artifact.meta, recipe)?;
-            let vulnerabilities = check_vulnerabilities(&artifact, config, store).header();
-            Ok(text(PLAIN, checksum_line(&artifact.meta))
+            let vulnerabilities = check_vulnerabilities(&artifact, go.config, go.store).header();
+            Ok(file(PLAIN, checksum_line(&artifact.meta))
                 .with_some("Gox-Vulnerabilities", vulnerabilities)
                 .with_some("Gox-Without-Cgo", without_cgo::header(&artifact.meta)))
         }
-        (Sidecar::Json, Some(artifact)) => {
-            let vulnerabilities = check_vulnerabilities(&artifact, config, store);
+        Sidecar::Json => {
+            let artifact = find_built(recipe, go)?;
+            let vulnerabilities = check_vulnerabilities(&artifact, go.config, go.store);
             let metadata = metadata(&artifact.meta, recipe, &vulnerabilities, &request.mount);
-            Ok(text("application/json; charset=utf-8", format!("{metadata:#}\n")))
+            Ok(file("application/json; charset=utf-8", format!("{metadata:#}\n")))
         }
-        (Sidecar::Sbom, Some(artifact)) => read_sbom(&artifact).map(|sbom| text(sbom::MEDIA_TYPE, sbom)),
-        (Sidecar::Log, _) => match BuildState::read(recipe, config, store) {
-            BuildState::Built(artifact) => Ok(text(PLAIN, success_log(&artifact.meta))),
-            BuildState::Failed(error) => Ok(text(PLAIN, failure_log(&error))),
+        Sidecar::Sbom => Ok(file(sbom::MEDIA_TYPE, read_sbom(&find_built(recipe, go)?)?)),
+        Sidecar::Log => match BuildState::read(recipe, go.config, go.store) {
             BuildState::NotBuilt => Err(Error::new(Reason::NotBuilt)),
+            BuildState::Built(artifact) => Ok(file(PLAIN, success_log(&artifact.meta))),
+            BuildState::Failed(error) => Ok(file(PLAIN, failure_log(&error))),
             pending @ (BuildState::Queued { .. } | BuildState::Building { .. }) => {
-                let progress = format!("{}\n", pending.describe());
-                Ok(Response::text(200, PLAIN, progress)
+                Ok(Response::text(200, PLAIN, format!("{}\n", pending.describe()))
                     .with("Cache-Control", "no-store")
                     .with("Vary", vary))
             }
         },
-        (Sidecar::Events, _) => events::answer(recipe, go),
-        (Sidecar::Sha256 | Sidecar::Json | Sidecar::Sbom, None) => {
-            Err(find_failure(recipe, config, store).unwrap_or(Error::new(Reason::NotBuilt)))
-        }
+        Sidecar::Events => events::answer(recipe, go),
     }
+}
+
+/// Returns the stored program, or the stored failure as an error.
+fn find_built(recipe: &Recipe, go: Go<'_>) -> Result<Artifact, Error> {
+    find_artifact(recipe, go.store).ok_or_else(|| {
+        find_failure(recipe, go.config, go.store).unwrap_or_else(|| Error::new(Reason::NotBuilt))
+    })
 }
 
 /// Waits for the program of a sidecar, and starts a build if none is under way, as a request for the program does. The response does not
