@@ -1,7 +1,7 @@
 //! What the URL of a program requests: the program or a sidecar, in either form of its path.
 
 use crate::error::{Error, Reason};
-use crate::parse::{BadNamedFile, BuildOptions, NamedFile, Platform, Sidecar, Target};
+use crate::parse::{BadNamedFile, BuildOptions, NamedFile, Platform, Sidecar, Target, UndetectedPlatform};
 use crate::request::Request;
 use crate::request_errors::{bad_path_error, bad_query_error, platform_error, with_correction};
 use crate::response::message::ResponseFormat;
@@ -75,8 +75,7 @@ impl ProgramUrl {
 
     /// Determines the platform. The page of a program shows the most likely one if the browser does not reveal it.
     pub fn platform(&self, request: &Request) -> Result<Platform, Error> {
-        let detected = self.options.platform(&request.user_agent);
-        detected.or_else(|undetected| {
+        self.detect_platform(request).or_else(|undetected| {
             let likely = || {
                 self.options
                     .suggestions(&undetected)
@@ -92,6 +91,16 @@ impl ProgramUrl {
             };
             likely.ok_or_else(|| platform_error(&undetected, &self.options, request))
         })
+    }
+
+    /// Detects the platform. For a page, the hints of the browser take precedence: its User-Agent says Intel on every Mac.
+    pub fn detect_platform(&self, request: &Request) -> Result<Platform, UndetectedPlatform> {
+        let names_platform = self.options.os.is_some() || self.options.arch.is_some();
+        let hints = request.hints.platform();
+        match hints.filter(|_| !names_platform && self.requests_page(request)) {
+            Some(platform) => Ok(platform),
+            None => self.options.platform(&request.user_agent),
+        }
     }
 
     /// Suggests the corrected URL if the program was not found. If the path of this URL names the platform, adds it to the links of the

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 
+use crate::parse::ClientHints;
+
 /// The parts of a request that the handler uses.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -49,6 +51,8 @@ pub struct Request {
     pub fetch_site: String,
     /// HTTP_SEC_FETCH_MODE.
     pub fetch_mode: String,
+    /// HTTP_SEC_CH_UA_PLATFORM, HTTP_SEC_CH_UA_ARCH and HTTP_SEC_CH_UA_BITNESS.
+    pub hints: ClientHints,
     /// HTTP_SEC_PURPOSE, or its predecessor HTTP_PURPOSE.
     pub purpose: String,
     /// SERVER_PROTOCOL (section 4.1.16).
@@ -87,6 +91,11 @@ impl Request {
             if_range: text("HTTP_IF_RANGE"),
             fetch_site: text("HTTP_SEC_FETCH_SITE").unwrap_or_default(),
             fetch_mode: text("HTTP_SEC_FETCH_MODE").unwrap_or_default(),
+            hints: ClientHints {
+                platform: text("HTTP_SEC_CH_UA_PLATFORM").unwrap_or_default(),
+                arch: text("HTTP_SEC_CH_UA_ARCH").unwrap_or_default(),
+                bitness: text("HTTP_SEC_CH_UA_BITNESS").unwrap_or_default(),
+            },
             purpose: text("HTTP_SEC_PURPOSE")
                 .or_else(|| text("HTTP_PURPOSE"))
                 .unwrap_or_default(),

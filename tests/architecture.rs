@@ -8,7 +8,7 @@ use std::path::Path;
 const MAY_IMPORT: [(&str, &[&str]); 35] = [
     ("init", &[]),
     ("parse", &[]),
-    ("request", &[]),
+    ("request", &["parse"]),
     ("text", &[]),
     ("hidden_command", &["parse"]),
     ("sandbox", &["hidden_command"]),

@@ -6,6 +6,7 @@
 mod arch;
 mod build_options;
 mod cacheability;
+mod client_hints;
 mod content_coding;
 pub mod executable;
 mod file_name;
@@ -29,6 +30,7 @@ mod windows;
 pub use arch::{ArchFamily, Level};
 pub use build_options::{BadBuildOptions, BuildOptions};
 pub use cacheability::Cacheability;
+pub use client_hints::{ACCEPT_CH, ClientHints};
 pub use content_coding::ContentCoding;
 pub use file_name::{FileName, is_generic_name};
 pub use go_version::{BadGoVersion, GoVersion};

@@ -6,7 +6,7 @@ use crate::builder::{BuildState, Recipe};
 use crate::error::Error;
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
-use crate::parse::{BuildOptions, NamedFile, Platform};
+use crate::parse::{ACCEPT_CH, BuildOptions, NamedFile, Platform};
 use crate::program_url::ProgramUrl;
 use crate::request::Request;
 use crate::response::Response;
@@ -41,7 +41,8 @@ pub fn answer(
     Ok(Some(
         Response::page(200, html)
             .with("Cache-Control", "no-store")
-            .with("Vary", "User-Agent, Accept"),
+            .with("Vary", "User-Agent, Accept")
+            .with("Accept-CH", ACCEPT_CH),
     ))
 }
 
@@ -92,7 +93,7 @@ impl<'a> ProgramPage<'a> {
             base: request.base_url(),
             mount: &request.mount,
             options: options_of(recipe, url),
-            is_platform_guessed: url.options.platform(&request.user_agent).is_err(),
+            is_platform_guessed: url.detect_platform(request).is_err(),
             platforms: pairs
                 .filter(|pair| check_platform(go.toolchain, pair).is_ok())
                 .collect(),
