@@ -6,7 +6,7 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod
 # Time per law of `make fuzz`.
 FUZZ_SECONDS = 60
 
-.PHONY: run check test recording clients corpus names bench campaign stops load fuzz image slug-size fmt lint deny test-packages
+.PHONY: run check test recording screenshots accessibility clients corpus names bench campaign stops load fuzz image slug-size fmt lint deny test-packages
 
 # Builds gox-server and starts its front on http://127.0.0.1:3000, or on PORT.
 run:
@@ -33,6 +33,18 @@ corpus:
 recording:
 	cargo build --release --bin gox-server
 	docs/record.py target/*/release/gox-server
+
+PAGES_TEST = cargo test --test suite -- --nocapture every_page_in_every_state
+
+# Writes a screenshot of every page in every state to target/screenshots: desktop, dark, and 320 pixels wide.
+screenshots: test-packages
+	PAGES=$(CURDIR)/target/screenshots $(PAGES_TEST)
+
+# Runs axe-core and a validator of HTML on every page in every state. npm installs both into target/.
+accessibility: test-packages
+	npm install --silent --no-save --prefix target/npm axe-core html-validate
+	AXE=$(CURDIR)/target/npm/node_modules/axe-core/axe.min.js PAGES=$(CURDIR)/target/screenshots $(PAGES_TEST)
+	target/npm/node_modules/.bin/html-validate --config tests/browser/html-validate.json target/screenshots/*.html
 
 # Tests HTTP clients through caches and proxies, and prints a table of the results.
 clients: test-packages

@@ -14,6 +14,7 @@ pub mod program_page;
 pub mod events;
 pub mod sidecars;
 pub mod installs;
+pub mod badge;
 pub mod version_list;
 pub mod sbom;
 pub mod advisories;

@@ -140,6 +140,11 @@ fn resolve_with_permit(go: Go<'_>, target: &Target, permit: LookupPermit<'_>) ->
     Ok(resolved)
 }
 
+/// Whether the operator allows a module and its package.
+pub fn is_allowed(config: &Config, module: &str, package: &str) -> bool {
+    check_denied(config, package).is_ok() && check_allowed(config, module).is_ok()
+}
+
 /// Fails for a path with a prefix in GOX_DENY.
 fn check_denied(config: &Config, path: &str) -> Result<(), Error> {
     match config.deny.iter().any(|prefix| prefix.matches(path)) {

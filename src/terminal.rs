@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::advisories::{VulnerabilityStatus, check_vulnerabilities};
 use crate::builder::without_cgo::{self, check_stubs};
-use crate::builder::{Recipe, Stage, Waiter, progress, warm};
+use crate::builder::{BuildState, Recipe, Stage, Waiter, progress, warm};
 use crate::config::Config;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
@@ -23,7 +23,6 @@ use crate::parse::{BuildOptions, GoVersion, Platform, Target};
 use crate::policy::resolve;
 use crate::request_errors::{bad_path_error, bad_query_error, with_correction};
 use crate::store::file::disk_usage;
-use crate::store::layout;
 use crate::store::{Artifact, Store};
 
 /// Advice for the operator, where the advice for clients is to ask the operator or to request a URL.
@@ -105,7 +104,15 @@ pub fn warm(config: &Config, platforms: &[String], version: Option<GoVersion>) -
     for (number, platform) in (1..).zip(&platforms) {
         let name = format!("{version} for {platform} ({number} of {})", platforms.len());
         let started = Instant::now();
-        warm::warm(go, platform, &mut |work| show_progress(&bar, work, &name))?;
+        warm::warm(go, platform, &mut |work| {
+            if !bar.is_hidden() {
+                let state = BuildState::Building {
+                    progress: progress::read_progress(work),
+                    elapsed: started.elapsed(),
+                };
+                show_state(&bar, &state, &name);
+            }
+        })?;
         bar.suspend(|| eprintln!("{name}: {:.1} s", started.elapsed().as_secs_f64()));
     }
     bar.finish_and_clear();
@@ -162,7 +169,7 @@ fn build_artifact(
     let toolchain = managed::ensure_default(config, &store, &mut |tree| show_download(&bar, tree))?;
     check_platform(&toolchain, &platform)?;
     let go = Go::for_operator(config, &store, &toolchain);
-    bar.set_message(format!("resolving {target}"));
+    bar.set_message(format!("Resolving {target}."));
     let resolved = resolve(go, &target, options.min_age)
         .map_err(|error| with_correction(error, path.as_bytes(), query))?;
     let request = VersionRequest {
@@ -173,10 +180,19 @@ fn build_artifact(
     let chosen = versions::choose(go, request)?;
     let version = versions::choose_for_build(go, chosen, options.go, &mut |tree| show_download(&bar, tree));
     let recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;
-    bar.set_message(recipe.package_at_version());
-    let work = store.path(layout::WORK).join(recipe.key().as_str());
+    let name = recipe.package_at_version();
+    bar.set_message(name.clone());
+    if let Some(seconds) = recipe.last_duration(&store) {
+        bar.set_prefix(format!(", the last build took {seconds:.1} s"));
+    }
     let mut on_stage = |stage| {
-        show_stage(&bar, &work, stage);
+        if !bar.is_hidden() {
+            let state = match stage {
+                Stage::Queued { ahead } => BuildState::Queued { ahead },
+                Stage::Building => BuildState::read(&recipe, config, &store),
+            };
+            show_state(&bar, &state, &name);
+        }
         true
     };
     let artifact = Waiter {
@@ -192,11 +208,11 @@ fn build_artifact(
     Ok((artifact, recipe.resolved.notices, vulnerabilities))
 }
 
-/// A progress bar on stderr. It is hidden if that is not a terminal.
+/// A progress bar on stderr, below the current step. It is hidden if that is not a terminal.
 fn new_progress_bar() -> ProgressBar {
     // With a length of 0 the bar would be full.
     let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template("{bar:30.green} {pos}/{len} {elapsed} {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{wide_msg}\n{bar:30.green} {elapsed}{prefix}") {
         bar.set_style(style);
     }
     if io::stderr().is_terminal() {
@@ -205,20 +221,19 @@ fn new_progress_bar() -> ProgressBar {
     bar
 }
 
-fn show_stage(bar: &ProgressBar, work: &Path, stage: Stage) {
-    if let Stage::Queued { ahead } = stage {
-        bar.set_message(format!("waiting for a build slot, {ahead} builds ahead"));
-    }
-    show_progress(bar, work, "");
-}
-
-fn show_progress(bar: &ProgressBar, work: &Path, what: &str) {
-    if !bar.is_hidden()
-        && let Some(progress) = progress::read_progress(work)
+/// Shows the state of a build in the words of its page.
+fn show_state(bar: &ProgressBar, state: &BuildState, name: &str) {
+    if let BuildState::Building {
+        progress: Some(progress),
+        ..
+    } = state
     {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
-        bar.set_message(format!("{what} {}", progress.package).trim().to_owned());
+    }
+    // A build that has just ended has no words.
+    if state.is_pending() {
+        bar.set_message(format!("{name}: {}", state.describe()));
     }
 }
 
@@ -226,9 +241,11 @@ fn show_progress(bar: &ProgressBar, work: &Path, what: &str) {
 fn show_download(bar: &ProgressBar, tree: &Path) -> bool {
     const MIB: u64 = 1 << 20;
     // The zip has 70 MB, and the unpacked files beside it 230 MB.
-    bar.set_length(300);
-    bar.set_position(disk_usage(tree).unwrap_or(0) / MIB);
-    bar.set_message("MiB of the Go toolchain");
+    const TOTAL: u64 = 300;
+    let done = disk_usage(tree).unwrap_or(0) / MIB;
+    bar.set_length(TOTAL);
+    bar.set_position(done);
+    bar.set_message(format!("Downloading Go: {done} of about {TOTAL} MiB."));
     true
 }
 

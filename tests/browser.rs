@@ -1,182 +1,271 @@
-//! Pages in Chromium: following links from a repository to its program.
+//! The pages in Chromium: from the name of a repository to its program, with and without JavaScript.
 
-use crate::support::case::tester;
+use crate::support::browser::{Browser, ENTER, TAB};
+use crate::support::case::{Program, tester};
+use crate::support::front::Front;
+use crate::support::processes::{self, Process};
+use crate::support::request::Request;
 use crate::support::test_store::TestStore;
-use crate::support::{TIMEOUT, eventually, plain_go, processes, sha256};
-use serde_json::{Value, json};
+use crate::support::{TIMEOUT, eventually, plain_go, sha256};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use tempfile::TempDir;
-use ureq::Agent;
-use ureq::http::Request;
 
-/// Chromium has no sandbox under root; the rest disables its own network traffic.
-const ARGUMENTS: [&str; 8] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-];
+mod hostile;
+mod pages;
 
-/// Chromium on Linux does not reveal its architecture, so the user chooses a platform, then a command.
+/// The query of the platform for which the compile cache of a `TestStore` contains the standard library.
+const LINUX: &str = "os=linux&arch=amd64";
+
+/// The button that starts a build.
+const BUILD: &str = "form[method=post] button";
+
+/// The compiler of `busy`, stopped until this value is dropped: its page shows how many packages are compiled.
+struct StoppedCompiler(Pid);
+
+impl StoppedCompiler {
+    #[track_caller]
+    fn wait_for(store: &TestStore) -> StoppedCompiler {
+        let is_compiler = |process: &Process| process.is("compile") && process.command.contains("busy");
+        let mut pid = None;
+        eventually("a compile of busy", TIMEOUT, || {
+            let running = processes::find(&store.dir);
+            pid = running.iter().find(|p| is_compiler(p)).map(|p| p.pid);
+            pid.is_some()
+        });
+        let compiler = StoppedCompiler(Pid::from_raw(pid.unwrap()));
+        kill(compiler.0, Signal::SIGSTOP).unwrap();
+        compiler
+    }
+}
+
+impl Drop for StoppedCompiler {
+    fn drop(&mut self) {
+        // ESRCH: a failed test has killed it.
+        kill(self.0, Signal::SIGCONT).ok();
+    }
+}
+
+fn url(front: &Front, path: &str) -> String {
+    format!("http://{}{path}", front.address)
+}
+
+/// Starts a build as the form of its page does.
+fn start_build(front: &Front, path: &str) {
+    let response = front.ask(&Request::get(&format!("{path}?{LINUX}")).method("POST"));
+    assert_eq!(response.status, 303, "{response}");
+}
+
+/// The number of builds so far.
+fn built(store: &TestStore) -> usize {
+    let log = fs::read_to_string(store.dir.join("builders.log")).unwrap_or_default();
+    log.matches("built ").count()
+}
+
+#[track_caller]
+fn assert_plain(program: &[u8], expected: &Program) {
+    assert_eq!(sha256(program), plain_go::install(&expected.wanted).sha256);
+}
+
+/// From the field of the first page. The compile cache has no package for arm64, so the page counts all of them.
+#[test]
+fn page_builds_a_program_and_counts_its_packages() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::start();
+    browser.open(&url(&front, "/"));
+    browser.click("#program");
+    browser.press("tester/hello@v1.0.0");
+    browser.press(ENTER);
+    browser.click("option[value='linux/arm64']");
+    browser.click("form:not([method]) button");
+    assert!(browser.text().contains("Not built yet"), "{}", browser.text());
+    browser.click(BUILD);
+    browser.run(
+        "window.counts = [];
+        const count = () => {
+            const found = document.body.innerText.match(/(\\d+) of \\d+ packages/);
+            if (found && found[1] != counts.at(-1)) counts.push(Number(found[1]));
+        };
+        new MutationObserver(count).observe(document, {subtree: true, childList: true, characterData: true});
+        count();",
+    );
+    browser.wait_for_text("Ready");
+    let counts = browser.run("return counts").to_string();
+    let counts: Vec<usize> = serde_json::from_str(&counts).unwrap();
+    assert!(counts.len() > 1 && counts.is_sorted(), "{counts:?}");
+    let expected = tester("hello", "v1.0.0").on_platform("linux", "arm64");
+    assert_plain(&browser.downloaded("hello"), &expected);
+    assert!(
+        browser
+            .text()
+            .contains(&plain_go::install(&expected.wanted).sha256)
+    );
+    assert_eq!(browser.console(), json!([]));
+}
+
+/// The button is a form, the page reloads itself during the build, and the program is a link.
+#[test]
+fn page_builds_a_program_without_javascript() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::without_script();
+    browser.open(&url(&front, &format!("/tester/busy?{LINUX}")));
+    browser.click(BUILD);
+    let compiler = StoppedCompiler::wait_for(&store);
+    eventually("the page shows the packages", TIMEOUT, || {
+        browser.text_during_reload().contains("packages, now")
+    });
+    drop(compiler);
+    eventually("the page shows the program", TIMEOUT, || {
+        browser.text_during_reload().contains("Ready")
+    });
+    browser.click_link("Download busy");
+    assert_plain(&browser.downloaded("busy"), &tester("busy", "v1.0.0"));
+}
+
+/// The links of the list keep the platform.
 #[test]
 fn browser_follows_links_from_name_to_program() {
     let store = TestStore::new();
     let front = store.front();
     let browser = Browser::start();
-    browser.open(&format!(
-        "http://{}/tester/several-commands?strip=0",
-        front.address
-    ));
-    browser.click("arch=arm64");
-    browser.click("cmd/two");
-    let wanted = tester("several-commands/cmd/two", "v1.0.0").in_module("github.com/tester/several-commands");
-    let wanted = wanted.on_platform("linux", "arm64").wanted;
-    let program = browser.below("two");
-    // During the download this name is an empty file.
-    eventually("the program is downloaded", TIMEOUT, || {
-        program.metadata().is_ok_and(|metadata| metadata.len() > 0)
-    });
-    assert_eq!(
-        sha256(&fs::read(program).unwrap()),
-        plain_go::install(&wanted).sha256
-    );
+    browser.open(&url(&front, &format!("/tester/several-commands?{LINUX}")));
+    browser.click_link("cmd/two");
+    assert!(browser.url().ends_with(LINUX), "{}", browser.url());
+    browser.click(BUILD);
+    let expected =
+        tester("several-commands/cmd/two", "v1.0.0").in_module("github.com/tester/several-commands");
+    assert_plain(&browser.downloaded("two"), &expected);
 }
 
-/// The console has no errors: all resources of the pages exist and the Content-Security-Policy allows them.
 #[test]
-fn pages_cause_no_browser_errors() {
+fn opened_page_starts_no_build() {
     let store = TestStore::new();
     let front = store.front();
     let browser = Browser::start();
-    for (page, words) in [
-        ("/", "compiled for your machine"),
-        ("/-/reasons#needs-cgo", "requires cgo"),
-        ("/-/platforms", "linux/amd64"),
+    for path in [
+        "/tester/hello",
+        "/tester/hello@v1.0.0?os=windows&arch=amd64",
+        "/tester/does-not-compile",
     ] {
-        browser.open(&format!("http://{}{page}", front.address));
-        assert!(browser.text().contains(words), "{page}: {}", browser.text());
+        browser.open(&url(&front, path));
+        assert!(browser.text().contains("Not built yet"), "{}", browser.text());
     }
+    drop(front);
+    store.wait_until_idle();
+    assert_eq!(store.artifacts().len(), 0);
+    assert_eq!(built(&store), 0);
+}
+
+#[test]
+fn page_of_a_failed_build_shows_the_output_of_the_compiler() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::start();
+    browser.open(&url(&front, "/tester/does-not-compile"));
+    browser.click(BUILD);
+    browser.wait_for_text("cannot use \"text\"");
     assert_eq!(browser.console(), json!([]));
 }
 
-/// A Chromium, controlled by W3C WebDriver.
-struct Browser {
-    driver: Child,
-    client: Agent,
-    address: SocketAddr,
-    session: String,
-    /// Profile and downloads.
-    folder: TempDir,
+#[test]
+fn page_shows_the_position_in_the_queue() {
+    let store = TestStore::new().set("GOX_BUILDS", "1");
+    let front = store.front();
+    let browser = Browser::start();
+    start_build(&front, "/tester/busy");
+    let compiler = StoppedCompiler::wait_for(&store);
+    start_build(&front, "/tester/hello@v1.1.0");
+    browser.open(&url(&front, &format!("/tester/hello@v1.0.0?{LINUX}")));
+    browser.click(BUILD);
+    browser.wait_for_text("1 build ahead");
+    drop(compiler);
+    assert_plain(&browser.downloaded("hello"), &tester("hello", "v1.0.0"));
 }
 
-impl Browser {
-    fn start() -> Browser {
-        let folder = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("TMPDIR", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("chromedriver: {error}; `make test-packages` installs it"));
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let port = line.unwrap();
-            let (_, port) = port.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
-        let config = Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .build();
-        let mut browser = Browser {
-            driver,
-            client: Agent::new_with_config(config),
-            address: (Ipv4Addr::LOCALHOST, port.unwrap()).into(),
-            session: String::new(),
-            folder,
-        };
-        let own = format!("--user-data-dir={}", browser.below("own").display());
-        let arguments = [&ARGUMENTS[..], &[own.as_str()]].concat();
-        let options = json!({
-            "args": arguments,
-            "prefs": {"download.default_directory": browser.folder.path()},
-        });
-        let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
-        let session = browser.command("POST", "", &json!({"capabilities": {"alwaysMatch": wanted}}));
-        browser.session = format!("/{}", session["sessionId"].as_str().unwrap());
-        browser
-    }
-
-    fn below(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn open(&self, url: &str) {
-        self.command("POST", "/url", &json!({"url": url}));
-    }
-
-    /// Follows the link with this text.
-    fn click(&self, words: &str) {
-        let link = self.element("partial link text", words);
-        self.command("POST", &format!("/element/{link}/click"), &json!({}));
-    }
-
-    fn text(&self) -> String {
-        let body = self.element("css selector", "body");
-        let text = self.command("GET", &format!("/element/{body}/text"), &Value::Null);
-        text.as_str().unwrap().to_owned()
-    }
-
-    /// Messages in the console since the last call.
-    fn console(&self) -> Value {
-        self.command("POST", "/se/log", &json!({"type": "browser"}))
-    }
-
-    fn element(&self, using: &str, value: &str) -> String {
-        let found = self.command("POST", "/element", &json!({"using": using, "value": value}));
-        let mut references = found.as_object().unwrap().values();
-        references.next().unwrap().as_str().unwrap().to_owned()
-    }
-
-    fn command(&self, method: &str, command: &str, what: &Value) -> Value {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!(
-                "http://{}/session{}{command}",
-                self.address, self.session
-            ))
-            .body(if what.is_null() {
-                String::new()
-            } else {
-                what.to_string()
-            })
-            .unwrap();
-        let mut response = self.client.run(request).unwrap();
-        let output_text = response.body_mut().read_to_string().unwrap();
-        assert!(response.status().is_success(), "{command} {what}: {output_text}");
-        let mut output_text: Value = serde_json::from_str(&output_text).unwrap();
-        output_text["value"].take()
-    }
+#[test]
+fn two_tabs_watch_one_build() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::start();
+    let page = url(&front, &format!("/tester/busy?{LINUX}"));
+    browser.open(&page);
+    browser.click(BUILD);
+    let compiler = StoppedCompiler::wait_for(&store);
+    browser.wait_for_text("packages, now");
+    let first = browser.open_tab();
+    browser.open(&page);
+    browser.wait_for_text("packages, now");
+    drop(compiler);
+    browser.wait_for_text("Ready");
+    browser.switch_to(&first);
+    browser.wait_for_text("Ready");
+    assert_plain(&browser.downloaded("busy"), &tester("busy", "v1.0.0"));
+    drop(front);
+    store.wait_until_idle();
+    assert_eq!(built(&store), 1);
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        self.driver.kill().unwrap();
-        self.driver.wait().unwrap();
-        // All its processes have the folder in their arguments.
-        eventually("the browser exits", TIMEOUT, || {
-            let left = processes::find(self.folder.path());
-            left.iter().for_each(processes::Process::kill);
-            left.is_empty()
-        });
+/// The browser connects to the events again, and the build has continued.
+#[test]
+fn page_follows_its_build_when_the_front_restarts() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::start();
+    browser.open(&url(&front, &format!("/tester/busy?{LINUX}")));
+    browser.click(BUILD);
+    let compiler = StoppedCompiler::wait_for(&store);
+    browser.wait_for_text("packages, now");
+    let front = front.restart(&store);
+    drop(compiler);
+    assert_plain(&browser.downloaded("busy"), &tester("busy", "v1.0.0"));
+    drop(front);
+}
+
+/// The form is answered by a redirect (303), so the history contains no POST that the browser would repeat.
+#[test]
+fn back_button_leads_to_the_page_before_and_builds_nothing() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::start();
+    browser.open(&url(&front, "/"));
+    let page = url(&front, &format!("/tester/hello@v1.0.0?{LINUX}"));
+    browser.open(&page);
+    browser.click(BUILD);
+    browser.wait_for_text("Ready");
+    browser.downloaded("hello");
+    browser.back();
+    if browser.url() == page {
+        assert!(browser.text().contains("Ready"), "{}", browser.text());
+        browser.back();
     }
+    assert_eq!(browser.url(), url(&front, "/"));
+    assert!(!browser.has_file("hello (1)"), "downloaded again");
+    drop(front);
+    store.wait_until_idle();
+    assert_eq!(built(&store), 1);
+}
+
+/// Tab reaches every control, and Enter presses the button.
+#[test]
+fn keyboard_reaches_all_controls_and_builds() {
+    let store = TestStore::new();
+    let front = store.front();
+    let browser = Browser::start();
+    browser.open(&url(&front, &format!("/tester/hello@v1.0.0?{LINUX}")));
+    let controls = browser.run(
+        "window.controls = [...document.querySelectorAll('a, button, input, select, summary, [tabindex]')]
+            .filter((control) => control.type !== 'hidden' && control.checkVisibility());
+        return controls.length;",
+    );
+    for number in 0..controls.as_u64().unwrap() {
+        browser.press(TAB);
+        let reached = browser.run("return controls.indexOf(document.activeElement)");
+        assert_eq!(reached, number);
+    }
+    browser.run("document.querySelector('form[method=post] button').focus()");
+    browser.press(ENTER);
+    assert_plain(&browser.downloaded("hello"), &tester("hello", "v1.0.0"));
 }

@@ -1198,6 +1198,14 @@ fn hostile() -> Vec<Case> {
             .accept(BROWSER)
             .refused("does-not-compile")
             .body_lacks("<script>alert"),
+        case("M21: markup in a retraction and a deprecation")
+            .get("/tester/markup@v1.0.0")
+            .gives(tester("markup", "v1.0.0"))
+            .header_has("gox-retracted", "<iframe srcdoc="),
+        case("M22: markup in compiler errors")
+            .get("/tester/markup@v1.1.0")
+            .refused("does-not-compile")
+            .body_has("<script>"),
         case("M23: an identifier of five megabytes")
             .get("/tester/long-identifier")
             .refused("does-not-compile"),
@@ -1433,6 +1441,36 @@ fn pages() -> Vec<Case> {
             .get("/")
             .page("text/plain")
             .header_has("cache-control", "private"),
+        case("the field of the landing page")
+            .get("/")
+            .accept(BROWSER)
+            .page("text/html")
+            .body_has("name=\"program\"")
+            .body_has("action=\"/\""),
+        case("a name in the field that is no name, for curl")
+            .get("/?program=hello")
+            .refused("bad-path"),
+        case("the state of the server, for curl")
+            .get("/-/status")
+            .page("application/json")
+            .header_has("vary", "Accept")
+            .body_has("\"cache_bytes\""),
+        case("the state of the server, for a browser")
+            .get("/-/status")
+            .accept(BROWSER)
+            .page("text/html")
+            .header_has("vary", "Accept")
+            .body_has("<meter id=\"builds\""),
+        case("the badge of a program")
+            .get("/-/badge/tester/library.svg")
+            .page("image/svg+xml")
+            .header_has("cache-control", "max-age=")
+            .header_has("gox-reason", "no-command")
+            .body_has("<title>This is a library, not a program.</title>"),
+        case("a badge with an encoded version")
+            .get("/-/badge/tester/library%40v1.0.0.svg?platform=windows/arm64")
+            .page("image/svg+xml")
+            .body_has("no-command"),
         case("the icon that browsers ask for")
             .get("/favicon.ico")
             .page("image/svg+xml"),

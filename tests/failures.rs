@@ -66,7 +66,7 @@ fn provoke(reason: &str) -> Response {
         "not-built" => plain("/tester/hello.sha256"),
         "wrong-file-name" => plain("/-/bin/windows-amd64/tester/hello@v1.0.0/hello"),
         "no-such-page" => plain("/-/nothing"),
-        "method-not-allowed" => TestStore::new().ask(&get("/tester/hello").method("POST")),
+        "method-not-allowed" => TestStore::new().ask(&get("/tester/hello").method("PUT")),
         "too-large" => request_with_setting("GOX_ARTIFACT_BYTES", "1MiB", "/tester/hello"),
         "too-much-disk" => request_with_setting("GOX_WORK_FILES", "1000", "/tester/bomb-files"),
         "does-not-compile" => plain("/tester/does-not-compile"),

@@ -2,10 +2,11 @@
 //! other effects. Also the commands `build` and `doctor`.
 
 use crate::cases::cases;
+use crate::queue::store_with_busy_slot;
 use crate::support::case::{Case, Expect};
 use crate::support::request::Request;
 use crate::support::test_store::TestStore;
-use crate::support::{gox_server, sha256, tmp};
+use crate::support::{TIMEOUT, eventually, gox_server, sha256, tmp};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -210,26 +211,61 @@ fn build_command_enforces_allow_and_deny_lists() {
     }
 }
 
+/// What `gox-server build` draws on a terminal while `meanwhile` runs.
+fn drawn_on_terminal(store: &TestStore, target: &str, meanwhile: impl FnOnce(&dyn Fn() -> String)) -> String {
+    let folder = tempfile::tempdir_in(tmp()).unwrap();
+    let file = folder.path().join("typescript");
+    let mut command = Command::new("/usr/bin/script");
+    command.args(["--quiet", "--flush", "--command"]);
+    // A terminal of no size draws nothing.
+    command.arg(format!(
+        "stty columns 200 rows 24; {} build {target} -o program",
+        gox_server().display()
+    ));
+    command.arg(&file).env_clear().envs(store.settings());
+    command.env("TERM", "xterm").env("SHELL", "/bin/sh");
+    let mut child = command
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It does not exist before the terminal does.
+    let drawn = || fs::read_to_string(&file).unwrap_or_default();
+    meanwhile(&drawn);
+    child.wait().unwrap();
+    drawn()
+}
+
 /// The progress bar is empty before the number of steps is known.
 #[test]
 fn progress_bar_starts_empty() {
     let store = TestStore::new();
-    let folder = tempfile::tempdir_in(tmp()).unwrap();
-    let file = folder.path().join("typescript");
-    let mut command = Command::new("/usr/bin/script");
-    command.args(["--quiet", "--command"]);
-    command.arg(format!("{} build tester/hello -o hello", gox_server().display()));
-    command.arg(&file).env_clear().envs(store.settings());
-    command.env("TERM", "xterm").env("SHELL", "/bin/sh");
-    let output = command
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let drawn = fs::read_to_string(&file).unwrap();
-    let first = drawn.split('\r').find(|line| line.contains("resolving"));
-    let first = first.unwrap_or_else(|| panic!("{output:?} {drawn}"));
-    assert!(!first.contains('█'), "{first}");
+    let drawn = drawn_on_terminal(&store, "tester/hello", |_| ());
+    let (first, _) = drawn.split_once("Resolving /tester/hello.").unwrap();
+    assert!(!first.contains('█'), "{drawn}");
+    let (bar, _) = drawn[first.len()..].split_once("0s").unwrap();
+    assert!(!bar.contains('█'), "{drawn}");
+    assert!(drawn.contains("sha256 "), "{drawn}");
+}
+
+/// The same stages as on the page of the program.
+#[test]
+fn terminal_shows_the_stages_of_a_build() {
+    let (store, first) = store_with_busy_slot();
+    let shows = |drawn: &dyn Fn() -> String, text: &str| {
+        eventually(text, TIMEOUT, || drawn().contains(text));
+    };
+    let drawn = drawn_on_terminal(&store, "tester/hello@v1.0.0", |drawn| {
+        shows(drawn, "github.com/tester/hello@v1.0.0: Waiting for a build slot");
+        first.response().program();
+    });
+    assert!(!drawn.contains("the last build took"), "{drawn}");
+    let drawn = drawn_on_terminal(&store, "'tester/busy?strip=1'", |drawn| {
+        shows(drawn, "the last build took");
+        shows(drawn, "packages, now github.com/tester/busy.");
+    });
+    assert!(drawn.contains("sha256 "), "{drawn}");
 }
 
 /// `doctor` prints its findings even if nothing works.

@@ -63,6 +63,10 @@ mod sandbox_layers;
 mod hostile_builds;
 // Install scripts and sidecars.
 mod install;
+// The first page and the dashboard.
+mod service_pages;
+// Images for a README.
+mod badge;
 // Pages in a real browser.
 mod browser;
 // Many clients at once.

@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn readme_and_start_page_name_the_flags() {
+    fn readme_and_first_page_name_the_flags() {
         let command = format!("go install {}", format_flags(&recipe().flags()));
         let readme = include_str!("../../README.md");
         assert!(
@@ -377,7 +377,7 @@ mod tests {
             "{command}"
         );
         assert!(
-            include_str!("../response/page.rs").contains(&format!("\"{command}\"")),
+            include_str!("../service/first_page.rs").contains(&format!("\"{command}\"")),
             "{command}"
         );
     }

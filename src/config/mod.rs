@@ -96,6 +96,7 @@ settings! {
     GOX_ALLOW, "all", "comma-separated module path prefixes to serve; matched against the path in go.mod";
     GOX_DENY, "none", "comma-separated path prefixes to refuse, such as OWNER/REPO, github.com/OWNER or example.org; matched against the requested path and the path in go.mod";
     GOX_VULNERABLE, "tell", "programs with known vulnerabilities: tell (serve with a warning), refuse, or off (no lookup, no database)";
+    GOX_RECENT, "1", "0: the first page does not list the programs that were built last";
     GOX_FIRST_BYTE_SECONDS, "unset", "time within which a response must start, even if the build is still running";
     GOX_DRAIN_SECONDS, "25", "time that running requests have to finish after SIGTERM";
     GOX_SOCKET_MODE, "0660", "mode of the socket that `fastcgi --bind unix:/PATH` creates";
@@ -196,6 +197,8 @@ pub struct Config {
     pub deny: Vec<PathPrefix>,
     /// What to do with programs that have known vulnerabilities.
     pub vulnerable: VulnerabilityPolicy,
+    /// Whether the first page lists the programs that were built last.
+    pub lists_recent: bool,
     /// Time within which a response must start.
     pub first_byte: Option<Duration>,
     /// Time that running requests have to finish after SIGTERM.
@@ -253,6 +256,7 @@ impl Config {
             allow: read_prefixes(GOX_ALLOW)?,
             deny: read_prefixes(GOX_DENY)?,
             vulnerable: VulnerabilityPolicy::from_env()?,
+            lists_recent: read_choice(GOX_RECENT, &[("1", true), ("0", false)])?,
             first_byte: read_first_byte()?,
             drain: read_seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
             socket_mode: read_socket_mode()?,

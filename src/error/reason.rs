@@ -84,7 +84,7 @@ reasons! {
     SeveralCommands "several-commands" 300 Never 0 "This repository contains several programs." "Request one of these:";
     BadPath "bad-path" 400 Never 0 "The path is invalid." "Use /OWNER/REPO or /HOST/PATH, with @VERSION at the end.";
     BadVersion "bad-version" 400 Never 0 "The version is invalid." "Use @latest, @v1.2.3, @v1, a branch or a commit.";
-    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, cgo, name, recipe, min-age and wait.";
+    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, cgo, name, recipe, min-age, wait and download.";
     UndetectedPlatform "platform-untold" 400 Never 0 "Cannot detect your platform from this request." "Specify the platform:";
     UnknownPlatform "unknown-platform" 400 Never 0 "Go does not support this platform." "See /-/platforms for the supported platforms.";
     BadHost "bad-host" 400 Never 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";
@@ -97,7 +97,7 @@ reasons! {
     NotBuilt "not-built" 404 Never 0 "This program has not been built yet, and this request does not start a build." "Request the program first, or add wait=1 to the query.";
     WrongFileName "wrong-file-name" 404 Never 0 "The URL does not end in the file name of the program." "Request this URL:";
     NoSuchPage "no-such-page" 404 Never 0 "This page does not exist." "Start at /.";
-    MethodNotAllowed "method-not-allowed" 405 Never 0 "Only GET and HEAD are supported." "Use GET.";
+    MethodNotAllowed "method-not-allowed" 405 Never 0 "The method is not supported here." "Use GET.";
     TooLarge "too-large" 422 Permanent 0 "The program exceeds the size limit of this server." "Try ?strip=1, or run your own server.";
     DoesNotCompile "does-not-compile" 422 Permanent 0 "The program does not compile." "Try another version or another platform.";
     NeedsCgo "needs-cgo" 422 Permanent 0 "The program requires cgo, which this server does not support." "Build it on your own machine with CGO_ENABLED=1.";

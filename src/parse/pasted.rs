@@ -1,8 +1,8 @@
 //! Corrects a URL that a client pasted or typed in another notation: a page of GitHub, an address of git, `REPO==1.2.3`, the name
 //! of an archive, a platform in the path.
 //!
-//! A correction is printed, never followed: each of these may also be the name of a package. It is a valid URL of the same program
-//! with the platform and the options of the request.
+//! A correction is printed, and the field of the first page leads to its page, but no build starts from it: each of these may also be
+//! the name of a package. It is a valid URL of the same program with the platform and the options of the request.
 
 use super::platform::{parse_machine, parse_os};
 use super::target::OWNER_REPO_HOSTS;

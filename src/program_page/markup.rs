@@ -1,16 +1,21 @@
 //! The page as HTML. maud escapes all text that comes from outside.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use maud::{Markup, html};
 
 use super::ProgramPage;
+use super::format::{breakable, format_date, format_seconds, render_checksum, render_command};
 use crate::builder::BuildState;
 use crate::builder::progress::Progress;
 use crate::error::Error;
+use crate::golang::Resolved;
+use crate::golang::resolve::ranking::Evidence;
+use crate::notices::Notices;
 use crate::parse::{BuildOptions, Platform, RecipeName};
 use crate::response::page::{Page, render_suggestions};
 use crate::store::Artifact;
+use crate::text::format_bytes;
 
 /// Platforms of most clients, which the list shows first.
 const COMMON_PLATFORMS: [&str; 6] = [
@@ -22,17 +27,21 @@ const COMMON_PLATFORMS: [&str; 6] = [
     "windows/arm64",
 ];
 
+/// The output of a failed build that the page shows, in bytes. Its log has all of it.
+const MAX_OUTPUT: usize = 6000;
+
 /// Renders the page.
 pub(super) fn render(page: &ProgramPage<'_>) -> String {
     let resolved = &page.recipe.resolved;
     let name = resolved.name();
     let main = html! {
-        p.soft { (resolved.package) }
+        p.soft { (breakable(&resolved.package)) }
         h1 { (name) " " small { (resolved.version) } }
+        @for notice in resolved.notices.iter().flat_map(Notices::sentences) { p.notice { (notice) } }
         (render_steps(page))
         (render_picker(page))
         (render_build(page))
-        (render_commands(page))
+        @if !matches!(page.state, BuildState::Failed(_)) { (render_commands(page)) }
         (render_facts(page))
     };
     Page {
@@ -44,27 +53,55 @@ pub(super) fn render(page: &ProgramPage<'_>) -> String {
     .render()
 }
 
-/// The way from the request to the file. One step is the current one.
+/// How far a step is.
+#[derive(Clone, Copy)]
+enum StepState {
+    Done,
+    Current,
+    Failed,
+    Next,
+}
+
+/// The way from the request to the file.
 fn render_steps(page: &ProgramPage<'_>) -> Markup {
+    use StepState::{Current, Done, Failed, Next};
     let (build, file) = match page.state {
-        BuildState::NotBuilt | BuildState::Failed(_) => (false, false),
-        BuildState::Queued { .. } | BuildState::Building { .. } => (true, false),
-        BuildState::Built(_) => (false, true),
+        BuildState::NotBuilt | BuildState::Queued { .. } | BuildState::Building { .. } => (Current, Next),
+        BuildState::Failed(_) => (Failed, Next),
+        BuildState::Built(_) => (Done, Current),
     };
-    let step = |is_current: bool| is_current.then_some("step");
-    let go = &page.recipe.go;
-    let size = match page.state {
-        BuildState::Built(artifact) => format_size(artifact.meta.fingerprint.size),
-        BuildState::NotBuilt
-        | BuildState::Queued { .. }
-        | BuildState::Building { .. }
-        | BuildState::Failed(_) => "its SHA-256 is that of your own build".to_owned(),
+    let file_name = page.recipe.file_name();
+    let content = match page.state {
+        BuildState::Built(artifact) => {
+            format!("{file_name}, {}", format_bytes(artifact.meta.fingerprint.size))
+        }
+        BuildState::Failed(_) => file_name,
+        BuildState::NotBuilt | BuildState::Queued { .. } | BuildState::Building { .. } => {
+            format!("{file_name}, the same bytes as your own build")
+        }
     };
     html! {
         ol.steps {
-            li aria-current=[step(!build && !file)] { b { "1. Source" } span { (page.recipe.package_at_version()) } }
-            li aria-current=[step(build)] { b { "2. Build" } span { (go) " for " (page.recipe.platform) } }
-            li aria-current=[step(file)] { b { "3. File" } span { (page.recipe.file_name()) ", " (size) } }
+            (render_step(1, "Source", Done, &breakable(&page.recipe.package_at_version())))
+            (render_step(2, "Build", build, &html! { (page.recipe.go) " for " (page.recipe.platform) }))
+            (render_step(3, "File", file, &html! { (content) }))
+        }
+    }
+}
+
+fn render_step(number: usize, title: &str, state: StepState, content: &Markup) -> Markup {
+    let is_current = matches!(state, StepState::Current);
+    html! {
+        li.bad[matches!(state, StepState::Failed)] aria-current=[is_current.then_some("step")] {
+            b {
+                @match state {
+                    StepState::Done => span role="img" aria-label="done" { "\u{2713}" },
+                    StepState::Failed => span role="img" aria-label="failed" { "\u{2717}" },
+                    StepState::Current | StepState::Next => { (number) "." },
+                }
+                " " (title)
+            }
+            span { (content) }
         }
     }
 }
@@ -114,7 +151,7 @@ fn render_build(page: &ProgramPage<'_>) -> Markup {
     let last = page
         .last_duration
         .map(|seconds| format!("The last build took {}.", format_seconds(seconds)));
-    let events = page.state.is_pending().then(|| page.events_url());
+    let events = page.state.is_pending().then(|| page.sidecar_url("events"));
     html! {
         section #build.panel.bad[matches!(page.state, BuildState::Failed(_))] data-events=[events] {
             @match page.state {
@@ -167,11 +204,13 @@ fn render_progress(
 fn render_failure(page: &ProgramPage<'_>, error: &Error) -> Markup {
     let query = page.options.to_string();
     let error = error.with_links_for(page.mount, &query);
+    let shown = &error.detail[..error.detail.floor_char_boundary(MAX_OUTPUT)];
     html! {
         h2 { (error.reason.sentence()) }
         @if !error.detail.is_empty() {
-            pre.log tabindex="0" role="region" aria-label="Output of the build" { (error.detail) }
+            pre.log tabindex="0" role="region" aria-label="Output of the build" { (shown) }
         }
+        @if shown.len() < error.detail.len() { p { a href=(page.sidecar_url("log")) { "The whole output" } } }
         p { (error.reason.advice()) }
         (render_suggestions(&error.suggestions))
         @if !error.reason.is_permanent() { (render_button(page, "Build again")) }
@@ -188,10 +227,10 @@ fn render_download(page: &ProgramPage<'_>, artifact: &Artifact) -> Markup {
     html! {
         h2 { "Ready" }
         p { a #download.button href=(url) download=(meta.description.file_name) {
-            "Download " (meta.description.file_name) " (" (format_size(meta.fingerprint.size)) ")"
+            "Download " (meta.description.file_name) " (" (format_bytes(meta.fingerprint.size).replace(' ', "\u{a0}")) ")"
         } }
         dl {
-            dt { "SHA-256" } dd { code { (meta.fingerprint.sha256) } }
+            dt { "SHA-256" } dd { code { (render_checksum(&meta.fingerprint.sha256)) } }
             dt { "Compiled" } dd { "by " (meta.description.go) " in " (format_seconds(meta.build_seconds)) }
             dt { "Files" } dd {
                 a href=(sidecar(".sha256")) { "checksum" } ", "
@@ -235,18 +274,18 @@ fn render_commands(page: &ProgramPage<'_>) -> Markup {
     html! {
         h2 { "On the command line" }
         @if is_windows {
-            pre.command { "iwr " (quoted) " -OutFile " (name) }
+            (render_command(&format!("iwr {quoted} -OutFile {name}")))
         } @else {
-            pre.command { "curl -fL " (quoted) " -o " (name) " && chmod +x " (name) }
+            (render_command(&format!("curl -fL {quoted} -o {name} && chmod +x {name}")))
         }
         details {
             summary { "Install script, Dockerfile, mise" }
             p { "Detects the platform, checks the SHA-256, and installs into a directory on PATH:" }
-            pre.command { "curl -sS '" (install) (target) "' | sh" }
+            (render_command(&format!("curl -sS '{install}{target}' | sh")))
             p { "In PowerShell:" }
-            pre.command { "irm '" (install) ".ps1" (target) "' | iex" }
+            (render_command(&format!("irm '{install}.ps1{target}' | iex")))
             p { "In a Dockerfile:" }
-            pre.command { "ADD --chmod=755 " (url) " /usr/local/bin/" (name) }
+            (render_command(&format!("ADD --chmod=755 {url} /usr/local/bin/{name}")))
             p { "In mise.toml:" }
             pre.command { "[tools]\n\"http:" (name) "\" = { version = \"" (page.recipe.resolved.version.trim_start_matches('v')) "\", url = \"" (url) "\" }" }
         }
@@ -273,43 +312,37 @@ fn render_facts(page: &ProgramPage<'_>) -> Markup {
         .module
         .strip_prefix("github.com/")
         .map(|path| path.split('/').take(2).collect::<Vec<_>>().join("/"))
-        .map(|repository| format!("https://github.com/{repository}/releases"));
+        .map(|repository| format!("github.com/{repository}/releases"));
     html! {
         h2 { "What it is" }
         dl {
-            dt { "Module" } dd { (resolved.module) }
-            dt { "Version" } dd { (resolved.version) @if resolved.time > 0 { ", of " (format_date(resolved.time)) } }
-            dt { "Command" } dd { code { (resolved.directory()) } ", " (resolved.evidence.describe()) }
+            dt { "Module" } dd { (breakable(&resolved.module)) }
+            dt { "Version" } dd { (resolved.version) @if resolved.time > 0 { ", " (format_date(resolved.time)) } }
+            dt { "Command" } dd { (render_directory(resolved)) }
             @if let Some(licence) = &resolved.licence_file { dt { "Licence" } dd { "see " (licence) " of the module" } }
             @if let Some(releases) = releases {
-                dt { "Releases" } dd { "If the author publishes binaries, prefer them: " a href=(releases) rel="nofollow" { (releases) } }
+                dt { "Releases" } dd { "If the author publishes binaries, prefer them: "
+                    a href={ "https://" (releases) } rel="nofollow" { (breakable(&releases)) } }
             }
         }
-        @for notice in resolved.notices.iter().flat_map(crate::notices::Notices::sentences) { p { (notice) } }
-        h2 { "You need not trust this server" }
-        p { "This command makes the same bytes on your own machine:" }
-        pre.command { (verify) }
+        @if let BuildState::Failed(_) = page.state {
+            h2 { "Try it yourself" }
+            p { "This command runs the same build on your own machine:" }
+        } @else {
+            h2 { "You need not trust this server" }
+            p { "This command makes the same bytes on your own machine:" }
+        }
+        (render_command(verify))
     }
 }
 
-fn format_size(bytes: u64) -> String {
-    const KB: u64 = 1000;
-    match bytes {
-        0..1_000_000 => format!("{} kB", bytes.div_ceil(KB)),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+/// The directory of the command, and why it was selected.
+fn render_directory(resolved: &Resolved) -> Markup {
+    html! {
+        @match (resolved.directory(), resolved.evidence) {
+            (".", Evidence::Root) => "the module's root",
+            (".", evidence) => { "the module's root, " (evidence.describe()) },
+            (directory, evidence) => { code { (directory) } ", " (evidence.describe()) },
+        }
     }
-}
-
-fn format_seconds(seconds: f64) -> String {
-    match seconds {
-        ..10.0 => format!("{seconds:.1} s"),
-        ..100.0 => format!("{seconds:.0} s"),
-        _ => format!("{:.0} min", seconds / 60.0),
-    }
-}
-
-/// Formats seconds since 1970 as a date.
-fn format_date(seconds: u64) -> String {
-    let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
-    time.chars().take(10).collect()
 }

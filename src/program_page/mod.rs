@@ -12,6 +12,7 @@ use crate::request::Request;
 use crate::response::Response;
 
 mod enqueue;
+mod format;
 mod markup;
 
 /// Answers a browser: shows the page, or starts the build for its form. Returns `None` if the request is for the program itself.
@@ -123,9 +124,9 @@ impl<'a> ProgramPage<'a> {
         with_query(&path, &options)
     }
 
-    /// The URL of the events of its build.
-    fn events_url(&self) -> String {
-        let path = format!("{}{}.events", self.mount, self.recipe.resolved.path());
+    /// The URL of the sidecar with this suffix.
+    fn sidecar_url(&self, suffix: &str) -> String {
+        let path = format!("{}{}.{suffix}", self.mount, self.recipe.resolved.path());
         with_query(&path, &self.options)
     }
 

@@ -1,5 +1,6 @@
-//! HTTP responses as values: programs, error pages, install scripts. `transport` sends them.
+//! HTTP responses as values: programs, error pages, install scripts, badges. `transport` sends them.
 
+pub mod badge;
 pub mod early;
 mod preconditions;
 pub mod install;

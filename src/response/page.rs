@@ -73,45 +73,6 @@ pub(super) fn content_security_policy() -> String {
     )
 }
 
-/// Renders the start page. `address` is the URL of the service as typed, `mount` its path. They are only printed.
-pub fn render_landing(address: &str, mount: &str) -> String {
-    Page {
-        title: "gox-server",
-        mount,
-        reloads_without_script: false,
-        main: html! {
-            h1 { "Any Go program, compiled for your machine." }
-            p { "Type the name of the repository. You need no Go and no account, and you can verify the result: it has the same bytes as "
-                code { "go install -trimpath -pgo=off" } " on your own machine." }
-            pre { "curl -A \"$(uname -sm)\" " (address) "/junegunn/fzf > fzf\nchmod +x fzf" }
-            p { "A version: " code { "/junegunn/fzf@v0.65.2" } ". Another platform: "
-                code { "?os=windows&arch=arm64" } ". A program in a subdirectory: " code { "/FiloSottile/age/cmd/age" } "." }
-            p { "To install it and check its SHA-256:" }
-            pre { "curl -sS " (address) "/-/install/junegunn/fzf | sh\n"
-                "irm " (address) "/-/install.ps1/junegunn/fzf | iex    # PowerShell" }
-            p { "Checksum, metadata and build log of a program: " code { "/junegunn/fzf.sha256" } ", "
-                code { ".json" } " and " code { ".log" } "." }
-            p { "The response header " code { "Gox-Verify" } " contains the command that reproduces the program." }
-        },
-    }
-    .render()
-}
-
-/// Renders the start page as text for `curl`.
-pub fn render_landing_text(address: &str) -> String {
-    format!(
-        "Any Go program, compiled for your machine. Type the name of the repository:\n\n    \
-         curl -A \"$(uname -sm)\" {address}/junegunn/fzf > fzf && chmod +x fzf\n\n\
-         A version: /junegunn/fzf@v0.65.2. Another platform: ?os=windows&arch=arm64.\n\
-         A program in a subdirectory: /FiloSottile/age/cmd/age.\n\n\
-         To install it and check its SHA-256:\n\n    \
-         curl -sS {address}/-/install/junegunn/fzf | sh\n    \
-         irm {address}/-/install.ps1/junegunn/fzf | iex    # PowerShell\n\n\
-         Checksum, metadata and build log of a program: /junegunn/fzf.sha256, .json and .log.\n\
-         All platforms: {address}/-/platforms. All errors: {address}/-/reasons.\n"
-    )
-}
-
 /// Renders an error.
 pub fn render_error(error: &Error, mount: &str) -> String {
     let reason = error.reason;

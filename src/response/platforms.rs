@@ -38,9 +38,14 @@ pub fn render_page(pairs: &[Platform], mount: &str) -> String {
         main: html! {
             h1 { "Supported platforms" }
             p { (USAGE.join(" ")) }
-            @for pair in pairs {
-                h2 { (pair) }
-                p { code { "?" (pair.query()) } @if !levels(pair).is_empty() { " " small { (levels(pair).join(" ")) } } }
+            dl {
+                @for pair in pairs {
+                    dt { (pair) }
+                    dd {
+                        code { "?" (pair.query()) }
+                        @if !levels(pair).is_empty() { br; small { (levels(pair).join(" ")) } }
+                    }
+                }
             }
         },
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{read_json, replace, write_synced};
+use super::file::{list_entries, read_json, replace, write_synced};
 use super::file_stamp::FileStamp;
 use super::layout::{self, CLIENT, META, PROGRAM, UNPUBLISHED_PREFIX};
 use super::remove::remove;
@@ -161,6 +161,19 @@ impl Store {
     /// The record about a toolchain, named by a hash of its identity.
     pub fn toolchain_record(&self, key: &BuildKey) -> PathBuf {
         self.path(layout::TOOLCHAINS).join(format!("{key}.json"))
+    }
+
+    /// The directories of all published programs.
+    pub(super) fn artifact_dirs(&self) -> io::Result<Vec<PathBuf>> {
+        let mut dirs = Vec::new();
+        for prefix in fs::read_dir(self.path(layout::ARTIFACTS))? {
+            let prefix = prefix?;
+            // Skips unpublished programs, and hidden files of the file system or the operator.
+            if !prefix.file_name().as_encoded_bytes().starts_with(b".") {
+                dirs.extend(list_entries(&prefix.path(), "")?);
+            }
+        }
+        Ok(dirs)
     }
 
     fn artifact_dir(&self, key: &BuildKey) -> PathBuf {

@@ -255,27 +255,19 @@ impl Store {
     }
 
     fn artifact_items(&self) -> io::Result<Vec<Item>> {
-        let mut items = Vec::new();
-        for prefix in fs::read_dir(self.path(layout::ARTIFACTS))? {
-            let prefix = prefix?;
-            // Skips unpublished programs, and hidden files of the file system or the operator.
-            if prefix.file_name().as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            for path in list_entries(&prefix.path(), "")? {
-                // Without a program, the directory is the rest of an interrupted eviction.
-                let program = fs::metadata(path.join(PROGRAM));
-                items.push(Item {
-                    used: program.map_or(SystemTime::UNIX_EPOCH, |program| last_use(&program)),
-                    bytes: disk_usage(&path)?,
-                    kind: ItemKind::Program {
-                        client: fs::read_to_string(path.join(CLIENT)).ok(),
-                    },
-                    path,
-                });
-            }
-        }
-        Ok(items)
+        let item = |path: PathBuf| {
+            // Without a program, the directory is the rest of an interrupted eviction.
+            let program = fs::metadata(path.join(PROGRAM));
+            Ok(Item {
+                used: program.map_or(SystemTime::UNIX_EPOCH, |program| last_use(&program)),
+                bytes: disk_usage(&path)?,
+                kind: ItemKind::Program {
+                    client: fs::read_to_string(path.join(CLIENT)).ok(),
+                },
+                path,
+            })
+        };
+        self.artifact_dirs()?.into_iter().map(item).collect()
     }
 }
 

@@ -18,6 +18,7 @@ pub mod layout;
 pub mod lock;
 pub mod modules;
 mod observation;
+pub mod recent;
 pub mod remove;
 pub mod representation;
 pub mod slot_queue;

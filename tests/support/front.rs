@@ -31,7 +31,7 @@ impl Front {
 
     /// Starts this copy of gox-server.
     pub(crate) fn start_binary(binary: &Path, store: &TestStore) -> Front {
-        let mut front = Front::start_command(Command::new(binary), store);
+        let mut front = Front::start_command(Command::new(binary), store, "127.0.0.1:0");
         front.pid = i32::try_from(front.child.id()).unwrap();
         front
     }
@@ -45,7 +45,7 @@ impl Front {
         command
             .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
             .arg(gox_server());
-        let mut front = Front::start_command(command, store);
+        let mut front = Front::start_command(command, store, "127.0.0.1:0");
         let outside = i32::try_from(front.child.id()).unwrap();
         let [first] = processes::children(outside)[..] else {
             panic!("unshare does not have exactly one child")
@@ -54,11 +54,20 @@ impl Front {
         front
     }
 
-    fn start_command(mut command: Command, store: &TestStore) -> Front {
+    /// Stops it, and starts another at the same address.
+    pub(crate) fn restart(self, store: &TestStore) -> Front {
+        let address = self.address.to_string();
+        drop(self);
+        let mut front = Front::start_command(Command::new(gox_server()), store, &address);
+        front.pid = i32::try_from(front.child.id()).unwrap();
+        front
+    }
+
+    fn start_command(mut command: Command, store: &TestStore, address: &str) -> Front {
         command
             .env_clear()
             .envs(store.settings())
-            .env("GOX_LISTEN", "127.0.0.1:0");
+            .env("GOX_LISTEN", address);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -3,6 +3,7 @@
 pub(crate) mod response;
 pub(crate) mod arena;
 pub(crate) mod attacks;
+pub(crate) mod browser;
 pub(crate) mod request;
 pub(crate) mod case;
 pub(crate) mod cgi;

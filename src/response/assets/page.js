@@ -37,6 +37,10 @@ async function refresh() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = page.querySelector("main");
+  // Not a page of gox-server: a proxy before it answers while it restarts.
+  if (!main) {
+    throw new Error(answer.status);
+  }
   document.querySelector("main").replaceWith(main);
   document.title = page.title;
   const heading = document.querySelector("#build h2");

@@ -1,0 +1,111 @@
+//! `/-/status`: the state of the server, as JSON or, for a browser, as a page.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::cell_layers::CellLayers;
+use super::{artifact_bytes, dashboard, open, read_error};
+use crate::config::Config;
+use crate::error::Error;
+use crate::golang::Toolchain;
+use crate::golang::toolchain::managed;
+use crate::request::Request;
+use crate::response::Response;
+use crate::response::message::ResponseFormat;
+use crate::store::Counter;
+
+/// The state of the server. Its JSON is public.
+#[derive(Debug, Serialize)]
+pub(super) struct ServerStatus {
+    /// The version of gox-server.
+    pub version: &'static str,
+    /// The default Go.
+    pub go: Option<String>,
+    /// Known vulnerabilities of the default Go.
+    #[serde(rename = "go_hole")]
+    pub known_vulnerability: Option<String>,
+    /// The Go versions that gox-server has downloaded.
+    #[serde(rename = "brought")]
+    pub downloaded: Vec<String>,
+    /// Running builds.
+    pub builds: BuildSlots,
+    /// Waiting builds.
+    pub queue: QueueUsage,
+    /// The layers of a tool's cell; `None` if they cannot be probed.
+    pub cells: Option<CellLayers>,
+    /// The event counters, by name.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Bytes of stored programs.
+    pub cache_bytes: CacheUsage,
+}
+
+/// Running builds, of the build slots.
+#[derive(Debug, Serialize)]
+pub(super) struct BuildSlots {
+    pub running: usize,
+    pub slots: usize,
+}
+
+/// Waiting builds, of the places in the queue.
+#[derive(Debug, Serialize)]
+pub(super) struct QueueUsage {
+    pub waiting: usize,
+    pub most: usize,
+}
+
+/// Bytes of programs and their compressed copies, of the size limit of the state directory.
+#[derive(Debug, Serialize)]
+pub(super) struct CacheUsage {
+    pub artifacts: u64,
+    pub most: u64,
+}
+
+impl ServerStatus {
+    fn read(config: &Config) -> Result<ServerStatus, Error> {
+        let store = open(config)?;
+        let toolchain = Toolchain::find(config, &store).ok();
+        let downloaded = managed::list(&store).map_err(read_error)?;
+        let queue = store.build_queue(config.builds());
+        let mut counts = BTreeMap::new();
+        for counter in Counter::ALL {
+            counts.insert(counter.name(), store.read_counter(counter).map_err(read_error)?);
+        }
+        Ok(ServerStatus {
+            version: env!("CARGO_PKG_VERSION"),
+            go: toolchain.as_ref().map(|toolchain| toolchain.version.clone()),
+            known_vulnerability: toolchain
+                .as_ref()
+                .and_then(|toolchain| toolchain.known_vulnerability(&store)),
+            downloaded: downloaded.iter().map(|version| format!("go{version}")).collect(),
+            builds: BuildSlots {
+                running: queue.count_running().map_err(read_error)?,
+                slots: config.builds(),
+            },
+            queue: QueueUsage {
+                waiting: queue.count_waiting().map_err(read_error)?,
+                most: config.queue,
+            },
+            cells: CellLayers::probe(&store),
+            counts,
+            cache_bytes: CacheUsage {
+                artifacts: artifact_bytes(&store)?,
+                most: config.cache_bytes,
+            },
+        })
+    }
+}
+
+/// Answers with the current state.
+pub(super) fn answer(request: &Request, config: &Config) -> Result<Response, Error> {
+    let status = ServerStatus::read(config)?;
+    let response = match ResponseFormat::negotiate(&request.accept) {
+        ResponseFormat::Html => Response::page(200, dashboard::render(&status, &request.mount)),
+        ResponseFormat::Problem | ResponseFormat::Text => Response::text(
+            200,
+            "application/json",
+            format!("{:#}\n", serde_json::json!(status)),
+        ),
+    };
+    Ok(response.with("Vary", "Accept").with("Cache-Control", "no-store"))
+}
