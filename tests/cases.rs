@@ -1450,17 +1450,6 @@ fn pages() -> Vec<Case> {
         case("a name in the field that is no name, for curl")
             .get("/?program=hello")
             .refused("bad-path"),
-        case("the state of the server, for curl")
-            .get("/-/status")
-            .page("application/json")
-            .header_has("vary", "Accept")
-            .body_has("\"cache_bytes\""),
-        case("the state of the server, for a browser")
-            .get("/-/status")
-            .accept(BROWSER)
-            .page("text/html")
-            .header_has("vary", "Accept")
-            .body_has("<meter id=\"builds\""),
         case("the badge of a program")
             .get("/-/badge/tester/library.svg")
             .page("image/svg+xml")

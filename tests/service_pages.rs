@@ -121,7 +121,7 @@ fn first_page_shows_the_command_for_the_visitors_system() {
 #[test]
 fn first_page_lists_programs_that_were_built_last() {
     let store = TestStore::new();
-    assert!(!browse(&store, "/").text().contains("Built last"));
+    assert!(!browse(&store, "/").text().contains("Recently built"));
     for path in [
         "/tester/hello@v1.0.0",
         "/tester/several-commands/cmd/two",
@@ -131,7 +131,7 @@ fn first_page_lists_programs_that_were_built_last() {
     }
     expire(&store, "recent");
     let html = browse(&store, "/").text();
-    let (_, list) = html.split_once("Built last").unwrap();
+    let (_, list) = html.split_once("Recently built").unwrap();
     let (list, _) = list.split_once("</ul>").unwrap();
     let links: Vec<_> = list
         .split("<li>")
@@ -153,7 +153,7 @@ fn first_page_lists_programs_that_were_built_last() {
         "{html}"
     );
     let silent = denies.set("GOX_RECENT", "0");
-    assert!(!browse(&silent, "/").text().contains("Built last"));
+    assert!(!browse(&silent, "/").text().contains("Recently built"));
 }
 
 #[test]

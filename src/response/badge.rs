@@ -59,14 +59,13 @@ impl Badge {
             // The browser's font may be wider or narrower than the estimate.
             html! { text x=(middle) y="14" textLength=(text_width(text)) lengthAdjust="spacingAndGlyphs" { (text) } }
         };
+        // Rounded at the left, straight at the right. No part has an ID, so a page may contain several badges.
+        let left_part = format!("M{left} 0v{HEIGHT}H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z");
         let svg = html! {
             svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(HEIGHT) role="img" aria-label=(self.title) {
                 title { (self.title) }
-                clipPath id="round" { rect width=(width) height=(HEIGHT) rx="3" {} }
-                g clip-path="url(#round)" {
-                    rect width=(left) height=(HEIGHT) fill="#37434a" {}
-                    rect x=(left) width=(right) height=(HEIGHT) fill=(self.color.hex()) {}
-                }
+                rect width=(width) height=(HEIGHT) rx="3" fill=(self.color.hex()) {}
+                path d=(left_part) fill="#37434a" {}
                 g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11" {
                     (text(LABEL, left / 2))
                     (text(&self.message, left + right / 2))

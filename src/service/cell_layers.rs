@@ -44,13 +44,13 @@ impl CellLayers {
         }
     }
 
-    /// What a compiler cannot reach, and what it can.
+    /// The layers as sentences.
     pub(super) fn render(&self) -> Markup {
         html! {
-            p { "Each compiler runs in its own cell. The kernel denies it: "
-                @if self.enforced.is_empty() { "nothing" } @else { (self.enforced.join(", ")) } "." }
+            p { "Each compiler runs in its own cell. Fully enforced layers: "
+                @if self.enforced.is_empty() { "none" } @else { (self.enforced.join(", ")) } "." }
             @if !self.missing.is_empty() {
-                p { "Not fully enforced on this machine:" }
+                p { "Other layers:" }
                 ul { @for layer in &self.missing { li { (layer) } } }
             }
         }

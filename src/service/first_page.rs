@@ -104,9 +104,9 @@ fn render(base: &str, request: &Request, view: &ServerView) -> String {
                     autocomplete="off" spellcheck="false";
                 button.main { "Show" }
             }
-            p.soft { "OWNER/REPO, a path in it, or an address that you copied: of a web page, or a " code { "go install" } " command." }
+            p.soft { "OWNER/REPO, or what you copied: the address of a repository, a " code { "go install" } " command." }
             ol.steps {
-                li { b { "1. Source" } span { "the newest release, by the Go module proxy" } }
+                li { b { "1. Source" } span { "the newest release, from the Go module proxy" } }
                 li { b { "2. Build" } span { "when you press the button, in a sandbox" } }
                 li { b { "3. File" } span { "one program, with its SHA-256" } }
             }
@@ -124,7 +124,7 @@ fn render(base: &str, request: &Request, view: &ServerView) -> String {
                     code { ".log" } ". The response header " code { "Gox-Verify" } " has the command that reproduces the program." }
             }
             @if !view.recent.is_empty() {
-                h2 { "Built last" }
+                h2 { "Recently built" }
                 ul { @for target in &view.recent {
                     li { a href={ (mount) (target) } rel="nofollow" { (target.to_string().trim_start_matches('/')) } }
                 } }
