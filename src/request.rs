@@ -129,10 +129,13 @@ impl Request {
         self.path != b"/" && !self.path.starts_with(b"/-/")
     }
 
-    /// Whether the request may start a build. Prefetches, and images or scripts that the page of another site embeds, may not.
+    /// Whether the request may start a build. Crawlers, prefetches, and images or scripts that the page of another site embeds, may not.
     pub fn may_start_build(&self) -> bool {
         let is_embedded = self.fetch_mode == "no-cors" && self.comes_from_other_site();
-        self.method != "HEAD" && !self.purpose.starts_with("prefetch") && !is_embedded
+        self.method != "HEAD"
+            && !self.purpose.starts_with("prefetch")
+            && !is_embedded
+            && !is_crawler(&self.user_agent)
     }
 
     /// Whether a page of another site caused the request.
@@ -194,6 +197,20 @@ impl Request {
             "HOST"
         }
     }
+}
+
+/// Whether a User-Agent is that of a crawler or a link preview. Most name themselves a bot or link to a page about them. The output of
+/// `uname` contains none of these words, because a host name has no slash.
+fn is_crawler(user_agent: &str) -> bool {
+    const WORDS: [&str; 5] = [
+        "bot/",
+        "+http",
+        "telegrambot",
+        "facebookexternalhit/",
+        "whatsapp/",
+    ];
+    let user_agent = user_agent.to_ascii_lowercase();
+    WORDS.iter().any(|word| user_agent.contains(word))
 }
 
 /// The client's address: the peer's, or, if the peer is a trusted proxy, the rightmost untrusted address in X-Forwarded-For. Each
@@ -341,6 +358,33 @@ fn is_changed_by_web_servers(path: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn crawlers_and_link_previews_start_no_build() {
+        for (user_agent, may_build) in [
+            (
+                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+                false,
+            ),
+            (
+                "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+                false,
+            ),
+            ("Twitterbot/1.0", false),
+            ("TelegramBot (like TwitterBot)", false),
+            ("WhatsApp/2.23.20.0", false),
+            ("facebookexternalhit/1.1", false),
+            ("Linux robot 6.1.0 x86_64", true),
+            ("curl/8.5.0", true),
+        ] {
+            let request = Request {
+                method: "GET".to_owned(),
+                user_agent: user_agent.to_owned(),
+                ..Request::default()
+            };
+            assert_eq!(request.may_start_build(), may_build, "{user_agent}");
+        }
+    }
 
     #[test]
     fn forwarded_addresses_count_only_from_trusted_proxies() {

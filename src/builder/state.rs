@@ -10,7 +10,6 @@ use super::{Recipe, find_artifact, find_failure};
 use crate::config::Config;
 use crate::error::Error;
 use crate::store::lock::Lock;
-use crate::store::table::age;
 use crate::store::{Artifact, BuildKey, Store, layout};
 
 /// The state of a program.
@@ -54,7 +53,7 @@ impl BuildState {
             let started = fs::metadata(store.build_lock(key)).and_then(|lock| lock.modified());
             BuildState::Building {
                 progress: read_progress(&store.path(layout::WORK).join(key.as_str())),
-                elapsed: started.map(age).unwrap_or_default(),
+                elapsed: started.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default(),
             }
         } else if let Some(ahead) = position {
             BuildState::Queued { ahead }

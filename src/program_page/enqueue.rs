@@ -30,13 +30,11 @@ pub(super) fn answer(
         recipe.go = versions::choose_for_build(go, recipe.go.clone(), url.options.go, &mut is_wanted);
         enqueue(recipe, go)?;
     }
-    // A path, which RFC 9110 section 10.2.2 permits. `Status` keeps web servers from following it themselves (RFC 3875 section 6.2.2).
-    Ok(Response::empty(303)
-        .with(
-            "Location",
-            page_url(recipe, &options_of(recipe, url), &request.mount),
-        )
-        .with("Cache-Control", "no-store"))
+    Ok(Response::see_other(page_url(
+        recipe,
+        &options_of(recipe, url),
+        &request.mount,
+    )))
 }
 
 /// Starts a process that waits for a slot, and returns when it waits. Fails if it may not wait, for example because the queue is full.

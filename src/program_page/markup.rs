@@ -43,6 +43,7 @@ pub(super) fn render(page: &ProgramPage<'_>) -> String {
         (render_build(page))
         @if !matches!(page.state, BuildState::Failed(_)) { (render_commands(page)) }
         (render_facts(page))
+        (render_badge(page))
     };
     Page {
         title: &format!("{name} {}", resolved.version),
@@ -244,6 +245,19 @@ fn render_download(page: &ProgramPage<'_>, artifact: &Artifact) -> Markup {
             @let (first, findings) = sentence.split_once('\n').unwrap_or((&sentence, ""));
             p { (first) }
             @if !findings.is_empty() { details { summary { "Show them" } pre { (findings) } } }
+        }
+    }
+}
+
+/// The badge, and its Markdown. Without the version it follows the newest one.
+fn render_badge(page: &ProgramPage<'_>) -> Markup {
+    let exact = page.recipe.resolved.path();
+    let path = exact.split_once('@').map_or(exact.as_str(), |(path, _)| path);
+    html! {
+        details {
+            summary { "Badge for a README" }
+            p { img src={ (page.mount) "/-/badge" (exact) ".svg?" (page.options) } alt="" height="20" loading="lazy"; }
+            pre.command { "[![gox-server](" (page.base) "/-/badge" (path) ".svg)](" (page.base) (path) ")" }
         }
     }
 }

@@ -144,6 +144,14 @@ impl Response {
         }
     }
 
+    /// Redirects a browser to a path of this service (RFC 9110 section 10.2.2). `Status` keeps web servers from following the path
+    /// themselves (RFC 3875 section 6.2.2).
+    pub fn see_other(path: String) -> Response {
+        Response::empty(303)
+            .with("Location", path)
+            .with("Cache-Control", "no-store")
+    }
+
     /// A response without content.
     pub fn empty(status: u16) -> Response {
         Response {

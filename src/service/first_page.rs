@@ -22,10 +22,7 @@ const MAX_RECENT: usize = 10;
 pub(super) fn answer(request: &Request, config: &Config) -> Result<Response, Error> {
     if let Some(typed) = typed_name(&request.query) {
         let url = typed_program::page_url(&typed)?;
-        // A path, which RFC 9110 section 10.2.2 permits. `Status` keeps web servers from following it themselves (RFC 3875 section 6.2.2).
-        return Ok(Response::empty(303)
-            .with("Location", format!("{}{url}", request.mount))
-            .with("Cache-Control", "no-store"));
+        return Ok(Response::see_other(format!("{}{url}", request.mount)));
     }
     let base = request.typed_url();
     let response = page_or_text(
