@@ -23,8 +23,9 @@ use crate::store::lock::Lock;
 /// How often the state is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
 
-/// Interval of comments, so that no proxy closes an idle connection, and a client that disconnected is detected.
-const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
+/// Interval of comments, which keep idle connections open. Apache notices a client that disconnected at the second one, Caddy at the
+/// fourth; until then its stream counts.
+const COMMENT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a stream waits for a build to start: the process that waits for a slot may only just have been started, and a module that
 /// `go install` refuses is built again as the main module.
@@ -49,6 +50,8 @@ pub fn answer(recipe: &Recipe, go: Go<'_>) -> Result<Response, Error> {
         store: go.store.clone(),
         last: Value::Null,
         pending_at: Instant::now(),
+        poll_at: Instant::now(),
+        comment_at: Instant::now() + COMMENT_INTERVAL,
         has_ended: false,
         _permit: permit,
     };
@@ -60,8 +63,7 @@ pub fn answer(recipe: &Recipe, go: Go<'_>) -> Result<Response, Error> {
         .with("Content-Type", "text/event-stream")
         .with("Cache-Control", "no-store, no-transform")
         // Otherwise nginx would collect the events in its buffer.
-        .with("X-Accel-Buffering", "no")
-        .with("X-Content-Type-Options", "nosniff"))
+        .with("X-Accel-Buffering", "no"))
 }
 
 /// The events of one build. It ends with the build.
@@ -73,6 +75,10 @@ struct BuildEvents {
     last: Value,
     /// When a build was last pending, or when the stream started.
     pending_at: Instant,
+    /// When the state is read next.
+    poll_at: Instant,
+    /// When the next comment is due.
+    comment_at: Instant,
     has_ended: bool,
     /// Held while the stream is open.
     _permit: Lock,
@@ -85,27 +91,28 @@ impl Iterator for BuildEvents {
         if self.has_ended {
             return None;
         }
-        let comment_at = Instant::now() + COMMENT_INTERVAL;
-        loop {
-            let state = BuildState::read(&self.recipe, &self.config, &self.store);
-            let mut event = state.json();
-            if state.is_pending() {
-                self.pending_at = Instant::now();
-            }
-            let may_start =
-                matches!(state, BuildState::NotBuilt) && self.pending_at.elapsed() < START_TIMEOUT;
-            if event != self.last && !may_start {
-                self.last = event.clone();
-                self.has_ended = !state.is_pending();
-                if let (BuildState::Building { elapsed, .. }, Value::Object(fields)) = (&state, &mut event) {
-                    fields.insert("seconds".to_owned(), json!(elapsed.as_secs()));
-                }
-                return Some(format!("retry: 3000\ndata: {event}\n\n"));
-            }
-            if Instant::now() >= comment_at {
-                return Some(":\n\n".to_owned());
-            }
-            thread::sleep(POLL_INTERVAL);
+        thread::sleep(self.poll_at.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        self.poll_at = now + POLL_INTERVAL;
+        let state = BuildState::read(&self.recipe, &self.config, &self.store);
+        let mut event = state.json();
+        if state.is_pending() {
+            self.pending_at = now;
         }
+        let may_start = matches!(state, BuildState::NotBuilt) && self.pending_at.elapsed() < START_TIMEOUT;
+        if event != self.last && !may_start {
+            self.last = event.clone();
+            self.comment_at = now + COMMENT_INTERVAL;
+            self.has_ended = !state.is_pending();
+            if let (BuildState::Building { elapsed, .. }, Value::Object(fields)) = (&state, &mut event) {
+                fields.insert("seconds".to_owned(), json!(elapsed.as_secs()));
+            }
+            return Some(format!("retry: 3000\ndata: {event}\n\n"));
+        }
+        if now >= self.comment_at {
+            self.comment_at = now + COMMENT_INTERVAL;
+            return Some(":\n\n".to_owned());
+        }
+        Some(String::new())
     }
 }

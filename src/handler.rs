@@ -79,7 +79,7 @@ fn serve_program(
     let mut recipe = Recipe::new(resolved, platform, version, options.clone(), config.recipe)?;
     let cacheability = cacheability.max(recipe.cacheability());
     if let Some(sidecar) = url.sidecar(&recipe.file_name())? {
-        if options.wait && request.method == "GET" {
+        if options.wait && request.may_start_build() {
             sidecars::wait_for_build(&mut recipe, options.go, go, sink)?;
         }
         return sidecars::answer(sidecar, &recipe, cacheability, request, go);

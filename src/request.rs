@@ -49,8 +49,8 @@ pub struct Request {
     pub if_range: Option<String>,
     /// HTTP_SEC_FETCH_SITE (Fetch Metadata Request Headers), which only browsers send.
     pub fetch_site: String,
-    /// HTTP_SEC_FETCH_MODE.
-    pub fetch_mode: String,
+    /// HTTP_SEC_FETCH_DEST: `document` for a page or a download.
+    pub fetch_destination: String,
     /// HTTP_SEC_CH_UA_PLATFORM, HTTP_SEC_CH_UA_ARCH and HTTP_SEC_CH_UA_BITNESS.
     pub hints: ClientHints,
     /// HTTP_SEC_PURPOSE, or its predecessor HTTP_PURPOSE.
@@ -90,7 +90,7 @@ impl Request {
             range: text("HTTP_RANGE"),
             if_range: text("HTTP_IF_RANGE"),
             fetch_site: text("HTTP_SEC_FETCH_SITE").unwrap_or_default(),
-            fetch_mode: text("HTTP_SEC_FETCH_MODE").unwrap_or_default(),
+            fetch_destination: text("HTTP_SEC_FETCH_DEST").unwrap_or_default(),
             hints: ClientHints {
                 platform: text("HTTP_SEC_CH_UA_PLATFORM").unwrap_or_default(),
                 arch: text("HTTP_SEC_CH_UA_ARCH").unwrap_or_default(),
@@ -124,14 +124,9 @@ impl Request {
             && conditions.into_iter().all(Option::is_none)
     }
 
-    /// Whether the path can be that of a program: it is not a page of the service.
-    pub fn has_program_path(&self) -> bool {
-        self.path != b"/" && !self.path.starts_with(b"/-/")
-    }
-
-    /// Whether the request may start a build. Crawlers, prefetches, and images or scripts that the page of another site embeds, may not.
+    /// Whether the request may start a build. Crawlers and prefetches may not, nor images, scripts and frames in a page of another site.
     pub fn may_start_build(&self) -> bool {
-        let is_embedded = self.fetch_mode == "no-cors" && self.comes_from_other_site();
+        let is_embedded = self.comes_from_other_site() && self.fetch_destination != "document";
         self.method != "HEAD"
             && !self.purpose.starts_with("prefetch")
             && !is_embedded

@@ -1,7 +1,7 @@
 //! Errors in a request itself, each with what to type instead.
 
 use crate::error::{Error, Reason};
-use crate::parse::{BadBuildOptions, BadTarget, BuildOptions, UndetectedPlatform, correct};
+use crate::parse::{BadBuildOptions, BadTarget, BuildOptions, UndetectedPlatform, correct, is_program_path};
 use crate::request::Request;
 
 /// Checks the method, Host (RFC 9112 section 3.2), and that the web server passes PATH_INFO.
@@ -9,7 +9,7 @@ pub fn check_request(request: &Request) -> Result<(), Error> {
     let is_allowed = match request.method.as_str() {
         "GET" | "HEAD" => true,
         // The button on a program's page.
-        "POST" => request.has_program_path(),
+        "POST" => is_program_path(&request.path),
         _ => false,
     };
     if !is_allowed {

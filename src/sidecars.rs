@@ -27,9 +27,6 @@ pub fn answer(
     request: &Request,
     go: Go<'_>,
 ) -> Result<Response, Error> {
-    if request.method == "POST" {
-        return Err(Error::new(Reason::MethodNotAllowed));
-    }
     let vary = match cacheability {
         Cacheability::Immutable | Cacheability::ByVersion => "Accept",
         Cacheability::ByClient => "User-Agent, Accept",

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::default_go::with_default_go;
 use crate::error::{Error, Reason};
-use crate::parse::Target;
+use crate::parse::{Target, VERSION_LIST_SUFFIX};
 use crate::policy::list_versions;
 use crate::request::Request;
 use crate::request_errors::bad_path_error;
@@ -14,7 +14,7 @@ use crate::response::message::ResponseFormat;
 
 /// Answers if this is the path of a list of versions.
 pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Error>> {
-    let path = request.path.strip_suffix(b".versions")?;
+    let path = request.path.strip_suffix(VERSION_LIST_SUFFIX.as_bytes())?;
     Some(render(path, request, config))
 }
 

@@ -129,6 +129,52 @@ fn many_clients_are_served_and_each_program_is_built_once() {
     );
 }
 
+/// 200 clients watch one build: 32 of them by events. The others get 204, and their pages are loaded again and again.
+#[test]
+fn watchers_of_one_build_are_bounded() {
+    use crate::events::{EventStream, client, events_of, press};
+    use crate::support::proxy::{Behavior, Proxy};
+    let watchers = 200 * load();
+    let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = TestStore::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_TRUSTED_PROXIES", "127.0.0.1");
+    let front = store.front();
+    press(&front, "waits-for-dependency");
+    proxy.wait_for_request("/arrives-late/@v/v1.0.0.zip");
+    let open =
+        |number: usize| EventStream::open(front.address, &events_of("waits-for-dependency", &client(number)));
+    let begun = Instant::now();
+    let streams: Vec<_> = (0..watchers)
+        .map(open)
+        .filter(|stream| stream.status == 200)
+        .collect();
+    let opened = begun.elapsed();
+    assert_eq!(streams.len(), 32);
+    assert_eq!(open(watchers).status, 204);
+    let begun = Instant::now();
+    let page = Request::get("/tester/waits-for-dependency?os=linux&arch=amd64").header("Accept", "text/html");
+    let shown = front.ask(&page);
+    assert!(shown.text().contains("Being compiled"), "{shown}");
+    let shown = begun.elapsed();
+    let pid = i32::try_from(front.child.id()).unwrap();
+    let children = processes::children(pid);
+    assert_eq!(children.len(), 32);
+    let memory: u64 = children.into_iter().filter_map(read_pss).sum();
+    println!(
+        "{watchers} watchers connect in {opened:.1?}: 32 streams, a process of {} kB each; front {} kB; the next one gets 204 and the \
+         page in {shown:.1?}",
+        (memory >> 10) / 32,
+        read_pss(pid).unwrap() >> 10
+    );
+    assert!(memory < 64 << 20, "{memory}");
+    proxy.set_behavior(Behavior::Serve);
+    let ends = streams
+        .into_iter()
+        .map(|stream| stream.last().unwrap()["stage"].clone());
+    assert!(ends.into_iter().all(|stage| stage == "built"));
+}
+
 /// Thousands of unknown names: files and proxy requests are bounded, and other clients are served.
 #[test]
 fn flood_of_unknown_names_does_not_delay_other_clients() {

@@ -49,6 +49,10 @@ mod image_cache;
 mod early_response;
 // Slots, budgets and caps.
 mod queue;
+// Pages of programs, and the button on them.
+mod page_requests;
+// Server-sent events of a build, through every server.
+mod events;
 // Random faults at times that a seed decides.
 mod campaign;
 // The `Gox-Verify` command builds the same bytes.

@@ -3,7 +3,7 @@
 //! A new transport implements `Transport` and is added to `transports`.
 
 use crate::cases::cases;
-use crate::support::case::{Case, Expect};
+use crate::support::case::{Case, Effect, Expect};
 use crate::support::cgi::Cgi;
 use crate::support::fastcgi::Responder;
 use crate::support::front::Front;
@@ -12,7 +12,7 @@ use crate::support::request::Request;
 use crate::support::response::{REASONS, Response, list};
 use crate::support::test_store::TestStore;
 use crate::support::web_server::{Mount, WebServer};
-use crate::support::{http, remove_tree, tmp};
+use crate::support::{TIMEOUT, eventually, http, remove_tree, tmp};
 use std::fmt::Write;
 use std::process::Command;
 use std::sync::Mutex;
@@ -121,6 +121,8 @@ impl Transport for Mount {
             "keep-alive",
             "transfer-encoding",
             "content-length",
+            // For nginx, which removes it.
+            "x-accel-buffering",
         ]
     }
 }
@@ -228,6 +230,9 @@ fn run_case<'a>(
             None => first = Some((transport.name(), response, transport.own_headers())),
         }
     }
+    if let Some(what) = check_effect(case, store) {
+        writeln!(report, "  {what}").unwrap();
+    }
     (!report.is_empty()).then(|| {
         format!(
             "cases.rs:{}: {} ({} {})\n{report}",
@@ -237,6 +242,26 @@ fn run_case<'a>(
             shorten(&request.uri())
         )
     })
+}
+
+/// Compares the build of the row's program with what the row expects. The log of the program reports it.
+fn check_effect(case: &Case, store: &TestStore) -> Option<String> {
+    let Request { path, query, .. } = &case.request;
+    let program = path.strip_suffix(".sha256").unwrap_or(path);
+    let query = query.as_deref().unwrap_or_default().replace("&wait=1", "");
+    let log = || store.ask(&Request::get(&format!("{program}.log?{query}")));
+    match case.effect? {
+        Effect::NoBuild => {
+            let log = log();
+            (log.reason() != Some("not-built")).then(|| format!("a build was started: {log}"))
+        }
+        Effect::Build => {
+            eventually("the program is built", TIMEOUT, || {
+                log().text().contains("was compiled by")
+            });
+            None
+        }
+    }
 }
 
 fn shorten(uri: &str) -> String {

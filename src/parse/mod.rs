@@ -41,7 +41,7 @@ pub use pasted::correct;
 pub use platform::{Platform, UnknownPlatform};
 pub use printable::Printable;
 pub use recipe_name::RecipeName;
-pub use sidecar::Sidecar;
+pub use sidecar::{Sidecar, VERSION_LIST_SUFFIX, is_program_path};
 pub use system_release::SystemRelease;
 pub use target::{BadTarget, Target};
 pub use user_agent::{UndetectedPlatform, detect_platform};

@@ -1,6 +1,11 @@
 //! Sidecar files of a program: the same path with a suffix, such as `.sha256`. A repository with such a suffix in its name can be
 //! requested with a version.
 
+use super::Target;
+
+/// Suffix of the list of versions of a module.
+pub const VERSION_LIST_SUFFIX: &str = ".versions";
+
 /// A file about a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sidecar {
@@ -41,9 +46,35 @@ impl Sidecar {
     }
 }
 
+/// Whether a path is that of a program, and not of a page of the service, a sidecar or a list of versions. Only programs accept POST.
+pub fn is_program_path(path: &[u8]) -> bool {
+    let is_version_list = path.ends_with(VERSION_LIST_SUFFIX.as_bytes());
+    let (program, sidecar) = Sidecar::split(path);
+    !is_version_list && sidecar.is_none() && Target::parse(program).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_pages_and_files_have_no_program_path() {
+        for (path, is_program) in [
+            ("/o/r", true),
+            ("/github.com/o/r/cmd/x@v1.2.3", true),
+            ("/", false),
+            ("/robots.txt", false),
+            ("/favicon.ico", false),
+            ("/-/status", false),
+            ("/-/bin/linux-amd64/o/r/r", false),
+            ("/-/install/o/r", false),
+            ("/o/r.events", false),
+            ("/o/r.versions", false),
+            ("/o/../r", false),
+        ] {
+            assert_eq!(is_program_path(path.as_bytes()), is_program, "{path}");
+        }
+    }
 
     #[test]
     fn one_suffix_is_removed() {

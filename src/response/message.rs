@@ -8,7 +8,7 @@ use super::install::Shell;
 use super::{page, script};
 use crate::error::Error;
 use crate::notices::Notices;
-use crate::parse::{BuildOptions, parse_weights};
+use crate::parse::{BuildOptions, is_program_path, parse_weights};
 use crate::request::Request;
 
 /// A status code (RFC 9110 section 15).
@@ -63,7 +63,7 @@ pub enum Body {
     Stream(Stream),
 }
 
-/// Text that is made while it is sent. A part may take long to come.
+/// Text that is made while it is sent. An empty part comes several times a second while there is none, so that the transport can stop.
 pub struct Stream(pub Box<dyn Iterator<Item = String>>);
 
 impl fmt::Debug for Stream {
@@ -157,7 +157,7 @@ impl Response {
         Response {
             status: Status(status),
             reason_phrase: Status(status).phrase().to_owned(),
-            headers: Vec::new(),
+            headers: vec![("X-Content-Type-Options", "nosniff".to_owned())],
             body: Body::Empty,
         }
     }
@@ -209,7 +209,7 @@ impl Response {
                 "Retry-After",
                 error.retry_after().map(|seconds| seconds.to_string()),
             )
-            .with_some("Allow", (status == 405).then_some(allowed_methods(request)))
+            .with_some("Allow", (status == 405).then(|| allowed_methods(&request.path)))
     }
 
     /// The value of a header.
@@ -233,8 +233,8 @@ impl Response {
     }
 }
 
-fn allowed_methods(request: &Request) -> &'static str {
-    match request.has_program_path() {
+fn allowed_methods(path: &[u8]) -> &'static str {
+    match is_program_path(path) {
         true => "GET, HEAD, POST",
         false => "GET, HEAD",
     }

@@ -22,6 +22,9 @@ const SHORT_LIVED: &str = "max-age=60";
 /// Cache-Control of a URL that always selects the same bytes.
 const IMMUTABLE: &str = "max-age=31536000, immutable";
 
+/// Vary of a URL with a platform. A browser gets the program's page, and other clients the program in a content coding.
+const VARY_BY_VERSION: &str = "Accept, Accept-Encoding";
+
 /// Vary of a URL without a platform: the request headers that select the program and its content coding.
 const VARY_BY_CLIENT: &str = "User-Agent, Accept, Accept-Encoding";
 
@@ -132,8 +135,8 @@ fn plain_text(status: u16, sentence: &str) -> Response {
 /// Adds Cache-Control and Vary. Encoded content is private: a shared cache would serve parts of it as parts of the program.
 fn with_caching(response: Response, cacheability: Cacheability, coding: Option<ContentCoding>) -> Response {
     let (cache, vary) = match cacheability {
-        Cacheability::Immutable => (IMMUTABLE, "Accept-Encoding"),
-        Cacheability::ByVersion => (SHORT_LIVED, "Accept, Accept-Encoding"),
+        Cacheability::Immutable => (IMMUTABLE, VARY_BY_VERSION),
+        Cacheability::ByVersion => (SHORT_LIVED, VARY_BY_VERSION),
         Cacheability::ByClient => (SHORT_LIVED, VARY_BY_CLIENT),
     };
     let cache = match coding {

@@ -6,12 +6,14 @@ use std::path::Path;
 use crate::config::{Config, Sendfile};
 use crate::response::{Body, Response, Stream};
 
-/// Writes a response. `HEAD` gets the same headers as GET and no body (RFC 9110 section 9.3.2).
+/// Writes a response. `HEAD` gets the same headers as GET and no body (RFC 9110 section 9.3.2). A stream ends early if `is_wanted`
+/// returns false.
 pub(super) fn write(
     response: Response,
     method: &str,
     config: Option<&Config>,
     out: impl Write,
+    is_wanted: impl Fn() -> bool,
 ) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     write_fields(&response, &mut out)?;
@@ -31,7 +33,7 @@ pub(super) fn write(
         Body::Text(text) => out.write_all(text.as_bytes())?,
         Body::Stream(Stream(parts)) => {
             out.flush()?;
-            for part in parts {
+            for part in parts.take_while(|_| is_wanted()) {
                 out.write_all(part.as_bytes())?;
                 out.flush()?;
             }

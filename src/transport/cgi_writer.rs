@@ -2,7 +2,10 @@
 //! behind the bundled front, which passes on bytes without delay, the response starts before the build has finished.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::cgi_response;
 use crate::config::Config;
@@ -60,7 +63,9 @@ impl<W: Write> CgiWriter<W> {
         config: Option<&Config>,
     ) -> Result<(), IncompleteResponse> {
         match self.sent {
-            None => Ok(cgi_response::write(response, method, config, self.out)?),
+            None => Ok(cgi_response::write(
+                response, method, config, self.out, has_reader,
+            )?),
             Some(sent) => sent.write_rest(response, &mut self.out),
         }
     }
@@ -128,6 +133,14 @@ impl SentPart {
         }
         Ok(out.flush()?)
     }
+}
+
+/// Whether the web server still has its end of stdout open.
+fn has_reader() -> bool {
+    let stdout = io::stdout();
+    // Without requested events, poll(2) reports only errors and hang-ups. If it fails, the next write fails too.
+    let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    !poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 fn location(response: &Response) -> Option<String> {

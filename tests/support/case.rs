@@ -19,7 +19,17 @@ pub(crate) struct Case {
     pub(crate) line: u32,
     pub(crate) request: Request,
     pub(crate) expect: Expect,
+    pub(crate) effect: Option<Effect>,
     checks: Vec<Check>,
+}
+
+/// What a request leaves behind. The program of such a row belongs to no other row.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Effect {
+    /// The program is neither built nor queued.
+    NoBuild,
+    /// The program is built.
+    Build,
 }
 
 /// The expected response.
@@ -35,6 +45,8 @@ pub(crate) enum Expect {
     Refused(&'static [&'static str]),
     /// A page of gox-server with this content type.
     Page(&'static str),
+    /// A redirect to this path with GET.
+    Redirect(&'static str),
 }
 
 /// An additional check of a row.
@@ -68,6 +80,7 @@ pub(crate) fn case(shows: &str) -> Case {
         line: Location::caller().line(),
         request,
         expect,
+        effect: None,
         checks: Vec::new(),
     }
 }
@@ -198,6 +211,20 @@ impl Case {
         self.expect(Expect::Page(content_type))
     }
 
+    pub(crate) fn redirects(self, path: &'static str) -> Case {
+        self.expect(Expect::Redirect(path))
+    }
+
+    pub(crate) fn starts_no_build(mut self) -> Case {
+        self.effect = Some(Effect::NoBuild);
+        self
+    }
+
+    pub(crate) fn starts_build(mut self) -> Case {
+        self.effect = Some(Effect::Build);
+        self
+    }
+
     pub(crate) fn refused(self, reason: &'static str) -> Case {
         self.refused_for(vec![reason].leak())
     }
@@ -281,7 +308,7 @@ impl Case {
             Expect::Program(program) | Expect::Part(program, ..) | Expect::Bodiless(_, program) => {
                 program.coding.is_some()
             }
-            Expect::Refused(_) | Expect::Page(_) => false,
+            Expect::Refused(_) | Expect::Page(_) | Expect::Redirect(_) => false,
         };
         request.headers.retain(|(name, _)| {
             !name.starts_with("If-") && *name != "Range" && (coded || *name != "Accept-Encoding")
@@ -359,6 +386,11 @@ impl Case {
             Expect::Page(content_type) => {
                 differences.expect_equal("status", "200", Some(&response.status.to_string()));
                 differences.expect_contains("Content-Type", content_type, response.header("content-type"));
+            }
+            Expect::Redirect(path) => {
+                differences.expect_equal("status", "303", Some(&response.status.to_string()));
+                differences.expect_equal("Location", path, response.header("location"));
+                differences.expect_equal("Cache-Control", "no-store", response.header("cache-control"));
             }
         }
         for check in &self.checks {

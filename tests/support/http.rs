@@ -22,7 +22,8 @@ pub(crate) fn encode_request(request: &Request) -> Vec<u8> {
     for (name, value) in &request.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if !request.body.is_empty() {
+    // A form without fields has an empty body, and browsers send its length.
+    if !request.body.is_empty() || request.method == "POST" {
         head.push_str(&format!("Content-Length: {}\r\n", request.body.len()));
     }
     [head.as_bytes(), b"\r\n", &request.body].concat()

@@ -71,7 +71,7 @@ type Rule = (&'static str, fn(&Request) -> bool, u16);
 
 /// Requests that a server refuses without passing them to gox-server: prefix of the mount's name, condition, status. These are
 /// all differences between transports. gox-server refuses each of these requests too.
-const BY_ITSELF: [Rule; 16] = [
+const BY_ITSELF: [Rule; 15] = [
     // NUL: rejected by servers that map paths to files.
     ("nginx", has_nul, 400),
     ("mod_", has_nul, 404),
@@ -89,17 +89,12 @@ const BY_ITSELF: [Rule; 16] = [
     // Servers handle TRACE themselves.
     ("nginx", |request| request.method == "TRACE", 405),
     ("mod_", |request| request.method == "TRACE", 405),
-    // Methods that a server does not know, or for which it requires a Content-Length.
+    // Methods that a server does not know.
     ("nginx", |request| request.method == "get", 400),
     (
         "lighttpd",
         |request| matches!(request.method, "get" | "BREW"),
         501,
-    ),
-    (
-        "lighttpd",
-        |request| request.method == "POST" && request.body.is_empty(),
-        411,
     ),
 ];
 
@@ -431,7 +426,7 @@ impl Mount {
     /// Removes the mount's path from links, so that responses of different mounts can be compared.
     fn move_to_root(&self, response: &mut Response) {
         for (name, value) in &mut response.headers {
-            if name == "content-location" {
+            if name == "content-location" || name == "location" {
                 *value = value
                     .strip_prefix(self.prefix)
                     .unwrap_or("not below the mount")

@@ -81,7 +81,7 @@ impl<'a> Connection<'a> {
     /// Serves requests until the web server closes the connection, asks the responder to close it (without FCGI_KEEP_CONN) or is
     /// idle for too long, or until `stop`.
     pub(super) fn serve(mut self, stop: &StopSignal) -> Result<(), ConnectionError> {
-        while self.wait_for_request(stop)? && self.serve_request()? {}
+        while self.wait_for_request(stop)? && self.serve_request(stop)? {}
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Serves one request. Returns whether the connection stays open for another one.
-    fn serve_request(&mut self) -> Result<bool, ConnectionError> {
+    fn serve_request(&mut self, stop: &StopSignal) -> Result<bool, ConnectionError> {
         self.set_read_timeout(REQUEST_TIMEOUT);
         let Some(header) = self.next_record_of(NULL_REQUEST_ID)? else {
             return Ok(false);
@@ -106,7 +106,7 @@ impl<'a> Connection<'a> {
         if begin.role != RESPONDER {
             self.send(&end_request(id, ProtocolStatus::UnknownRole))?;
         } else if let Some(params) = self.read_request(id)? {
-            self.respond(id, Pairs::parse(&params)?)?;
+            self.respond(id, Pairs::parse(&params)?, stop)?;
         } else {
             self.send(&end_request(id, ProtocolStatus::RequestComplete))?;
         }
@@ -160,7 +160,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Writes the response and ends the request. If the web server aborts the request, only the end is written.
-    fn respond(&mut self, id: u16, variables: Pairs<'_>) -> Result<(), ConnectionError> {
+    fn respond(&mut self, id: u16, variables: Pairs<'_>, stop: &StopSignal) -> Result<(), ConnectionError> {
         let start = Instant::now();
         let variable = |name: &str| Some(OsString::from_vec(variables.get(name)?.to_vec()));
         let config = self.config;
@@ -174,7 +174,17 @@ impl<'a> Connection<'a> {
         journal::log_request(&request, client, &response, start.elapsed().as_secs_f64());
         let stdout = StdoutStream::new(self.reader.get_ref(), id);
         if is_active? {
-            cgi_response::write(response, &request.method, Some(config), stdout.buffered())?;
+            // During a response, the web server sends nothing unless it aborts the request.
+            let web_server = self.reader.get_ref().as_fd();
+            let is_wanted =
+                || poll_readable([web_server, stop.as_fd()], Some(Duration::ZERO)) == Ok([false; 2]);
+            cgi_response::write(
+                response,
+                &request.method,
+                Some(config),
+                stdout.buffered(),
+                is_wanted,
+            )?;
         }
         Ok(stdout.end()?)
     }
