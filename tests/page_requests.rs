@@ -104,7 +104,7 @@ fn named_url_gives_a_browser_the_file_once_it_is_built() {
         "{file}"
     );
     assert_eq!(file.header("vary"), Some("Accept, Accept-Encoding"));
-    assert_shows(&store.ask(&page("hello@v1.0.0")), &file.sha256());
+    assert_shows(&store.ask(&page("hello@v1.0.0")), "Download hello (");
 }
 
 #[test]
