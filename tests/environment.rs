@@ -101,7 +101,7 @@ fn links_start_with_the_mount_path() {
     );
     for (accept, link) in [
         ("application/json", "\"type\":\"/go/-/reasons#platform-untold\""),
-        ("text/html", "href=\"/go/-/reasons#platform-untold\""),
+        ("text/html", "action=\"/go/tester/hello@v1.1.0\""),
     ] {
         let response = start_modified(&store, |command| {
             command
