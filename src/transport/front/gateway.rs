@@ -242,7 +242,7 @@ fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
     // `CONNECT host:port` and `OPTIONS *` have no path (RFC 9112 sections 3.2.3 and 3.2.4).
     let mut response = text_response(
         StatusCode::METHOD_NOT_ALLOWED,
-        "Only GET and HEAD are supported.\n",
+        "The method is not supported here.\n",
     );
     response
         .headers_mut()
