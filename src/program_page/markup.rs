@@ -243,7 +243,7 @@ fn render_download(page: &ProgramPage<'_>, artifact: &Artifact) -> Markup {
         @for sentence in &page.without_cgo { p { (sentence) } }
         @if let Some(sentence) = page.vulnerabilities.sentence() {
             @let (first, findings) = sentence.split_once('\n').unwrap_or((&sentence, ""));
-            p { (first) }
+            p { (first.trim_end_matches([':', '.'])) "." }
             @if !findings.is_empty() { details { summary { "Show them" } pre { (findings) } } }
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn render(status: &ServerStatus, mount: &str) -> String {
             dl {
                 dt { "Default" } dd { @if let Some(go) = go { (go) } @else { "none" } }
                 @if let Some(known_vulnerability) = known_vulnerability {
-                    dt { "Known vulnerability" } dd { (known_vulnerability) }
+                    dt { "Vulnerabilities" } dd { (known_vulnerability) }
                 }
                 dt { "Downloaded" } dd { @if downloaded.is_empty() { "none" } @else { (downloaded.join(", ")) } }
             }
