@@ -143,10 +143,19 @@ fn operator_limits_requestable_versions() {
     ask(&store, "/tester/hello?go=1.92.1").refused("no-such-go");
     assert_contains(&ask(&store, "/tester/hello?go=1.91"), "does not have go1.91.4");
     assert_contains(&ask(&store, "/tester/needs-newer-go"), "is go1.92.0");
-    let bad = store.set("GOX_GO_VERSIONS", "1.91-/run.sh");
-    let output = bad.command().arg("doctor").output().unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("GOX_GO_VERSIONS"));
+    for (versions, requirement) in [
+        ("1.91-/run.sh", "must be a comma-separated list"),
+        ("1.26, 1.20.14", "must be 1.21 or newer"),
+    ] {
+        let bad = proxy.store().set("GOX_GO_VERSIONS", versions);
+        let output = bad.command().arg("doctor").output().unwrap();
+        assert!(!output.status.success(), "{versions}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            printed.contains("GOX_GO_VERSIONS") && printed.contains(requirement),
+            "{printed}"
+        );
+    }
 }
 
 /// CVE-2023-39320: rejected without a lookup and without a file.
@@ -359,6 +368,40 @@ fn vulnerability_database() -> TempDir {
     proxy
 }
 
+/// Runs a Gox-Verify line for `hello` with a downloaded Go, and returns the SHA-256 of the program. The line works with any Go that
+/// downloads this version, or is it.
+fn hash_by_line(store: &TestStore, go: &str, line: &str) -> String {
+    let goroot = store.dir.join("go").join(go);
+    let gopath = tempfile::tempdir_in(tmp()).unwrap();
+    let tools = format!("{}/bin:/usr/bin:/bin", goroot.display());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", line])
+        .env_clear()
+        .envs([("PATH", tools), ("GOPROXY", modproxy().url())])
+        .envs([("HOME", gopath.path()), ("GOPATH", gopath.path())])
+        .envs([("GOSUMDB", "off"), ("GOFLAGS", "-modcacherw")]);
+    assert!(shell.status().unwrap().success(), "{line}");
+    let made = walk(&gopath.path().join("bin"))
+        .into_iter()
+        .find(|path| path.ends_with("hello"))
+        .unwrap();
+    sha256(&fs::read(made).unwrap())
+}
+
+/// Downloads 65 MB. Before Go 1.23, `go` tells the linker by a variable that programs must not contain the path of this Go.
+#[test]
+fn go_before_1_23_makes_the_bytes_of_the_verify_line() {
+    const PROGRAM: &str = "/tester/hello@v1.0.0?os=linux&arch=amd64&go=1.22.12";
+    let proxies = [modproxy().url(), real_proxy()].join(",");
+    let store = store_without_go_setting(&proxies).set("GOX_GO_VERSIONS", "1.22.12");
+    let response = ask(&store, PROGRAM);
+    response.program();
+    assert_eq!(response.header("Gox-Go"), Some("go1.22.12"));
+    let line = response.header("Gox-Verify").unwrap();
+    assert_eq!(hash_by_line(&store, "go1.22.12", line), response.sha256());
+}
+
 /// Downloads 70 MB. An old installed Go is replaced by the newest patch release, because of known vulnerabilities.
 #[test]
 fn newest_patch_release_is_used() {
@@ -388,23 +431,10 @@ fn newest_patch_release_is_used() {
         response.header("Gox-Vulnerabilities").unwrap().to_owned()
     };
     assert_eq!(known(&store), "0; db=2026-11-05");
-    // The line works with any Go that downloads this version, or is it.
-    let goroot = store.dir.join("go").join(&newest);
-    let gopath = tempfile::tempdir_in(tmp()).unwrap();
-    let tools = format!("{}/bin:/usr/bin:/bin", goroot.display());
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &line])
-        .env_clear()
-        .envs([("PATH", tools), ("GOPROXY", modproxy().url())])
-        .envs([("HOME", gopath.path()), ("GOPATH", gopath.path())])
-        .envs([("GOSUMDB", "off"), ("GOFLAGS", "-modcacherw")]);
-    assert!(shell.status().unwrap().success(), "{line}");
-    let made = walk(&gopath.path().join("bin"))
-        .into_iter()
-        .find(|path| path.ends_with("hello"))
-        .unwrap();
-    assert_eq!(sha256(&fs::read(made).unwrap()), ask(&store, PROGRAM).sha256());
+    assert_eq!(
+        hash_by_line(&store, &newest, &line),
+        ask(&store, PROGRAM).sha256()
+    );
     // An explicit `go=` or GOX_GO is used as it is.
     let named = ask(&store, &format!("{PROGRAM}&go={}", plain_go::go_version()));
     assert_eq!(named.header("Gox-Go"), Some(here.as_str()));

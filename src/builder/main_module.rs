@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::Resolved;
-use crate::golang::resolve::go_mod::read_local_replacements;
+use crate::golang::resolve::go_mod::{LocalReplacement, read_local_replacements};
 use crate::golang::resolve::replacements::{FetchedReplacement, fetch_replacements};
 use crate::golang::resolve::unpacked_directory;
 use crate::golang::run::command::Go;
@@ -52,11 +52,16 @@ pub fn copy_module(
             .map_err(|e| internal_error("write a go.mod for the module", &e))?;
     }
     let replacements = read_local_replacements(go, work, &copy.join("go.mod"), deadline)?;
-    let mut directories = replacements.iter().map(|replacement| &replacement.directory);
-    if let Some(path) = directories.find(|path| is_outside_module(Path::new(path))) {
-        return Err(
-            Error::new(Reason::ReplaceDirectives).detail(format!("a replace directive points to {path}"))
-        );
+    let mut outside = replacements
+        .iter()
+        .filter(|replacement| is_outside_module(Path::new(&replacement.directory)));
+    if let Some(LocalReplacement {
+        module, directory, ..
+    }) = outside.next()
+    {
+        return Err(Error::new(Reason::ReplaceDirectives).detail(format!(
+            "Its go.mod replaces {module} with {directory}, a directory outside the module."
+        )));
     }
     let replaced = fetch_replacements(go, work, &copy, resolved, &replacements, deadline)?;
     for module in &replaced {

@@ -96,9 +96,9 @@ impl Recipe {
     pub fn key(&self) -> BuildKey {
         let key = KeyHasher::default()
             .field(match self.kind {
-                RecipeKind::GoInstall => "go install 1",
-                RecipeKind::MainModule => "main module 1",
-                RecipeKind::BeforeModules => "before modules 2",
+                RecipeKind::GoInstall => "go install 2",
+                RecipeKind::MainModule => "main module 2",
+                RecipeKind::BeforeModules => "before modules 3",
             })
             .field(&self.resolved.module)
             .field(&self.resolved.version)

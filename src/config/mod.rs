@@ -69,7 +69,7 @@ settings! {
     GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "directory of all state";
     GOX_WARMED, "unset", "read-only compile cache, for example of a container image; used in addition to the one in GOX_DIR";
     GOX_GO, "go on PATH or in the usual directories, otherwise own", "absolute path of the go command; own: gox-server downloads Go itself";
-    GOX_GO_VERSIONS, "the newest two series", "comma-separated versions (1.25.3) and series (1.26) of Go that clients may request, in addition to the version of GOX_GO";
+    GOX_GO_VERSIONS, "the newest two series", "comma-separated versions (1.25.3) and series (1.26) of Go, 1.21 or newer, that clients may request, in addition to the version of GOX_GO";
     GOX_GOPROXY, "GOPROXY, otherwise the value in go env; direct is ignored", "module proxies, in the format of GOPROXY";
     GOX_GOSUMDB, "GOSUMDB, otherwise the value in go env", "checksum database, in the format of GOSUMDB";
     GOX_RECIPE, "install", "recipe of URLs without ?recipe=; release: build with the author's release configuration, if there is one";
@@ -327,10 +327,17 @@ fn read_first_byte() -> Result<Option<Duration>, BadSetting> {
     Ok(within)
 }
 
+/// The oldest series whose go command runs in a cell: it is linked statically since 1.21.
+const OLDEST_GO: GoVersion = GoVersion::release(1, 21, 0).series();
+
 fn read_go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {
     let requirement =
         "must be a comma-separated list of versions of Go, such as 1.25.3, and series, such as 1.26";
-    let versions = read_list(GOX_GO_VERSIONS, requirement)?;
+    let versions: Vec<GoVersion> = read_list(GOX_GO_VERSIONS, requirement)?;
+    if let Some(version) = versions.iter().find(|version| version.series() < OLDEST_GO) {
+        let requirement = "must be 1.21 or newer: an older go command needs other programs of the system, which its cell denies it";
+        return Err(BadSetting::new(GOX_GO_VERSIONS, version.to_string(), requirement));
+    }
     Ok((!versions.is_empty()).then_some(versions))
 }
 

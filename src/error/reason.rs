@@ -105,7 +105,7 @@ reasons! {
     NeedsTags "needs-tags" 422 Permanent 0 "The program builds only with tags or Go experiments that its author sets." "Add its tags, for example ?tags=TAG; this server does not support GOEXPERIMENT.";
     SystemTooOld "system-too-old" 422 Never 0 "Your system is too old for the Go versions of this server." "To get the program anyway, name the Go, as in ?go=1.26.";
     NotForThisPlatform "not-for-this-platform" 422 Permanent 0 "The program does not support this platform." "Try another platform.";
-    ReplaceDirectives "replace-directives" 422 Permanent 0 "The program's go.mod has replace or exclude directives, which go install rejects." "Try another version.";
+    ReplaceDirectives "replace-directives" 422 Permanent 0 "The program's go.mod has replace or exclude directives, which go install rejects." "Try another version, or build the program from a clone of its repository.";
     DeclaresAnotherPath "declares-another-path" 422 Permanent 0 "The module's go.mod declares a different module path." "Request the module by the path that go.mod declares.";
     InvalidModule "invalid-module" 422 Permanent 0 "Go cannot unpack this module or one of its dependencies." "Try another version; only the author of the module can fix this one.";
     MissingEmbed "missing-embed" 422 Permanent 0 "The program embeds generated files that its module does not contain." "Download the author's release, or try another version.";

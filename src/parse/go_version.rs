@@ -35,7 +35,7 @@ impl GoVersion {
     }
 
     /// Returns the series of this version: `1.26` for `1.26.8`.
-    pub fn series(self) -> GoVersion {
+    pub const fn series(self) -> GoVersion {
         GoVersion {
             patch: Patch::Any,
             ..self

@@ -46,7 +46,7 @@ const NETWORK_FILES: &[&str] = &[
 /// Returns the environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read.
 /// Tools read others only for debugging.
 pub fn tool_variables() -> Vec<String> {
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 11] = [
         "GOOS",
         "GOARCH",
         "GOWASM",
@@ -54,6 +54,8 @@ pub fn tool_variables() -> Vec<String> {
         "GOFIPS140",
         // The compiler writes paths below GOROOT as `$GOROOT/…`.
         "GOROOT",
+        // With -trimpath, `go` before 1.23 tells the linker by this variable to write `$GOROOT` instead of the path.
+        "GOROOT_FINAL",
         "GOGC",
         "GOMAXPROCS",
         "GOMEMLIMIT",
