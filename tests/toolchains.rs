@@ -77,6 +77,28 @@ impl Toolchains {
         self
     }
 
+    /// Serves a version of the real module proxy. This proxy is the only one then, so no checksum database is asked.
+    fn with_real_version(self, go_version: &str) -> Toolchains {
+        let cache = tempfile::tempdir_in(tmp()).unwrap();
+        let downloaded = Command::new(go())
+            .arg("version")
+            .envs([
+                ("GOTOOLCHAIN", format!("go{go_version}")),
+                ("GOPROXY", real_proxy()),
+            ])
+            .envs([
+                ("GOMODCACHE", cache.path()),
+                ("GOFLAGS", Path::new("-modcacherw")),
+            ])
+            .output()
+            .unwrap();
+        assert!(downloaded.status.success(), "{downloaded:?}");
+        let name = format!("{}.zip", version(go_version));
+        let downloads = cache.path().join("cache/download/golang.org/toolchain/@v");
+        fs::copy(downloads.join(&name), self.dir().join(&name)).unwrap();
+        self.with_versions(&[go_version])
+    }
+
     fn store(&self) -> TestStore {
         TestStore::new().set("GOX_GOPROXY", self.url())
     }
@@ -393,8 +415,8 @@ fn hash_by_line(store: &TestStore, go: &str, line: &str) -> String {
 #[test]
 fn go_before_1_23_makes_the_bytes_of_the_verify_line() {
     const PROGRAM: &str = "/tester/hello@v1.0.0?os=linux&arch=amd64&go=1.22.12";
-    let proxies = [modproxy().url(), real_proxy()].join(",");
-    let store = store_without_go_setting(&proxies).set("GOX_GO_VERSIONS", "1.22.12");
+    let proxy = Toolchains::new().with_real_version("1.22.12");
+    let store = proxy.store().set("GOX_GO_VERSIONS", "1.22.12");
     let response = ask(&store, PROGRAM);
     response.program();
     assert_eq!(response.header("Gox-Go"), Some("go1.22.12"));
