@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::status::ServerStatus;
+use super::server_status::ServerStatus;
 use crate::response::page::Page;
 use crate::store::Counter;
 use crate::text::format_bytes;

@@ -14,12 +14,13 @@ use crate::response::message::ResponseFormat;
 use crate::response::{Response, page, platforms};
 use crate::store::Store;
 use crate::{badge, installs};
+use server_status::ServerStatus;
 
 mod cell_layers;
 mod dashboard;
 mod first_page;
 mod metrics;
-mod status;
+mod server_status;
 mod typed_program;
 
 /// Cache-Control of pages, which change with the installation.
@@ -39,7 +40,7 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
         "/favicon.ico" => Some(Ok(Response::text(200, "image/svg+xml", page::ICON.to_owned())
             .with("Cache-Control", "max-age=86400"))),
         "/-/health" => Some(Ok(text("ok\n").with("Cache-Control", "no-store"))),
-        "/-/status" => Some(status::answer(request, config)),
+        "/-/status" => Some(status(request, config)),
         "/-/metrics" => Some(metrics::answer(config)),
         "/-/platforms" => Some(platforms(request, config)),
         // A program at a path that ends in its file name.
@@ -50,6 +51,20 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
             .or(Some(Err(Error::new(Reason::NoSuchPage)))),
         _ => None,
     }
+}
+
+/// The state of the server.
+fn status(request: &Request, config: &Config) -> Result<Response, Error> {
+    let status = ServerStatus::read(config)?;
+    let response = match ResponseFormat::negotiate(&request.accept) {
+        ResponseFormat::Html => Response::page(200, dashboard::render(&status, &request.mount)),
+        ResponseFormat::Problem | ResponseFormat::Text => Response::text(
+            200,
+            "application/json",
+            format!("{:#}\n", serde_json::json!(status)),
+        ),
+    };
+    Ok(response.with("Vary", "Accept").with("Cache-Control", "no-store"))
 }
 
 /// The list of all reasons.

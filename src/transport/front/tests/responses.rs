@@ -31,7 +31,7 @@ const CASES: [(&str, u16, &str); 24] = [
     ("GET /no-file HTTP/1.1", 502, "log has the details.\n"),
     ("GET /directory HTTP/1.1", 502, "log has the details.\n"),
     ("GET foo HTTP/1.1", 400, "slash.\n"),
-    ("OPTIONS * HTTP/1.1", 405, "are supported.\n"),
+    ("OPTIONS * HTTP/1.1", 405, "not supported here.\n"),
 ];
 
 #[test]

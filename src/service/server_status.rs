@@ -1,18 +1,15 @@
-//! `/-/status`: the state of the server, as JSON or, for a browser, as a page.
+//! The state of the server, which `/-/status` shows as JSON or, for a browser, as a page.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::cell_layers::CellLayers;
-use super::{artifact_bytes, dashboard, open, read_error};
+use super::{artifact_bytes, open, read_error};
 use crate::config::Config;
 use crate::error::Error;
 use crate::golang::Toolchain;
 use crate::golang::toolchain::managed;
-use crate::request::Request;
-use crate::response::Response;
-use crate::response::message::ResponseFormat;
 use crate::store::Counter;
 
 /// The state of the server. Its JSON is public.
@@ -62,7 +59,8 @@ pub(super) struct CacheUsage {
 }
 
 impl ServerStatus {
-    fn read(config: &Config) -> Result<ServerStatus, Error> {
+    /// Reads the current state.
+    pub(super) fn read(config: &Config) -> Result<ServerStatus, Error> {
         let store = open(config)?;
         let toolchain = Toolchain::find(config, &store).ok();
         let downloaded = managed::list(&store).map_err(read_error)?;
@@ -94,18 +92,4 @@ impl ServerStatus {
             },
         })
     }
-}
-
-/// Answers with the current state.
-pub(super) fn answer(request: &Request, config: &Config) -> Result<Response, Error> {
-    let status = ServerStatus::read(config)?;
-    let response = match ResponseFormat::negotiate(&request.accept) {
-        ResponseFormat::Html => Response::page(200, dashboard::render(&status, &request.mount)),
-        ResponseFormat::Problem | ResponseFormat::Text => Response::text(
-            200,
-            "application/json",
-            format!("{:#}\n", serde_json::json!(status)),
-        ),
-    };
-    Ok(response.with("Vary", "Accept").with("Cache-Control", "no-store"))
 }
