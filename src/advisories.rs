@@ -15,9 +15,8 @@ use crate::golang::build_info::BuildInfo;
 use crate::golang::vulnerabilities::{
     self, DatabaseVersion, Finding, STANDARD_LIBRARY, VulnerabilityQuery, newest,
 };
-use crate::golang::vulnerability_database::{FRESH_FOR, begin_refresh};
+use crate::golang::vulnerability_database::refresh_if_old;
 use crate::store::file::{read_json, replace};
-use crate::store::table::age;
 use crate::store::{Artifact, Store};
 
 /// Origin and licence of the entries.
@@ -66,13 +65,7 @@ pub fn check_vulnerabilities(artifact: &Artifact, config: &Config, store: &Store
     }
     let index = vulnerabilities::index_path(store);
     let metadata = fs::metadata(&index);
-    let changed = metadata
-        .as_ref()
-        .ok()
-        .and_then(|metadata| metadata.modified().ok());
-    if changed.is_none_or(|at| age(at) > FRESH_FOR) {
-        begin_refresh(store);
-    }
+    refresh_if_old(&metadata, store);
     let Ok(metadata) = metadata else {
         return VulnerabilityStatus::Unknown;
     };

@@ -64,8 +64,8 @@ fn json(store: &TestStore, url: &str) -> serde_json::Value {
 #[test]
 fn response_reports_known_vulnerabilities_of_program() {
     let store = reporting_store();
-    // The first request starts a fetch in the background.
-    assert_reported(&store, HELLO, "unknown");
+    // The first build starts a fetch in the background.
+    ask(&store, HELLO).program();
     store.wait_until_idle();
     assert_reported(&store, HELLO, "2; db=2026-11-05");
     assert_reported(&store, REPAIRED, "0; db=2026-11-05");

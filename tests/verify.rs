@@ -223,6 +223,11 @@ fn verify_detects_changed_programs() {
         0,
         "'-ldflags=-w -s'",
     );
+    assert_output(
+        run_verify(&store, &plain(&["-trimpath", "-buildmode=pie"])),
+        0,
+        "-buildmode=pie",
+    );
     let stamped = plain(&["-trimpath", "-ldflags=-X main.version=1.2.3"]);
     assert_output(
         run_verify(&store, &stamped),

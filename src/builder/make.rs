@@ -1,13 +1,14 @@
 //! The builder process: `gox-server builder RECIPE`. It outlives the process that started it. It holds the key's lock as its
 //! standard input and a build slot as its standard output, so the kernel releases both when it exits for any reason.
 
+use std::fs;
 use std::time::Instant;
 
 use super::check::{check_program, contains_path};
 use super::recipe::RecipeKind;
 use super::without_cgo::find_packages_without_cgo;
 use super::{Compilation, Recipe, main_module};
-use crate::config::{Config, Deadlines};
+use crate::config::{Config, Deadlines, VulnerabilityPolicy};
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
 use crate::golang::release::release_flags::ReleaseFlags;
@@ -17,6 +18,8 @@ use crate::golang::run::failure::Failure;
 use crate::golang::run::flags::{COPY_FLAGS, with_module_cache};
 use crate::golang::run::platform::check_platform;
 use crate::golang::toolchain::managed;
+use crate::golang::vulnerabilities::index_path;
+use crate::golang::vulnerability_database::refresh_if_old;
 use crate::store::budget::{Client, Cost};
 use crate::store::layout;
 use crate::store::work_dir::{WorkDir, sweep};
@@ -32,6 +35,10 @@ pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &
     let key = recipe.key();
     if let Err(error) = sweep(store).and_then(|()| store.sweep_locks()) {
         log::warn!("cannot sweep {}: {error}", store.root().display());
+    }
+    // During the build, so that the first response of a new server can name the vulnerabilities.
+    if config.vulnerable != VulnerabilityPolicy::Off {
+        refresh_if_old(&fs::metadata(index_path(store)), store);
     }
     let started = Instant::now();
     let outcome = retry_after_eviction(|| build_once(recipe, config, store, client, started), store);

@@ -15,6 +15,23 @@ pub fn expected_header(platform: &Platform) -> Vec<u8> {
     }
 }
 
+/// Whether a program begins like those for a platform. A position-independent ELF file differs in e_type: `go` makes one only for a
+/// client of `verify`, whose program is one.
+pub fn is_program_of(platform: &Platform, head: &[u8]) -> bool {
+    const E_TYPE: std::ops::Range<usize> = 16..18;
+    let mut expected = expected_header(platform);
+    if head == expected {
+        return true;
+    }
+    let is_big_endian = expected.get(5) == Some(&2);
+    let dynamic: [u8; 2] = if is_big_endian { [0, 3] } else { [3, 0] };
+    match expected.get_mut(E_TYPE) {
+        Some(kind) if head.starts_with(b"\x7fELF") => kind.copy_from_slice(&dynamic),
+        Some(_) | None => return false,
+    }
+    head == expected
+}
+
 /// e_ident, e_type, e_machine and e_version (System V gABI, "ELF Header"). Followed by the entry point.
 fn elf(os: &str, arch: &str) -> Vec<u8> {
     let (class, data, machine): (u8, u8, u16) = match arch {
@@ -101,6 +118,23 @@ fn plan9(arch: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn position_independent_programs_are_accepted() {
+        for (platform, at) in [("linux/amd64", 16), ("linux/s390x", 17)] {
+            let platform: Platform = platform.parse().unwrap();
+            let mut head = expected_header(&platform);
+            assert!(is_program_of(&platform, &head));
+            head[at] = 3;
+            assert!(is_program_of(&platform, &head), "{platform}");
+            head[at] = 1;
+            assert!(!is_program_of(&platform, &head), "{platform}");
+            head[18] ^= 1;
+            assert!(!is_program_of(&platform, &head), "{platform}");
+        }
+        let windows: Platform = "windows/amd64".parse().unwrap();
+        assert!(!is_program_of(&windows, b"MZ"));
+    }
 
     /// Headers written by Go's linker, for every platform that needs no C compiler.
     const REAL: &str = include_str!("../../tests/data/executable_heads.tsv");
