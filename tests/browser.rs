@@ -51,6 +51,21 @@ fn url(front: &Front, path: &str) -> String {
     format!("http://{}{path}", front.address)
 }
 
+/// Waits until a click has led to a page with one of these texts: the driver may return before the browser leaves the page.
+#[track_caller]
+fn wait_for_page(browser: &Browser, texts: &[&str]) {
+    eventually("the next page", TIMEOUT, || {
+        let shown = browser.text_during_reload();
+        texts.iter().any(|text| shown.contains(text))
+    });
+}
+
+#[track_caller]
+fn press_build(browser: &Browser) {
+    browser.click(BUILD);
+    wait_for_page(browser, &["You can close this page", "Ready", "does not compile"]);
+}
+
 /// Starts a build as the form of its page does.
 fn start_build(front: &Front, path: &str) {
     let response = front.ask(&Request::get(&format!("{path}?{LINUX}")).method("POST"));
@@ -80,8 +95,8 @@ fn page_builds_a_program_and_counts_its_packages() {
     browser.press(ENTER);
     browser.click("option[value='linux/arm64']");
     browser.click("form:not([method]) button");
-    assert!(browser.text().contains("Not built yet"), "{}", browser.text());
-    browser.click(BUILD);
+    wait_for_page(&browser, &["Build for linux/arm64"]);
+    press_build(&browser);
     browser.run(
         "window.counts = [];
         const count = () => {
@@ -134,7 +149,7 @@ fn browser_follows_links_from_name_to_program() {
     browser.open(&url(&front, &format!("/tester/several-commands?{LINUX}")));
     browser.click_link("cmd/two");
     assert!(browser.url().ends_with(LINUX), "{}", browser.url());
-    browser.click(BUILD);
+    press_build(&browser);
     let expected =
         tester("several-commands/cmd/two", "v1.0.0").in_module("github.com/tester/several-commands");
     assert_plain(&browser.downloaded("two"), &expected);
@@ -165,7 +180,7 @@ fn page_of_a_failed_build_shows_the_output_of_the_compiler() {
     let front = store.front();
     let browser = Browser::start();
     browser.open(&url(&front, "/tester/does-not-compile"));
-    browser.click(BUILD);
+    press_build(&browser);
     browser.wait_for_text("cannot use \"text\"");
     assert_eq!(browser.console(), json!([]));
 }
@@ -179,7 +194,7 @@ fn page_shows_the_position_in_the_queue() {
     let compiler = StoppedCompiler::wait_for(&store);
     start_build(&front, "/tester/hello@v1.1.0");
     browser.open(&url(&front, &format!("/tester/hello@v1.0.0?{LINUX}")));
-    browser.click(BUILD);
+    press_build(&browser);
     browser.wait_for_text("1 build ahead");
     drop(compiler);
     assert_plain(&browser.downloaded("hello"), &tester("hello", "v1.0.0"));
@@ -233,7 +248,7 @@ fn back_button_leads_to_the_page_before_and_builds_nothing() {
     browser.open(&url(&front, "/"));
     let page = url(&front, &format!("/tester/hello@v1.0.0?{LINUX}"));
     browser.open(&page);
-    browser.click(BUILD);
+    press_build(&browser);
     browser.wait_for_text("Ready");
     browser.downloaded("hello");
     browser.back();
