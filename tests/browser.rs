@@ -93,6 +93,7 @@ fn page_builds_a_program_and_counts_its_packages() {
     browser.click("#program");
     browser.press("tester/hello@v1.0.0");
     browser.press(ENTER);
+    wait_for_page(&browser, &["Build for linux/"]);
     browser.click("option[value='linux/arm64']");
     browser.click("form:not([method]) button");
     wait_for_page(&browser, &["Build for linux/arm64"]);
