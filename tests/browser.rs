@@ -149,6 +149,7 @@ fn browser_follows_links_from_name_to_program() {
     let browser = Browser::start();
     browser.open(&url(&front, &format!("/tester/several-commands?{LINUX}")));
     browser.click_link("cmd/two");
+    wait_for_page(&browser, &["Not built yet"]);
     assert!(browser.url().ends_with(LINUX), "{}", browser.url());
     press_build(&browser);
     let expected =
