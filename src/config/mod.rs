@@ -327,7 +327,7 @@ fn read_first_byte() -> Result<Option<Duration>, BadSetting> {
     Ok(within)
 }
 
-/// The oldest series whose go command runs in a cell: it is linked statically since 1.21.
+/// The oldest allowed series. Before 1.21, the go command is linked dynamically and does not run in a cell.
 const OLDEST_GO: GoVersion = GoVersion::release(1, 21, 0).series();
 
 fn read_go_versions() -> Result<Option<Vec<GoVersion>>, BadSetting> {

@@ -15,8 +15,8 @@ pub fn expected_header(platform: &Platform) -> Vec<u8> {
     }
 }
 
-/// Whether a program begins like those for a platform. A position-independent ELF file differs in e_type: `go` makes one only for a
-/// client of `verify`, whose program is one.
+/// Whether a program begins like those for a platform. A position-independent ELF file differs in e_type; only
+/// `verify` builds such a file, to compare it with another one.
 pub fn is_program_of(platform: &Platform, head: &[u8]) -> bool {
     const E_TYPE: std::ops::Range<usize> = 16..18;
     let mut expected = expected_header(platform);

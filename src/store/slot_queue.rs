@@ -1,7 +1,6 @@
-//! A fair queue for a fixed number of slots that processes share: build slots, look-up slots, refresh slots and slots
-//! of event streams. A waiter holds a
-//! ticket, a file that is locked while the waiter runs. The next slot goes to the client that holds the fewest slots, then to the
-//! ticket with the smallest start tag, so that a client with many tickets does not delay the others.
+//! A fair queue for a fixed number of slots that processes share: slots of builds, look-ups, refreshes and event streams. A waiter
+//! holds a ticket, a file that is locked while the waiter runs. The next slot goes to the client that holds the fewest slots, then to
+//! the ticket with the smallest start tag, so that a client with many tickets does not delay the others.
 //!
 //! Start tags are those of start-time fair queueing (Goyal, Vin and Cheng, 1996) with the same cost for every slot: a client's
 //! next ticket starts one cost after its last, the first ticket of a client starts at the virtual time. The virtual time is the
