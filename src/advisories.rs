@@ -148,7 +148,7 @@ impl VulnerabilityStatus {
                 format!("No known vulnerabilities in the linked code (Go vulnerability database of {date}).")
             }
             number => format!(
-                "{number} known vulnerabilities in the linked code (Go vulnerability database of {date}):\n  {}",
+                "Known vulnerabilities in the linked code: {number} (Go vulnerability database of {date}).\n  {}",
                 advisories.lines().join("\n  ")
             ),
         })

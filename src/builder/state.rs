@@ -76,7 +76,7 @@ impl BuildState {
             BuildState::Queued { ahead: 0 } => "Waiting for a build slot.".to_owned(),
             BuildState::Queued { ahead: 1 } => "Waiting for a build slot, 1 build ahead.".to_owned(),
             BuildState::Queued { ahead } => format!("Waiting for a build slot, {ahead} builds ahead."),
-            BuildState::Building { progress: None, .. } => "Being compiled: not started yet.".to_owned(),
+            BuildState::Building { progress: None, .. } => "Being compiled: loading packages.".to_owned(),
             BuildState::Building {
                 progress: Some(Progress { done, total, package }),
                 ..

@@ -81,7 +81,7 @@ impl Reason {
 // Variant, name, status, caching, Retry-After in seconds (0: none), sentence, advice. Advice that ends with a colon precedes
 // suggestions, which are particular to the request.
 reasons! {
-    SeveralCommands "several-commands" 300 Never 0 "This repository contains several programs." "Request one of these:";
+    SeveralCommands "several-commands" 300 Never 0 "This repository contains several programs." "Choose one:";
     BadPath "bad-path" 400 Never 0 "The path is invalid." "Use /OWNER/REPO or /HOST/PATH, with @VERSION at the end.";
     BadVersion "bad-version" 400 Never 0 "The version is invalid." "Use @latest, @v1.2.3, @v1, a branch or a commit.";
     BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, cgo, name, recipe, min-age, wait and download.";

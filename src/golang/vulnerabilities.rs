@@ -198,8 +198,7 @@ pub fn describe_go_vulnerabilities(store: &Store, version: GoVersion) -> Option<
     let advice = fixed.map_or_else(String::new, |fixed| format!("; upgrade to {fixed} or newer"));
     (!findings.is_empty()).then(|| {
         format!(
-            "go{version} has {} known vulnerabilities in its standard library and {} in its go command (database of \
-             {}){advice}",
+            "Known vulnerabilities of go{version}: {} in its standard library, {} in its go command (database of {}){advice}",
             count(STANDARD_LIBRARY),
             count(GO_COMMAND),
             database.date

@@ -13,7 +13,7 @@ use crate::golang::Resolved;
 use crate::golang::resolve::ranking::Evidence;
 use crate::notices::Notices;
 use crate::parse::{BuildOptions, Platform, RecipeName};
-use crate::response::page::{Page, render_suggestions};
+use crate::response::page::{Page, render_advice};
 use crate::store::Artifact;
 use crate::text::format_bytes;
 
@@ -212,8 +212,7 @@ fn render_failure(page: &ProgramPage<'_>, error: &Error) -> Markup {
             pre.log tabindex="0" role="region" aria-label="Output of the build" { (shown) }
         }
         @if shown.len() < error.detail.len() { p { a href=(page.sidecar_url("log")) { "The whole output" } } }
-        p { (error.reason.advice()) }
-        (render_suggestions(&error.suggestions))
+        (render_advice(&error))
         @if !error.reason.is_permanent() { (render_button(page, "Build again")) }
     }
 }
@@ -243,7 +242,8 @@ fn render_download(page: &ProgramPage<'_>, artifact: &Artifact) -> Markup {
         @for sentence in &page.without_cgo { p { (sentence) } }
         @if let Some(sentence) = page.vulnerabilities.sentence() {
             @let (first, findings) = sentence.split_once('\n').unwrap_or((&sentence, ""));
-            p { (first.trim_end_matches([':', '.'])) "." }
+            // Hyphens without a break keep the date in one line.
+            p.notice[!findings.is_empty()] { (first.replace('-', "\u{2011}")) }
             @if !findings.is_empty() { details { summary { "Show them" } pre { (findings) } } }
         }
     }

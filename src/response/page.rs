@@ -83,8 +83,7 @@ pub fn render_error(error: &Error, mount: &str) -> String {
         main: html! {
             h1 { (reason.sentence()) }
             @if !error.detail.is_empty() { pre.log tabindex="0" role="region" aria-label="Details" { (error.detail) } }
-            p { (reason.advice()) }
-            (render_suggestions(&error.suggestions))
+            (render_advice(error))
             p.soft { (reason.status()) " " a href=(reason_url(reason, mount)) { (reason.name()) } }
         },
     }
@@ -92,11 +91,14 @@ pub fn render_error(error: &Error, mount: &str) -> String {
 }
 
 /// Renders what to request or to type instead. Links lead to pages, which start no build.
-pub fn render_suggestions(suggestions: &[String]) -> Markup {
-    let (links, commands): (Vec<_>, Vec<_>) = suggestions.iter().partition(|line| is_link(line));
+pub fn render_advice(error: &Error) -> Markup {
+    let (links, commands): (Vec<_>, Vec<_>) = error.suggestions.iter().partition(|line| is_link(line));
+    let advice = error.reason.advice();
     html! {
+        p { (advice) }
         @for command in commands { pre.command { (command) } }
         @if !links.is_empty() {
+            @if !advice.ends_with(':') { p { "Try instead:" } }
             ul { @for link in links { li { a href=(link) rel="nofollow" { (link) } } } }
         }
     }
@@ -105,6 +107,14 @@ pub fn render_suggestions(suggestions: &[String]) -> Markup {
 /// The URL of a reason's description, for a service at the path `mount`.
 pub fn reason_url(reason: Reason, mount: &str) -> String {
     format!("{mount}/-/reasons#{}", reason.name())
+}
+
+/// The advice without the values of one error, which follow a colon.
+fn general_advice(reason: Reason) -> String {
+    let advice = reason.advice();
+    advice
+        .strip_suffix(':')
+        .map_or(advice.to_owned(), |text| format!("{text}."))
 }
 
 /// Renders the list of all errors.
@@ -118,7 +128,7 @@ pub fn render_reasons(mount: &str) -> String {
             p { "The header " code { "Gox-Reason" } " and the log contain the name of the error." }
             @for reason in Reason::ALL {
                 h2 id=(reason.name()) { (reason.name()) " " small { (reason.status()) } }
-                p { (reason.sentence()) " " (reason.advice()) }
+                p { (reason.sentence()) " " (general_advice(*reason)) }
             }
         },
     }
@@ -132,7 +142,7 @@ pub fn render_reasons_text() -> String {
         format!(
             "{name} ({status})\n    {}\n    {}\n",
             reason.sentence(),
-            reason.advice()
+            general_advice(*reason)
         )
     };
     Reason::ALL.iter().map(render).collect::<Vec<_>>().join("\n")

@@ -8,7 +8,7 @@ use crate::parse::Platform;
 
 /// How to request a platform.
 const USAGE: [&str; 2] = [
-    "Request a platform with ?os=OS&arch=ARCH.",
+    "Request a platform with the query os=OS&arch=ARCH.",
     "To select a level, append it to the architecture, for example arch=armv6 or arch=amd64v3. The first level of a line is the default.",
 ];
 

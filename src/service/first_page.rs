@@ -105,7 +105,7 @@ fn render(base: &str, request: &Request, view: &ServerView) -> String {
             ol.steps {
                 li { b { "1. Source" } span { "the newest release, from the Go module proxy" } }
                 li { b { "2. Build" } span { "when you press the button, in a sandbox" } }
-                li { b { "3. File" } span { "one program, with its SHA-256" } }
+                li { b { "3. File" } span { "one program, with its SHA\u{2011}256" } }
             }
             h2 { "On the command line" }
             (render_command(base, request))

@@ -153,7 +153,7 @@ fn every_page_in_every_state_is_small_and_fits_a_phone() {
     pages.inspect(
         "starting",
         &on_linux("/tester/waits-for-dependency"),
-        "not started yet",
+        "loading packages",
     );
     start_build(&front, "/tester/busy");
     start_build(&front, "/tester/hello@v1.1.0");
