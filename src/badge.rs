@@ -11,7 +11,6 @@ use crate::default_go::with_default_go;
 use crate::error::{Error, Reason};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
-use crate::golang::toolchain::versions::{self, VersionRequest};
 use crate::parse::{BuildOptions, Target};
 use crate::policy::resolve;
 use crate::request::Request;
@@ -62,13 +61,7 @@ fn read_badge(path: &[u8], request: &Request, go: Go<'_>) -> Result<(Badge, Opti
         .map_err(|undetected| platform_error(&undetected, &options, request))?;
     check_platform(go.toolchain, &platform)?;
     let resolved = resolve(go, &target, options.min_age)?;
-    let version_request = VersionRequest {
-        requested: options.go,
-        required: resolved.min_go,
-        limit: None,
-    };
-    let version = versions::choose(go, version_request)?;
-    let recipe = Recipe::new(resolved, platform, version, options, go.config.recipe)?;
+    let recipe = Recipe::choose(go, resolved, platform, options, None)?;
     let program = format!("{} {}", recipe.resolved.name(), recipe.resolved.version);
     let (message, color) = match BuildState::read(&recipe, go.config, go.store) {
         BuildState::Built(artifact) => {

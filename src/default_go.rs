@@ -5,8 +5,7 @@ use crate::config::{Config, Deadlines};
 use crate::error::{Error, state_dir_error};
 use crate::golang::Toolchain;
 use crate::golang::run::command::Go;
-use crate::golang::toolchain::versions::VersionRequest;
-use crate::golang::toolchain::{managed, versions};
+use crate::golang::toolchain::managed;
 use crate::parse::{BuildOptions, Platform, Target};
 use crate::policy::resolve_cached;
 use crate::store::Store;
@@ -41,23 +40,9 @@ pub fn find_default_go(
     }
     let is_built = |toolchain: &Toolchain| {
         let go = Go::for_client(config, store, toolchain, deadlines, client);
-        let recipe = || -> Result<Recipe, Error> {
-            let resolved = resolve_cached(go, target, options.min_age)?;
-            let request = VersionRequest {
-                requested: options.go,
-                required: resolved.min_go,
-                limit: None,
-            };
-            let version = versions::choose(go, request)?;
-            Recipe::new(
-                resolved,
-                platform.clone(),
-                version,
-                options.clone(),
-                config.recipe,
-            )
-        };
-        recipe().is_ok_and(|recipe| find_artifact(&recipe, store).is_some())
+        resolve_cached(go, target, options.min_age)
+            .and_then(|resolved| Recipe::choose(go, resolved, platform.clone(), options.clone(), None))
+            .is_ok_and(|recipe| find_artifact(&recipe, store).is_some())
     };
     match Toolchain::load_last_default(store).filter(is_built) {
         Some(toolchain) => Ok(toolchain),

@@ -15,7 +15,6 @@ use crate::error::{Error, Reason};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
 use crate::golang::toolchain::system_limit::SystemLimit;
-use crate::golang::toolchain::versions::VersionRequest;
 use crate::golang::toolchain::{managed, versions};
 use crate::parse::{Cacheability, executable};
 use crate::policy::resolve;
@@ -70,13 +69,8 @@ fn serve_program(
     let resolved =
         resolve(go, target, options.min_age).map_err(|error| url.complete_suggestions(error, request))?;
     let cacheability = Cacheability::of_url(target, options, &resolved.version, config.recipe);
-    let version_request = VersionRequest {
-        requested: options.go,
-        required: resolved.min_go,
-        limit: SystemLimit::of_client(options, &platform, &request.user_agent),
-    };
-    let version = versions::choose(go, version_request)?;
-    let mut recipe = Recipe::new(resolved, platform, version, options.clone(), config.recipe)?;
+    let limit = SystemLimit::of_client(options, &platform, &request.user_agent);
+    let mut recipe = Recipe::choose(go, resolved, platform, options.clone(), limit)?;
     let cacheability = cacheability.max(recipe.cacheability());
     if let Some(sidecar) = url.sidecar(&recipe.file_name())? {
         if options.wait && request.may_start_build() {

@@ -172,14 +172,9 @@ fn build_artifact(
     bar.set_message(format!("Resolving {target}."));
     let resolved = resolve(go, &target, options.min_age)
         .map_err(|error| with_correction(error, path.as_bytes(), query))?;
-    let request = VersionRequest {
-        requested: options.go,
-        required: resolved.min_go,
-        limit: None,
-    };
-    let chosen = versions::choose(go, request)?;
-    let version = versions::choose_for_build(go, chosen, options.go, &mut |tree| show_download(&bar, tree));
-    let recipe = Recipe::new(resolved, platform, version, options, config.recipe)?;
+    let requested = options.go;
+    let mut recipe = Recipe::choose(go, resolved, platform, options, None)?;
+    recipe.go = versions::choose_for_build(go, recipe.go, requested, &mut |tree| show_download(&bar, tree));
     let name = recipe.package_at_version();
     bar.set_message(name.clone());
     if let Some(seconds) = recipe.last_duration(&store) {

@@ -10,7 +10,10 @@ use crate::golang::Resolved;
 use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::resolve::go_mod::without_comment;
 use crate::golang::resolve::replacements::FetchedReplacement;
+use crate::golang::run::command::Go;
 use crate::golang::run::flags::{format_flags, format_variables, recipe_flags};
+use crate::golang::toolchain::system_limit::SystemLimit;
+use crate::golang::toolchain::versions::{self, VersionRequest};
 use crate::parse::{BuildOptions, Cacheability, FileName, NamedFile, Platform, RecipeName};
 use crate::store::{BuildKey, Description, KeyHasher};
 use crate::text::{quote, sanitize};
@@ -53,17 +56,23 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Makes the recipe of a request. Without `recipe=` in the URL the operator's `default` applies. If that is `release`, a
-    /// program without a release configuration gets a plain build.
-    pub fn new(
+    /// Chooses the recipe of a request, with the newest Go version that suits it. Without `recipe=` in the URL the operator's default
+    /// applies. If that is `release`, a program without a release configuration gets a plain build.
+    pub fn choose(
+        go: Go<'_>,
         resolved: Resolved,
         platform: Platform,
-        go: String,
         options: BuildOptions,
-        default: RecipeName,
+        limit: Option<SystemLimit>,
     ) -> Result<Recipe, Error> {
+        let request = VersionRequest {
+            requested: options.go,
+            required: resolved.min_go,
+            limit,
+        };
+        let version = versions::choose(go, request)?;
         let release_flags = || ReleaseFlags::from_config(&resolved, &platform);
-        let release = match (options.recipe, default) {
+        let release = match (options.recipe, go.config.recipe) {
             (Some(RecipeName::Release), _) => Some(release_flags().map_err(|error| {
                 let plain = BuildOptions {
                     recipe: Some(RecipeName::Install),
@@ -82,7 +91,7 @@ impl Recipe {
             },
             resolved,
             platform,
-            go,
+            go: version,
             tags: options.tags,
             strip: options.strip,
             accepts_stubs: options.accepts_stubs,
