@@ -14,9 +14,9 @@ pub const REFRESH_LOCKS: &str = "locks/refreshes";
 pub const BUILD_SLOTS: &str = "slots";
 /// Tickets of requests that wait for a build slot.
 pub const BUILD_QUEUE: &str = "queue";
-/// Slots of look-ups.
+/// Slots of lookups.
 pub const LOOKUP_SLOTS: &str = "locks/lookups";
-/// Tickets of requests that wait for a look-up slot.
+/// Tickets of requests that wait for a lookup slot.
 pub const LOOKUP_QUEUE: &str = "locks/lookups/queue";
 /// Slots of refreshes.
 pub const REFRESH_SLOTS: &str = "locks/refreshing";
@@ -50,11 +50,11 @@ pub const OLD_LOG: &str = "builders.log.old";
 pub const LOCKS: &str = "locks";
 /// Exclusive while the list of Go versions is downloaded.
 pub const VERSIONS_LOCK: &str = "locks/listing";
-/// Shared by look-ups that read unpacked modules, exclusive for an eviction that removes modules.
+/// Shared by lookups that read unpacked modules, exclusive for an eviction that removes modules.
 pub const MODULES_LOCK: &str = "locks/modules";
 /// Shared by builds that read unpacked modules, exclusive for an eviction that removes the whole module cache.
 pub const BUILD_MODULES_LOCK: &str = "locks/modules-of-builds";
-/// Exclusive while an eviction waits for [`MODULES_LOCK`], so that no new look-up acquires that lock.
+/// Exclusive while an eviction waits for [`MODULES_LOCK`], so that no new lookup acquires that lock.
 pub const MODULES_GATE: &str = "locks/modules-gate";
 /// Exclusive for the process that evicts.
 pub const EVICTION_LOCK: &str = "locks/evicting";

@@ -18,6 +18,7 @@ pub mod layout;
 pub mod lock;
 pub mod modules;
 mod observation;
+mod queues;
 pub mod recent;
 pub mod remove;
 pub mod representation;

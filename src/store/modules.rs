@@ -11,10 +11,10 @@ use super::lock::Lock;
 use super::remove::{aside_path, move_aside, remove, remove_or_warn};
 use super::{Store, layout};
 
-/// How long an eviction waits for look-ups, which read modules for seconds. After that, the next eviction tries again.
+/// How long an eviction waits for lookups, which read modules for seconds. After that, the next eviction tries again.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an urgent eviction waits for look-ups. New look-ups wait for it meanwhile.
+/// How long an urgent eviction waits for lookups. New lookups wait for it meanwhile.
 const GATE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The layout of the module cache.
@@ -39,7 +39,7 @@ pub struct ModuleVersion {
 }
 
 impl Store {
-    /// Evicts modules that take more than their share. If `is_urgent`, new look-ups wait until it is done.
+    /// Evicts modules that take more than their share. If `is_urgent`, new lookups wait until it is done.
     pub(super) fn evict_excess_modules(
         &self,
         modules: &ModuleCacheLayout,
@@ -58,7 +58,7 @@ impl Store {
         self.evict_modules(modules, timeout, gate, builds_since)
     }
 
-    /// Evicts modules unless a look-up reads them for longer than `timeout`. While a build is running, evicts only versions that
+    /// Evicts modules unless a lookup reads them for longer than `timeout`. While a build is running, evicts only versions that
     /// were downloaded before `builds_since`: `go` downloads them again. Releases `gate` before the slow part.
     pub(super) fn evict_modules(
         &self,
@@ -107,9 +107,9 @@ impl Store {
         Ok(shared)
     }
 
-    /// Protects unpacked modules from removal while a look-up reads them.
+    /// Protects unpacked modules from removal while a lookup reads them.
     pub fn use_modules(&self) -> io::Result<File> {
-        // An urgent eviction holds the gate. Without it, overlapping look-ups could hold the shared lock forever.
+        // An urgent eviction holds the gate. Without it, overlapping lookups could hold the shared lock forever.
         let gate = File::create(self.path(layout::MODULES_GATE))?;
         gate.lock_shared()?;
         let shared = File::create(self.path(layout::MODULES_LOCK))?;

@@ -1,6 +1,6 @@
-//! A fair queue for a fixed number of slots that processes share: slots of builds, look-ups, refreshes and event streams. A waiter
-//! holds a ticket, a file that is locked while the waiter runs. The next slot goes to the client that holds the fewest slots, then to
-//! the ticket with the smallest start tag, so that a client with many tickets does not delay the others.
+//! A fair queue for a fixed number of slots that processes share. A waiter holds a ticket, a file that is locked while the waiter runs.
+//! The next slot goes to the client that holds the fewest slots, then to the ticket with the smallest start tag, so that a client with
+//! many tickets does not delay the others.
 //!
 //! Start tags are those of start-time fair queueing (Goyal, Vin and Cheng, 1996) with the same cost for every slot: a client's
 //! next ticket starts one cost after its last, the first ticket of a client starts at the virtual time. The virtual time is the
@@ -10,14 +10,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::budget::Client;
 use super::file::list_entries;
 use super::lock::{CALLBACK_INTERVAL, Lock, LockWait, TemporaryLock};
 use super::ticket::Ticket;
-use super::{Store, layout};
 
 /// The cost of one slot in virtual time. It is divided by the number of waiting clients, so it has to be large.
 const COST: u64 = 100_000;
@@ -25,24 +24,6 @@ const COST: u64 = 100_000;
 /// How often a waiter sorts the queue again, multiplied by the number of tickets: all waiters together read the queue 500 times a
 /// second, and each of them no more often than it reports progress.
 const SORT_INTERVAL: Duration = Duration::from_millis(2);
-
-/// Concurrent look-ups. Each waits for the network, and needs a process of 20 MB.
-const LOOKUPS: usize = 8;
-
-/// Concurrent look-ups of one client: names that the module proxy answers slowly do not block other clients.
-const LOOKUPS_PER_CLIENT: usize = 2;
-
-/// Concurrent refreshes of resolutions. Each needs a look-up slot too.
-const REFRESHES: usize = 4;
-
-/// Concurrent refreshes for one client.
-const REFRESHES_PER_CLIENT: usize = 2;
-
-/// Concurrent event streams. Each is a process under CGI and the front.
-const STREAMS: usize = 32;
-
-/// Concurrent event streams of one client.
-const STREAMS_PER_CLIENT: usize = 2;
 
 /// Slots, and the queue of tickets for them.
 #[derive(Debug)]
@@ -95,53 +76,16 @@ struct Clock {
     now: u64,
 }
 
-impl Store {
-    /// The queue for build slots. One client may hold all of them while no other client waits.
-    pub fn build_queue(&self, slots: usize) -> SlotQueue {
-        self.slot_queue(layout::BUILD_QUEUE, layout::BUILD_SLOTS, slots, slots)
-    }
-
-    /// The queue for requests to the module proxy.
-    pub fn lookup_queue(&self) -> SlotQueue {
-        self.slot_queue(
-            layout::LOOKUP_QUEUE,
-            layout::LOOKUP_SLOTS,
-            LOOKUPS,
-            LOOKUPS_PER_CLIENT,
-        )
-    }
-
-    /// The queue for background refreshes of resolutions.
-    pub fn refresh_queue(&self) -> SlotQueue {
-        self.slot_queue(
-            layout::REFRESH_QUEUE,
-            layout::REFRESH_SLOTS,
-            REFRESHES,
-            REFRESHES_PER_CLIENT,
-        )
-    }
-
-    /// The slots of event streams.
-    pub fn stream_queue(&self) -> SlotQueue {
-        self.slot_queue(
-            layout::STREAM_QUEUE,
-            layout::STREAM_SLOTS,
-            STREAMS,
-            STREAMS_PER_CLIENT,
-        )
-    }
-
-    fn slot_queue(&self, queue: &str, slots: &str, count: usize, per_client: usize) -> SlotQueue {
-        let slots = self.path(slots);
+impl SlotQueue {
+    /// A queue for `count` slots, whose files are in the directory `slots`.
+    pub(super) fn new(queue: PathBuf, slots: &Path, count: usize, per_client: usize) -> SlotQueue {
         SlotQueue {
-            queue: self.path(queue),
+            queue,
             slots: (0..count).map(|n| slots.join(n.to_string())).collect(),
             per_client,
         }
     }
-}
 
-impl SlotQueue {
     /// Acquires a slot, immediately or when the ticket's turn comes before `deadline`. Calls `on_progress` with the number of
     /// tickets ahead several times a second; it returns whether to keep waiting.
     pub fn acquire(
@@ -400,6 +344,7 @@ fn next_start_tag(clock: Clock, client: &Client, held: &[HeldSlot], waiting: &[T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Store, layout};
 
     const CAPACITY: QueueCapacity = QueueCapacity { all: 400, one: 400 };
 
@@ -413,10 +358,9 @@ mod tests {
     impl TestQueue {
         fn new(slots: usize, per_client: usize) -> TestQueue {
             let dir = tempfile::tempdir().unwrap();
-            let queue = SlotQueue {
-                per_client,
-                ..Store::open(dir.path()).unwrap().build_queue(slots)
-            };
+            let store = Store::open(dir.path()).unwrap();
+            let (queue, directory) = (store.path(layout::BUILD_QUEUE), store.path(layout::BUILD_SLOTS));
+            let queue = SlotQueue::new(queue, &directory, slots, per_client);
             TestQueue {
                 queue,
                 tickets: Vec::new(),
