@@ -55,6 +55,16 @@ pub enum HiddenCommand {
         /// The directory to create.
         tree: PathBuf,
     },
+    /// Unpacks the files of the module zip ZIP that decide which commands it has. Runs in a cell.
+    #[command(hide = true)]
+    Outline {
+        /// The zip of a module version.
+        zip: PathBuf,
+        /// MODULE@VERSION.
+        module: String,
+        /// The directory to create.
+        tree: PathBuf,
+    },
     /// Enters CELL and runs COMMAND there.
     #[command(hide = true)]
     Enter {
@@ -95,6 +105,7 @@ impl HiddenCommand {
             HiddenCommand::Evict => "evict",
             HiddenCommand::Download { .. } => "download",
             HiddenCommand::Fetch { .. } => "fetch",
+            HiddenCommand::Outline { .. } => "outline",
             HiddenCommand::Enter { .. } => "enter",
             HiddenCommand::Probe { .. } => "probe",
             HiddenCommand::Tool { .. } => "tool",
@@ -114,6 +125,9 @@ impl HiddenCommand {
             HiddenCommand::Versions | HiddenCommand::Vulnerabilities | HiddenCommand::Evict => {}
             HiddenCommand::Download { version } => words.push(version.to_string().into()),
             HiddenCommand::Fetch { tree } => words.push(tree.into()),
+            HiddenCommand::Outline { zip, module, tree } => {
+                words.extend([zip.into(), module.into(), tree.into()]);
+            }
             HiddenCommand::Enter { cell, command } => {
                 words.extend([cell.into(), "--".into()]);
                 words.extend_from_slice(command);
@@ -174,6 +188,11 @@ mod tests {
                 version: "1.26.8".parse().unwrap(),
             },
             HiddenCommand::Fetch {
+                tree: "/tmp/a b".into(),
+            },
+            HiddenCommand::Outline {
+                zip: "/tmp/v1.0.0.zip".into(),
+                module: text("a.b/c@v1.0.0"),
                 tree: "/tmp/a b".into(),
             },
             HiddenCommand::Enter {

@@ -13,6 +13,7 @@ use crate::golang::Toolchain;
 use crate::golang::resolve::resolution_cache;
 use crate::golang::run::command::Go;
 use crate::golang::run::tool;
+use crate::golang::source::outline;
 use crate::golang::toolchain::{download, fetch, versions};
 use crate::golang::vulnerability_database;
 use crate::hidden_command::HiddenCommand;
@@ -45,6 +46,9 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
             download::download(config, store, version).map_err(|error| error.reason.name().to_owned())
         }),
         HiddenCommand::Fetch { tree } => fetch_toolchain(&tree, environment),
+        HiddenCommand::Outline { zip, module, tree } => {
+            outline::run(&zip, &module, &tree).map_err(|error| error.to_string())
+        }
         HiddenCommand::Enter { cell, command } => return enter_cell(&cell, &command),
         HiddenCommand::Probe { cell, paths } => probe_cell(&cell, &paths),
         HiddenCommand::Tool { context, command } => return run_tool(&context, &command, environment),

@@ -91,6 +91,8 @@ mod notices;
 mod host;
 // Major versions that only an HTTP module proxy reports.
 mod majors;
+// What a resolution costs.
+mod lookups;
 // Every limit, reached.
 mod limits;
 // Real programs through the real module proxy.

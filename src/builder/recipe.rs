@@ -310,6 +310,7 @@ mod tests {
                 release: Ok(vec![]),
                 commit: None,
                 licence_file: None,
+                is_same_at_version: false,
             },
             platform: Platform::new("linux", "arm64").unwrap(),
             go: "go1.26.8".into(),

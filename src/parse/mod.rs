@@ -47,3 +47,4 @@ pub use target::{BadTarget, Target};
 pub use user_agent::{UndetectedPlatform, detect_platform};
 pub use version::{BadVersion, Version};
 pub use weight::parse_weights;
+pub use windows::is_device;

@@ -97,6 +97,15 @@ impl Target {
         OWNER_REPO_HOSTS.contains(&self.host()).then_some(3)
     }
 
+    /// Returns the same path at an exact version; `None` for text that is not one.
+    pub fn at_version(&self, version: &str) -> Option<Target> {
+        let version = Version::parse(version).ok().filter(Version::is_exact)?;
+        Some(Target {
+            elements: self.elements.clone(),
+            version,
+        })
+    }
+
     /// Returns the requested version.
     pub fn version(&self) -> &Version {
         &self.version

@@ -7,7 +7,7 @@ const DEVICE_NAMES: [&str; 22] = [
 ];
 
 /// Whether a file of this name is a device on Windows.
-pub(super) fn is_device(element: &str) -> bool {
+pub fn is_device(element: &str) -> bool {
     let stem = element.split('.').next().unwrap_or(element);
     DEVICE_NAMES.iter().any(|name| stem.eq_ignore_ascii_case(name))
 }

@@ -234,6 +234,7 @@ mod tests {
             release: Ok(vec![]),
             commit: commit.map(str::to_owned),
             licence_file: None,
+            is_same_at_version: false,
         }
     }
 

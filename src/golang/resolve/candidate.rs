@@ -72,6 +72,12 @@ impl Candidate {
         }
     }
 
+    /// The major in the module's path; 1 if it has none.
+    pub fn major(&self) -> u64 {
+        let suffix = self.module.strip_prefix(self.root()).unwrap_or_default();
+        suffix.trim_start_matches("/v").parse().unwrap_or(1)
+    }
+
     /// The candidate with the path `module`, if that is the same module at another major.
     pub fn in_major_of(&self, module: &str) -> Option<Candidate> {
         let is_other = module != self.module && without_major(module) == self.root();

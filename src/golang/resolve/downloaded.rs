@@ -1,5 +1,6 @@
-//! Parses the output of `go mod download -json MODULE@VERSION`.
+//! A module version in the module cache, from the output of `go mod download -json MODULE@VERSION`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,24 +11,35 @@ use crate::golang::run::command::Go;
 use crate::golang::run::diagnosis;
 use crate::golang::run::disk_quota::has_allowed_depth;
 use crate::golang::run::tool_runs::ToolRuns;
+use crate::notices::Notices;
 use crate::sandbox::process::{Outcome, Termination};
 
 /// A module version in a module cache.
-#[derive(Default, Deserialize)]
+#[derive(Default, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DownloadedModule {
+    /// The module's path.
+    pub path: String,
     /// The exact version.
     pub version: String,
     /// Go's error; empty if the download succeeded.
-    error: String,
+    pub(super) error: String,
     /// The path of the version's `.info` file.
-    info: PathBuf,
+    pub(super) info: PathBuf,
     /// The path of its go.mod. The `go` command synthesizes one for a module that has none.
     pub go_mod: PathBuf,
-    /// The directory in which it is unpacked.
+    /// Its zip.
+    pub(super) zip: PathBuf,
+    /// The directory in which it is unpacked, or its outline (`source/outline.rs`).
     pub dir: PathBuf,
     /// The hash of its content, as in go.sum: `h1:…`.
     pub sum: String,
+    /// Deprecation and retraction, if they were looked up and the module proxy answered.
+    #[serde(skip)]
+    pub(super) notices: Option<Notices>,
+    /// All directories of a module of which only the outline is unpacked.
+    #[serde(skip)]
+    pub(super) directories: BTreeSet<String>,
 }
 
 /// The used fields of a version's `.info` file.
@@ -71,6 +83,16 @@ impl DownloadedModule {
             false => downloaded.error,
         };
         Err(diagnosis::diagnose_module(&messages, exact, &hidden))
+    }
+
+    /// Whether the module has this directory.
+    pub fn has_directory(&self, path: &str) -> bool {
+        self.directories.contains(path) || self.dir.join(path).is_dir()
+    }
+
+    /// Whether the module has this directory or file. Of an outline, only some files are known.
+    pub fn contains(&self, path: &str) -> bool {
+        self.directories.contains(path) || self.dir.join(path).exists()
     }
 
     /// Reads the commit of the version: from its `.info`, if the module proxy reports an origin, or else from a pseudo-version (Go

@@ -52,7 +52,7 @@ impl Resolver<'_> {
         let root = self
             .typed_root(candidate)
             .filter(|_| !commands::find_commands(&downloaded.dir).is_empty());
-        let elsewhere = installed.iter().filter(|dir| !downloaded.dir.join(dir).exists());
+        let elsewhere = installed.iter().filter(|dir| !downloaded.contains(dir));
         let elsewhere = elsewhere.map(|dir| join(candidate.root(), dir));
         let elsewhere = elsewhere.map(|module| {
             format!("\nIts README installs {module}, a nested module that the module proxy does not have.")

@@ -30,7 +30,7 @@ pub(super) struct ModuleVersions {
     /// Its time (RFC 3339); empty if it is unknown.
     #[serde(default)]
     pub(super) time: String,
-    error: Option<ListError>,
+    pub(super) error: Option<ListError>,
 }
 
 /// The error of `go list -m -e` for one module.
@@ -41,36 +41,6 @@ pub(super) struct ListError {
 }
 
 impl GoList<'_> {
-    /// Lists the modules that have tagged versions.
-    pub(super) fn list_tagged<'m>(
-        &self,
-        modules: impl Iterator<Item = &'m str>,
-    ) -> Result<Vec<ModuleVersions>, Error> {
-        let mut listed = self.query_versions(modules)?;
-        listed.retain(|module| !module.versions.is_empty());
-        Ok(listed)
-    }
-
-    /// Lists the paths of the modules that exist. A proxy lists no version for a module without tags, nor for a directory that is not
-    /// a module. A query of `@latest` separates the two; Go sends these queries one after the other.
-    pub(super) fn list_existing<'m>(
-        &self,
-        modules: impl Iterator<Item = &'m str>,
-    ) -> Result<Vec<String>, Error> {
-        let listed = self.query_versions(modules)?.into_iter();
-        let known = listed.filter(|module| module.error.is_none());
-        let (tagged, untagged): (Vec<_>, Vec<_>) = known.partition(|module| !module.versions.is_empty());
-        let queries = untagged.iter().map(|module| format!("{}@latest", module.path));
-        let queries: Vec<String> = queries.collect();
-        let mut existing = tagged;
-        if !queries.is_empty() {
-            let args = ["list", "-m", "-e", "-json=Path,Error", "--"];
-            let latest = self.run(&args, queries.iter().map(String::as_str))?.into_iter();
-            existing.extend(latest.filter(|module| module.error.is_none()));
-        }
-        Ok(existing.into_iter().map(|module| module.path).collect())
-    }
-
     /// Queries the times of these versions, MODULE@VERSION.
     pub(super) fn query_times<'m>(
         &self,
@@ -80,7 +50,8 @@ impl GoList<'_> {
         self.run(&args, versions)
     }
 
-    fn query_versions<'m>(
+    /// Lists the versions of these modules.
+    pub(super) fn query_versions<'m>(
         &self,
         modules: impl Iterator<Item = &'m str>,
     ) -> Result<Vec<ModuleVersions>, Error> {
@@ -95,7 +66,7 @@ impl GoList<'_> {
         modules: impl Iterator<Item = &'m str>,
     ) -> Result<Vec<ModuleVersions>, Error> {
         let args: Vec<&str> = flags.iter().copied().chain(modules).collect();
-        let outcome = self.go.run(self.work, &args, self.deadline)?;
+        let outcome = self.go.look_up(self.work, &args, self.deadline)?;
         downloaded::check_completed(self.go, self.work, "versions", &outcome)?;
         let listed = serde_json::Deserializer::from_slice(&outcome.stdout).into_iter::<ModuleVersions>();
         let listed: Vec<ModuleVersions> = listed.map_while(Result::ok).collect();

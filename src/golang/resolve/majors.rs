@@ -1,25 +1,29 @@
 //! Finds the major versions of candidate modules that are released. One `go list` queries many at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::golang::resolve::candidate::Candidate;
-use crate::golang::resolve::list::GoList;
+use crate::golang::resolve::list::{GoList, ModuleVersions};
 
-/// Majors per `go list`. If the last of them exists, the next batch is queried too.
-const BATCH: u64 = 20;
+/// How many majors are queried at once of a module that a target may mean.
+pub(super) const MAJORS: u64 = 20;
 
-/// The module paths, including major suffixes, that have versions.
+/// The module paths, including major suffixes, that exist, and their versions.
 #[derive(Debug, Default)]
 pub(super) struct Majors {
     /// Modules with a release version.
     pub(super) released: BTreeSet<String>,
     /// Modules with pre-release versions only.
     pub(super) unreleased: BTreeSet<String>,
-    /// The versions of all these modules.
-    pub(super) versions: Vec<String>,
+    /// The versions of all these modules, oldest first.
+    versions: BTreeMap<String, Vec<String>>,
+    /// Modules for which the proxy lists no version, but no error either. Without tags, such a module may exist or not.
+    untagged: BTreeSet<String>,
     /// The highest major that was queried.
     pub(super) newest: u64,
+    /// The modules that were queried.
+    queried: BTreeSet<String>,
 }
 
 impl Majors {
@@ -32,35 +36,84 @@ impl Majors {
         newest(&self.released).or_else(|| newest(&self.unreleased))
     }
 
-    /// Queries the module proxy for all majors of these candidates.
-    pub(super) fn query(list: &GoList<'_>, plain: &[Candidate]) -> Result<Majors, Error> {
-        let mut majors = Majors::default();
-        let mut from = 1;
-        loop {
-            let last = from + BATCH - 1;
-            let queried: BTreeSet<String> = plain
-                .iter()
-                .flat_map(|c| (from..=last).filter_map(|major| c.at_major(major)))
-                .map(|c| c.module)
-                .collect();
-            for listed in list.list_tagged(queried.iter().map(String::as_str))? {
-                let is_release = |version: &String| !version.contains('-');
-                let majors_of_kind = match listed.versions.iter().any(is_release) {
-                    true => &mut majors.released,
-                    false => &mut majors.unreleased,
-                };
-                majors_of_kind.insert(listed.path);
-                majors.versions.extend(listed.versions);
-            }
-            majors.newest = last;
-            let is_last = |c: &Candidate| {
-                let module = c.at_major(last).map(|c| c.module);
-                module.is_some_and(|m| majors.released.contains(&m) || majors.unreleased.contains(&m))
+    /// Whether the module may exist without tags.
+    pub(super) fn is_untagged(&self, module: &str) -> bool {
+        self.untagged.contains(module)
+    }
+
+    /// The version that `latest` means; `latest` itself if only `go` knows: it ignores some incompatible versions.
+    pub(super) fn latest_version(&self, module: &str) -> &str {
+        let versions = self.versions.get(module).map(Vec::as_slice).unwrap_or_default();
+        let releases = || versions.iter().rev().find(|version| !version.contains('-'));
+        let is_incompatible = |version: &String| version.ends_with("+incompatible");
+        match releases().or_else(|| versions.last()) {
+            Some(newest) if !versions.iter().any(is_incompatible) => newest,
+            Some(_) | None => "latest",
+        }
+    }
+
+    /// All versions.
+    pub(super) fn into_versions(self) -> impl Iterator<Item = String> {
+        self.versions.into_values().flatten()
+    }
+
+    /// Queries the module proxy for the majors of these candidates, each up to the given one, except modules that were queried before.
+    /// If the last major of a candidate exists, as many more are queried.
+    pub(super) fn query(
+        &mut self,
+        list: &GoList<'_>,
+        candidates: impl IntoIterator<Item = (Candidate, u64)>,
+    ) -> Result<(), Error> {
+        let mut open: Vec<(Candidate, u64)> = candidates.into_iter().collect();
+        for batch in 0.. {
+            let majors = |(c, count): &(Candidate, u64)| {
+                let numbers = batch * count + 1..=(batch + 1) * count;
+                numbers.filter_map(|major| c.at_major(major)).collect::<Vec<_>>()
             };
-            if !plain.iter().any(is_last) {
-                return Ok(majors);
+            let mut modules: BTreeSet<String> = open.iter().flat_map(majors).map(|c| c.module).collect();
+            modules.retain(|module| self.queried.insert(module.clone()));
+            if !modules.is_empty() {
+                for listed in list.query_versions(modules.iter().map(String::as_str))? {
+                    self.add(listed);
+                }
             }
-            from = last + 1;
+            let last = |count: u64| (batch + 1) * count;
+            self.newest = open
+                .iter()
+                .map(|(_, count)| last(*count))
+                .fold(self.newest, u64::max);
+            open.retain(|(c, count)| {
+                let module = c.at_major(last(*count)).map(|c| c.module);
+                module.is_some_and(|module| self.versions.contains_key(&module))
+            });
+            if open.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the results of other queries.
+    pub(super) fn extend(&mut self, other: Majors) {
+        self.released.extend(other.released);
+        self.unreleased.extend(other.unreleased);
+        self.versions.extend(other.versions);
+        self.untagged.extend(other.untagged);
+        self.queried.extend(other.queried);
+        self.newest = self.newest.max(other.newest);
+    }
+
+    fn add(&mut self, listed: ModuleVersions) {
+        let is_release = |version: &String| !version.contains('-');
+        let modules_of_kind = match listed.versions.as_slice() {
+            [] if listed.error.is_some() => return,
+            [] => &mut self.untagged,
+            versions if versions.iter().any(is_release) => &mut self.released,
+            [..] => &mut self.unreleased,
+        };
+        modules_of_kind.insert(listed.path.clone());
+        if !listed.versions.is_empty() {
+            self.versions.insert(listed.path, listed.versions);
         }
     }
 }

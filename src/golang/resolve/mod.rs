@@ -1,9 +1,12 @@
 //! Resolves a target to one package at one exact version. All requests to the module proxy are made by `go`, which this module runs.
 
 pub mod candidate;
+mod candidate_list;
 mod clues;
 pub mod downloaded;
+mod downloads;
 mod errors;
+mod fetch;
 pub mod go_mod;
 pub mod known_paths;
 mod list;
@@ -20,7 +23,7 @@ pub mod resolution_cache;
 pub mod resolved;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -34,7 +37,7 @@ use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::resolve::go_mod::read_directive;
 use crate::golang::resolve::list::GoList;
 use crate::golang::resolve::majors::Majors;
-use crate::golang::resolve::nested_commands::{NestedCommand, guess_nested_modules};
+use crate::golang::resolve::nested_commands::NestedCommand;
 use crate::golang::resolve::notices::fetch_notices;
 use crate::golang::resolve::ranking::{Evidence, Ranking, rank};
 use crate::golang::run::command::Go;
@@ -42,13 +45,10 @@ use crate::golang::run::diagnosis;
 use crate::golang::source::commands;
 use crate::golang::toolchain::versions::VersionRequest;
 use crate::golang::toolchain::{managed, versions};
-use crate::parse::{Target, Version};
+use crate::parse::Target;
 use crate::store::lock::Lock;
 use crate::store::work_dir::WorkDir;
 use crate::store::{BuildKey, KeyHasher};
-
-/// How many modules one resolution may unpack. Each may use as much disk as a build.
-const MAX_UNPACKED: usize = 8;
 
 /// The key of a target's entry in the resolution cache.
 pub fn resolution_key(target: &Target, go: &str) -> BuildKey {
@@ -95,7 +95,9 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         work: work.path(),
         deadline,
         target,
-        unpacked: RefCell::default(),
+        majors: RefCell::default(),
+        ahead: RefCell::default(),
+        downloads: RefCell::default(),
     };
     resolver
         .try_candidates()
@@ -120,8 +122,12 @@ pub(super) struct Resolver<'a> {
     work: &'a Path,
     deadline: Instant,
     pub(super) target: &'a Target,
-    /// The modules that were unpacked, at most `MAX_UNPACKED`.
-    unpacked: RefCell<BTreeSet<String>>,
+    /// The majors that exist, as far as they were queried.
+    majors: RefCell<Majors>,
+    /// The module that was downloaded before it is needed.
+    ahead: RefCell<Option<(String, Result<DownloadedModule, Error>)>>,
+    /// The downloads of modules at the version of the target, as far as they were needed.
+    downloads: RefCell<BTreeMap<String, Result<DownloadedModule, Error>>>,
 }
 
 impl Resolver<'_> {
@@ -132,7 +138,9 @@ impl Resolver<'_> {
             work: self.work,
             deadline: self.deadline,
             target,
-            unpacked: RefCell::default(),
+            majors: RefCell::default(),
+            ahead: RefCell::default(),
+            downloads: RefCell::default(),
         }
     }
 
@@ -160,35 +168,6 @@ impl Resolver<'_> {
             work: self.work,
             deadline: self.deadline,
         }
-    }
-
-    /// Lists the candidates in the order in which they are tried: released modules first, the longest path first, and the newest major
-    /// first.
-    fn list_candidates(&self) -> Result<Vec<Candidate>, Error> {
-        let plain = Candidate::all_from_target(self.target);
-        if let Some(major) = self.target.version().major() {
-            let guesses = guess_nested_modules(self.target, &plain);
-            let with_major = plain
-                .iter()
-                .chain(&guesses)
-                .flat_map(|c| [c.at_major(major), (major > 1).then(|| c.clone())]);
-            return Ok(with_major.flatten().collect());
-        }
-        // Without a version, or with a branch or a commit, the target means the newest major. One query lists the majors of all.
-        let majors = Majors::query(&self.go_list(), &plain)?;
-        let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
-            let with_majors = plain
-                .iter()
-                .flat_map(|c| (1..=majors.newest).rev().filter_map(|major| c.at_major(major)));
-            with_majors.filter(is_wanted).collect()
-        };
-        let released = ordered(&|c| majors.released.contains(&c.module));
-        // The proxy lists no version of a module without tags, so all plain candidates stay. Majors with only pre-releases come last.
-        let rest = ordered(&|c| {
-            let is_known = plain.contains(c) || majors.unreleased.contains(&c.module);
-            is_known && !majors.released.contains(&c.module)
-        });
-        Ok(released.into_iter().chain(rest).collect())
     }
 
     /// Downloads the candidate and finds the command in it. If go.mod declares another module path, follows it once.
@@ -233,47 +212,22 @@ impl Resolver<'_> {
         candidate.in_major_of(declared.split('"').next()?)
     }
 
-    /// Downloads and unpacks `module` at the version of the target. A tag without the leading `v` is tried second.
-    pub(super) fn download(&self, module: &str) -> Result<DownloadedModule, Error> {
-        let mut unpacked = self.unpacked.borrow_mut();
-        if unpacked.len() == MAX_UNPACKED && !unpacked.contains(module) {
-            return Err(Error::new(Reason::NoSuchModule).log(format!(
-                "{module}: not tried, {MAX_UNPACKED} other modules were unpacked for this target"
-            )));
-        }
-        let version = self.target.version();
-        let exact = *version != Version::Latest;
-        let at = |query: &str| {
-            let query = format!("{module}@{query}");
-            download(self.go, self.work, &query, exact, self.deadline)
-        };
-        let downloaded = at(version.query()).or_else(|error| match version.tag_without_v() {
-            Some(tag) if error.reason == Reason::NoSuchVersion => at(tag).map_err(|other| {
-                if other.reason.status() == 404 {
-                    error
-                } else {
-                    other
-                }
-            }),
-            Some(_) | None => Err(error),
-        })?;
-        unpacked.insert(module.to_owned());
-        Ok(downloaded)
-    }
-
     /// Finds the command in the downloaded candidate, or in a module nested in its repository.
     fn find_command(&self, candidate: &Candidate, downloaded: &DownloadedModule) -> Result<Resolved, Error> {
         let dir = downloaded.dir.join(&candidate.subdirectory);
         if !candidate.subdirectory.is_empty() {
             if commands::is_command(&dir) {
-                return Ok(self.to_resolved(
-                    &candidate.module,
-                    &candidate.subdirectory,
-                    downloaded,
-                    Evidence::Named,
-                ));
+                return Ok(Resolved {
+                    is_same_at_version: self.is_first_at(candidate, &downloaded.version),
+                    ..self.to_resolved(
+                        &candidate.module,
+                        &candidate.subdirectory,
+                        downloaded,
+                        Evidence::Named,
+                    )
+                });
             }
-            if !dir.is_dir() {
+            if !downloaded.has_directory(&candidate.subdirectory) {
                 return Err(self.no_package_error(candidate));
             }
         }
@@ -288,7 +242,7 @@ impl Resolver<'_> {
             Ranking::Decided(_, Evidence::Root) => {
                 nested.retain(is_successor);
                 match nested.as_slice() {
-                    [] => own,
+                    [] => own.clone(),
                     [moved, ..] => Ranking::Decided(moved.directory.clone(), Evidence::Name),
                 }
             }
@@ -300,14 +254,34 @@ impl Resolver<'_> {
         };
         match ranking {
             Ranking::Decided(dir, evidence) => {
+                let is_own = own == Ranking::Decided(dir.clone(), evidence);
                 match nested.into_iter().find(|nested| nested.directory == dir) {
-                    Some(nested) => nested.command.map(|command| Resolved { evidence, ..command }),
-                    None => Ok(self.to_resolved(&candidate.module, &dir, downloaded, evidence)),
+                    Some(nested) => nested.command.map(|command| {
+                        let downloaded = self.download(&command.module).ok();
+                        let notices =
+                            downloaded.and_then(|m| fetch_notices(self.go, self.work, &m, self.deadline));
+                        Resolved {
+                            evidence,
+                            notices,
+                            ..command
+                        }
+                    }),
+                    None => Ok(Resolved {
+                        is_same_at_version: is_own && self.is_first_at(candidate, &downloaded.version),
+                        ..self.to_resolved(&candidate.module, &dir, downloaded, evidence)
+                    }),
                 }
             }
             Ranking::Several(dirs, why) => Err(self.several_commands_error(candidate, &dirs, why)),
             Ranking::None => Err(self.no_command_error(candidate, downloaded, &clues.installed)),
         }
+    }
+
+    /// Whether a request for this exact version tries this candidate first.
+    fn is_first_at(&self, candidate: &Candidate, version: &str) -> bool {
+        let target = self.target.at_version(version);
+        let candidates = target.and_then(|target| self.with_target(&target).list_candidates().ok());
+        candidates.is_some_and(|candidates| candidates.first() == Some(candidate))
     }
 
     pub(super) fn to_resolved(
@@ -323,7 +297,7 @@ impl Resolver<'_> {
             .get(2)
             .map_or(last_name(module), String::as_str);
         Resolved {
-            notices: fetch_notices(self.go, self.work, module, &downloaded.version, self.deadline),
+            notices: downloaded.notices.clone(),
             evidence,
             ..Resolved::from_downloaded(module, dir, downloaded, root)
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, internal_error};
 use crate::golang::resolve::candidate::{Candidate, without_major};
 use crate::golang::resolve::list::GoList;
 use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
-use crate::golang::resolve::majors::Majors;
+use crate::golang::resolve::majors::{MAJORS, Majors};
 use crate::golang::resolve::resolution_cache::{
     LookupPermit, STALE_IF_ERROR, create_directories, is_inconclusive,
 };
@@ -26,8 +26,10 @@ const BATCH: usize = 8;
 pub fn list_versions(go: Go<'_>, module: &str, permit: LookupPermit<'_>) -> Result<Vec<String>, Error> {
     let root = without_major(module);
     query_through_cache(go, &key(go, ["versions 1", root]), permit, |list| {
-        let plain = [Candidate::root_package(root.to_owned())];
-        let mut versions = Majors::query(list, &plain)?.versions;
+        let plain = Candidate::root_package(root.to_owned());
+        let mut majors = Majors::default();
+        majors.query(list, [(plain, MAJORS)])?;
+        let mut versions: Vec<String> = majors.into_versions().collect();
         versions.sort_by_cached_key(|version| semver::Version::parse(version.trim_start_matches('v')).ok());
         Ok(versions)
     })

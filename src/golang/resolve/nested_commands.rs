@@ -9,7 +9,6 @@ use crate::golang::release::release_config::ReleaseConfig;
 use crate::golang::resolve::candidate::{Candidate, join, last_name};
 use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::resolve::go_mod::read_directive;
-use crate::golang::resolve::majors::Majors;
 use crate::golang::resolve::nested_modules;
 use crate::golang::resolve::ranking::{Clues, Evidence, Ranking, is_development, rank};
 use crate::golang::resolve::{Resolver, match_depth};
@@ -18,6 +17,9 @@ use crate::parse::{Target, Version};
 
 /// Two years, in seconds. A root module that is older than a nested one by this much is taken as abandoned.
 const YEARS: u64 = 2 * 365 * 24 * 60 * 60;
+
+/// The majors of nested modules follow that of the outer one. This many more are queried.
+const MAJORS_AHEAD: u64 = 4;
 
 /// A command in a nested module.
 pub(super) struct NestedCommand {
@@ -68,7 +70,8 @@ impl Resolver<'_> {
         let root = candidate.root();
         let outer = Candidate::root_package(root.to_owned());
         let guesses = guess_nested_modules(self.target, &[outer]);
-        let is_in_zip = |c: &&Candidate| downloaded.dir.join(&c.module[root.len() + 1..]).exists();
+        let is_in_zip = |path: &str| downloaded.contains(path);
+        let is_missing = |c: &Candidate| !is_in_zip(&c.module[root.len() + 1..]);
         let is_decisive = match own {
             Ranking::Decided(_, Evidence::ReleaseConfig) => return Ok(Vec::new()),
             Ranking::Decided(_, Evidence::Root) => true,
@@ -77,14 +80,16 @@ impl Resolver<'_> {
         };
         let guessed = guesses
             .into_iter()
-            .filter(|c| !is_in_zip(&c) || matches!(own, Ranking::Decided(_, Evidence::Root)));
+            .filter(|c| is_missing(c) || matches!(own, Ranking::Decided(_, Evidence::Root)));
         let dirs = match is_decisive {
             true => Vec::new(),
-            false => nested_modules::find_directories(&downloaded.dir, root, config),
+            false => nested_modules::find_directories(&downloaded.dir, &is_in_zip, root, config),
         };
-        let mut modules = self.list_nested_modules(root, guessed.collect(), &dirs)?;
+        let last_major = candidate.major() + MAJORS_AHEAD;
+        let mut modules = self.list_nested_modules(root, guessed.collect(), &dirs, last_major)?;
         modules.sort();
         modules.dedup();
+        self.download_all(&modules);
         let nested_command = |module: &String| {
             let relative = |path: &str| path[root.len() + 1..].to_owned();
             match self.resolve_nested_module(module) {
@@ -102,27 +107,24 @@ impl Resolver<'_> {
         Ok(modules.iter().filter_map(nested_command).collect())
     }
 
-    /// Lists the guessed modules that have tags, and the modules in these directories, each in its newest major.
+    /// Lists the guessed modules that have tags, and the modules in these directories that may exist, each in its newest major.
     fn list_nested_modules(
         &self,
         root: &str,
         guessed: Vec<Candidate>,
         dirs: &[String],
+        last_major: u64,
     ) -> Result<Vec<String>, Error> {
         let candidate = |dir: &String| Candidate::root_package(join(root, dir));
         let named: Vec<Candidate> = dirs.iter().map(candidate).collect();
         let queried = [named.as_slice(), &guessed].concat();
-        if queried.is_empty() {
-            return Ok(Vec::new());
-        }
-        let majors = Majors::query(&self.go_list(), &queried)?;
-        let mut modules: Vec<String> = queried.iter().filter_map(|c| majors.newest_of(c)).collect();
-        let untagged = named.iter().filter(|c| majors.newest_of(c).is_none());
-        let untagged: Vec<&str> = untagged.map(|c| c.module.as_str()).collect();
-        if !untagged.is_empty() {
-            modules.extend(self.go_list().list_existing(untagged.into_iter())?);
-        }
-        Ok(modules)
+        let mut majors = self.majors.borrow_mut();
+        majors.query(&self.go_list(), queried.iter().map(|c| (c.clone(), last_major)))?;
+        let tagged = queried.iter().filter_map(|c| majors.newest_of(c));
+        let untagged = named
+            .iter()
+            .filter(|c| majors.newest_of(c).is_none() && majors.is_untagged(&c.module));
+        Ok(tagged.chain(untagged.map(|c| c.module.clone())).collect())
     }
 
     /// The command of the newest version of a module, if the module has an obvious one and declares this path.

@@ -8,13 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::golang::release::release_config::ReleaseConfig;
 use crate::golang::source::commands::{SKIPPED_DIRECTORIES, is_importable};
+use crate::golang::source::outline::{MAX_TEXT_DEPTH, is_text};
 
-/// Extensions of files that name nested modules: instructions, scripts, CI configuration, `go.work` and go.mod.
-const TEXT_EXTENSIONS: &[&str] = &["md", "sh", "yml", "yaml", "work", "mod"];
-
-/// The depth to which such files are searched for (`.github/workflows/` is two levels), their number, and their total size in bytes.
-/// They bound the search to tenths of a second for any module.
-const MAX_DEPTH: usize = 3;
+/// The number of such files that are searched, and their total size in bytes. They bound the search to tenths of a second for any
+/// module.
 const MAX_FILES: usize = 500;
 const MAX_BYTES: u64 = 8 << 20;
 
@@ -27,16 +24,21 @@ const MAX_FOUND: usize = 24;
 /// Directories that are looked up in the file system.
 const MAX_CHECKED: usize = 1000;
 
-/// Finds directories that text files of the unpacked module name and its zip lacks. `path` is the module's path.
-pub fn find_directories(module: &Path, path: &str, config: &ReleaseConfig) -> Vec<String> {
+/// Finds directories that text files of the unpacked module name and that its zip lacks. `path` is the module's path.
+pub fn find_directories(
+    module: &Path,
+    is_in_zip: &dyn Fn(&str) -> bool,
+    path: &str,
+    config: &ReleaseConfig,
+) -> Vec<String> {
     let mut files = Vec::new();
-    collect(module, 0, &mut files);
+    collect(module, module, 0, &mut files);
     let (mut bytes_left, mut checked, mut found) = (MAX_BYTES, HashSet::new(), Vec::new());
     let mut check = |named: &str| {
         for dir in with_parents(named) {
             let is_new =
                 checked.len() < MAX_CHECKED && found.len() < MAX_FOUND && checked.insert(dir.clone());
-            if is_new && !module.join(&dir).exists() {
+            if is_new && !is_in_zip(&dir) {
                 found.push(dir);
             }
         }
@@ -57,8 +59,8 @@ pub fn find_directories(module: &Path, path: &str, config: &ReleaseConfig) -> Ve
     found
 }
 
-/// Collects the text files below `dir`, sorted.
-fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+/// Collects the text files below `dir` in the module `root`, sorted.
+fn collect(root: &Path, dir: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();
@@ -66,10 +68,9 @@ fn collect(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) {
         let Ok(metadata) = path.symlink_metadata() else {
             continue;
         };
-        let extension = path.extension().unwrap_or_default().to_string_lossy();
-        let is_text = TEXT_EXTENSIONS.contains(&&*extension) || path.ends_with("Makefile");
-        if metadata.is_dir() && depth < MAX_DEPTH {
-            collect(&path, depth + 1, files);
+        let is_text = path.strip_prefix(root).is_ok_and(is_text);
+        if metadata.is_dir() && depth < MAX_TEXT_DEPTH {
+            collect(root, &path, depth + 1, files);
         } else if metadata.is_file() && is_text && files.len() < MAX_FILES {
             files.push(path);
         }
@@ -93,7 +94,13 @@ fn find_paths<'a>(text: &'a str, path: &'a str, is_work: bool) -> impl Iterator<
 /// Finds relative targets of Markdown links and arguments of `cd`: `](hello/)`, `cd hello`.
 fn find_links(text: &str) -> impl Iterator<Item = String> + '_ {
     let is_end = |c: char| c.is_whitespace() || ")#;&`".contains(c);
-    let targets = text.split("](").skip(1).chain(text.split("cd ").skip(1));
+    // `etcd is` is no command.
+    let changes = text.match_indices("cd ").filter(|(at, _)| {
+        let before = text[..*at].chars().next_back();
+        before.is_none_or(|c| !c.is_alphanumeric())
+    });
+    let changes = changes.map(|(at, word)| &text[at + word.len()..]);
+    let targets = text.split("](").skip(1).chain(changes);
     let targets = targets.filter_map(move |rest| rest.split(is_end).next());
     targets
         .filter(|target| !target.contains(':') && !target.starts_with('/'))
@@ -138,6 +145,7 @@ mod tests {
                 vec!["one", "two"],
             ),
             ("README.md", "git clone x && cd tool && go build", vec!["tool"]),
+            ("README.md", "etcd is a store", vec![]),
             (
                 "README.md",
                 "[x](https://a.b/one) [y](/one) [z](../one) [t](there/)",
@@ -161,7 +169,12 @@ mod tests {
             fs::write(file, text).unwrap();
             let config = ReleaseConfig::read(module.path());
             assert_eq!(
-                find_directories(module.path(), "a.b/c", &config),
+                find_directories(
+                    module.path(),
+                    &|dir| module.path().join(dir).exists(),
+                    "a.b/c",
+                    &config
+                ),
                 expected,
                 "{text}"
             );

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::error::{Error, Reason};
-use crate::golang::resolve::downloaded;
+use crate::golang::resolve::downloaded::{self, DownloadedModule};
 use crate::golang::resolve::list::ListError;
 use crate::golang::run::command::Go;
 use crate::notices::Notices;
@@ -18,11 +18,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn fetch_notices(
     go: Go<'_>,
     work: &Path,
-    module: &str,
-    version: &str,
+    module: &DownloadedModule,
     deadline: Instant,
 ) -> Option<Notices> {
-    let version = format!("{module}@{version}");
+    let version = format!("{}@{}", module.path, module.version);
     let deadline = deadline.min(Instant::now() + TIMEOUT);
     query_notices(go, work, &version, deadline)
         // Notices do not change the program: it is served without them.
@@ -48,7 +47,7 @@ fn query_notices(go: Go<'_>, work: &Path, version: &str, deadline: Instant) -> R
         "--",
         version,
     ];
-    let outcome = go.run(work, &args, deadline)?;
+    let outcome = go.look_up(work, &args, deadline)?;
     downloaded::check_completed(go, work, version, &outcome)?;
     let module: ModuleNotices = serde_json::from_slice(&outcome.stdout).unwrap_or_default();
     if let Some(error) = module.error {

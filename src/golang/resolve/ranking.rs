@@ -110,7 +110,7 @@ pub struct Clues {
 }
 
 /// The result of `rank`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ranking {
     /// One command is selected, by this evidence.
     Decided(String, Evidence),

@@ -4,10 +4,8 @@ use crate::error::{Error, Reason};
 use crate::golang::Resolved;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
+use crate::golang::resolve::majors::MAJORS;
 use crate::parse::Target;
-
-/// Number of majors that are listed for an error.
-const MAX_MAJORS: u64 = 20;
 
 impl Resolver<'_> {
     /// Resolves a target after its version failed with `failure`: by the version that the author tags beside it, if there is one.
@@ -32,11 +30,10 @@ impl Resolver<'_> {
         let tag = self.target.version().query();
         let major = self.target.version().major().unwrap_or(1);
         let plain = Candidate::all_from_target(self.target);
-        let majors =
-            (1..=major.min(MAX_MAJORS)).flat_map(|n| plain.iter().filter_map(move |c| c.at_major(n)));
+        let majors = (1..=major.min(MAJORS)).flat_map(|n| plain.iter().filter_map(move |c| c.at_major(n)));
         let modules: Vec<String> = majors.map(|c| c.module).collect();
         // A list that cannot be read adds nothing to the error.
-        let listed = self.go_list().list_tagged(modules.iter().map(String::as_str));
+        let listed = self.go_list().query_versions(modules.iter().map(String::as_str));
         let listed = listed.unwrap_or_default();
         let newest = listed.iter().rev().find_map(|module| {
             let mut releases = module

@@ -53,11 +53,11 @@ pub fn resolve_through_cache(go: Go<'_>, target: &Target, permit: LookupPermit<'
             }
             resolution
         }
-        Some((Ok(resolved), _)) if age < fresh + STALE_WHILE_REVALIDATE => {
+        Some((resolution, _)) if has_programs(&resolution) && age < fresh + STALE_WHILE_REVALIDATE => {
             begin_refresh(go, target, &key, permit);
-            Ok(resolved)
+            resolution
         }
-        Some((Ok(resolved), _)) if age < STALE_IF_ERROR => {
+        Some((resolution, _)) if has_programs(&resolution) && age < STALE_IF_ERROR => {
             resolve_and_cache(go, target, permit, &table, &key).or_else(|error| {
                 if !is_inconclusive(&error) {
                     return Err(error);
@@ -67,7 +67,7 @@ pub fn resolve_through_cache(go: Go<'_>, target: &Target, permit: LookupPermit<'
                     age.as_secs(),
                     error.log
                 );
-                Ok(resolved)
+                resolution
             })
         }
         Some(_) | None => resolve_and_cache(go, target, permit, &table, &key),
@@ -97,7 +97,35 @@ pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Error> {
     let has_notices = new.as_ref().is_ok_and(|resolved| resolved.notices.is_some());
     let unchanged = permanent.as_ref().filter(|_| !has_notices);
     write_cached(go, &table, &key, unchanged.unwrap_or(&new))?;
-    new.map(drop)
+    cache_exact_version(go, target, &table, &new)?;
+    match has_programs(&new) {
+        true => Ok(()),
+        false => new.map(drop),
+    }
+}
+
+/// Whether a resolution found one program, or several.
+fn has_programs(resolution: &Resolution) -> bool {
+    resolution
+        .as_ref()
+        .map_or_else(|error| error.reason == Reason::SeveralCommands, |_| true)
+}
+
+/// Caches the resolution of the exact version that `target` means now, so that a request for it needs no lookup.
+fn cache_exact_version(
+    go: Go<'_>,
+    target: &Target,
+    table: &Table,
+    resolution: &Resolution,
+) -> Result<(), Error> {
+    match resolution {
+        Ok(resolved) if resolved.is_same_at_version && resolved.notices.is_some() => {
+            let exact = target.at_version(&resolved.version);
+            let key = exact.map(|exact| resolution_key(&exact, &go.toolchain.version));
+            key.map_or(Ok(()), |key| write_cached(go, table, &key, resolution))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Whether a resolution never changes: that of an exact version, or a permanent failure of one. A missing version may appear later.
@@ -128,7 +156,9 @@ fn resolve_and_cache(
     let resolution = resolve(go, target, deadline, slot);
     // Modules unpacked by a resolution use disk too, even if no build follows.
     detached::start_eviction(go.store);
-    if let Err(error) = write_cached(go, table, key, &resolution) {
+    let cached = write_cached(go, table, key, &resolution)
+        .and_then(|()| cache_exact_version(go, target, table, &resolution));
+    if let Err(error) = cached {
         log::warn!("cannot cache the resolution of {target}: {}", error.log);
     }
     resolution

@@ -43,6 +43,9 @@ pub struct Resolved {
     /// The name of the licence file at the module's root.
     #[serde(default)]
     pub licence_file: Option<String>,
+    /// Whether a request for its exact version has the same result, notices included.
+    #[serde(skip)]
+    pub is_same_at_version: bool,
 }
 
 impl Resolved {
@@ -66,6 +69,7 @@ impl Resolved {
             release: ReleaseConfig::read(&downloaded.dir).find_builds(module, dir, project),
             commit: downloaded.read_commit(),
             licence_file: downloaded.find_licence_file(),
+            is_same_at_version: false,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Toolchain;
 use crate::golang::build_info::LEVEL_VARIABLES;
+use crate::golang::cache_layout::CACHE_LAYOUT;
 use crate::golang::run::disk_quota::DiskQuota;
 use crate::sandbox::cell::{Cell, Role};
 use crate::sandbox::limits::ResourceLimits;
@@ -127,8 +128,19 @@ impl<'a> Go<'a> {
 impl Go<'_> {
     /// The command `go ARGS`, in a driver's cell that may write `cache`, the module cache, and `work`.
     pub fn command(&self, work: &Path, cache: &Path, args: &[String]) -> io::Result<Command> {
+        self.command_with(&self.store.path(layout::MODULE_CACHE), work, cache, args)
+    }
+
+    /// The same, but of the module cache `go` may write only to `modules`.
+    fn command_with(
+        &self,
+        modules: &Path,
+        work: &Path,
+        cache: &Path,
+        args: &[String],
+    ) -> io::Result<Command> {
         let self_exe = self_exe(work)?;
-        let cell = self.cell(work, cache, &self_exe);
+        let cell = self.cell(modules, work, cache, &self_exe);
         let go = self.toolchain.go.clone().into_os_string();
         let go_command = iter::once(go).chain(args.iter().map(OsString::from)).collect();
         let mut command = cell.command(&self_exe, go_command)?;
@@ -141,6 +153,27 @@ impl Go<'_> {
 
     /// Runs `go ARGS` until it ends, with the shared compile cache.
     pub fn run(&self, work: &Path, args: &[&str], deadline: Instant) -> Result<Outcome, Error> {
+        self.run_with(&self.store.path(layout::MODULE_CACHE), work, args, deadline)
+    }
+
+    /// The same for a lookup: `go` downloads modules and verifies them, but cannot unpack them. It reports that as an error.
+    pub fn look_up(&self, work: &Path, args: &[&str], deadline: Instant) -> Result<Outcome, Error> {
+        let index = self
+            .store
+            .path(layout::MODULE_CACHE)
+            .join(CACHE_LAYOUT.modules.index);
+        // A cell grants rights only for files that exist.
+        fs::create_dir_all(&index).map_err(|e| internal_error("create the index of the module cache", &e))?;
+        self.run_with(&index, work, args, deadline)
+    }
+
+    fn run_with(
+        &self,
+        modules: &Path,
+        work: &Path,
+        args: &[&str],
+        deadline: Instant,
+    ) -> Result<Outcome, Error> {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         let bounds = Bounds {
             deadline,
@@ -148,10 +181,10 @@ impl Go<'_> {
             stderr_bytes: self.config.limits.log_bytes,
         };
         let mut command = self
-            .command(work, &self.store.path(layout::COMPILE_CACHE), &args)
+            .command_with(modules, work, &self.store.path(layout::COMPILE_CACHE), &args)
             .map_err(|e| internal_error("prepare go", &e))?;
         // The number of concurrent requests to the proxy. They take little CPU time.
-        command.env("GOMAXPROCS", "24");
+        command.env("GOMAXPROCS", "128");
         // Go reads a go.mod in any parent of its working directory. The root has no parent.
         command.current_dir("/");
         self.supervise(&mut command, work, bounds, &mut || ())
@@ -276,7 +309,7 @@ impl Go<'_> {
             .collect()
     }
 
-    fn cell(&self, work: &Path, cache: &Path, self_exe: &Path) -> Cell {
+    fn cell(&self, modules: &Path, work: &Path, cache: &Path, self_exe: &Path) -> Cell {
         let proxies = self.toolchain.proxies(self.config);
         // GOSUMDB is a name or a key, which may be followed by a URL. Without a URL the port is that of https.
         let sumdb = self.toolchain.sumdb(self.config);
@@ -284,13 +317,10 @@ impl Go<'_> {
         let mut cell = driver_cell(self.config, proxies.split(',').chain([sumdb]));
         // Links in the compile cache point to this directory.
         cell.read.extend(self.config.warmed.clone());
+        cell.read.push(self.store.path(layout::MODULE_CACHE));
         cell.execute
             .extend([self.toolchain.goroot.clone(), self_exe.to_owned()]);
-        cell.write.extend([
-            work.to_owned(),
-            cache.to_owned(),
-            self.store.path(layout::MODULE_CACHE),
-        ]);
+        cell.write.extend([work, cache, modules].map(Path::to_owned));
         cell
     }
 }

@@ -14,7 +14,7 @@ pub const SKIPPED_DIRECTORIES: &[&str] = &["internal", "testdata", "examples", "
 const MAX_DEPTH: usize = 12;
 
 /// How much of a file is read, in bytes: enough for licence, comments and imports. A file may have half a gigabyte.
-const MAX_FILE_BYTES: u64 = 256 << 10;
+pub(super) const MAX_FILE_BYTES: u64 = 256 << 10;
 
 /// Finds the directories of the commands in an unpacked module, relative to its root. If the root is a command, it is the only result,
 /// as "".
@@ -151,13 +151,7 @@ fn list_directories(dir: &Path) -> Vec<String> {
 fn go_files(dir: &Path) -> impl Iterator<Item = (String, String)> {
     let entries = fs::read_dir(dir).into_iter().flatten();
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let is_go = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.ends_with(".go")
-            && !name.ends_with("_test.go")
-            && !name.starts_with(['_', '.'])
-            && path.is_file()
-    };
+    let is_go = |path: &PathBuf| is_source(&path.to_string_lossy()) && path.is_file();
     let name = |path: &Path| {
         path.file_name()
             .unwrap_or_default()
@@ -167,6 +161,12 @@ fn go_files(dir: &Path) -> impl Iterator<Item = (String, String)> {
     paths
         .filter(is_go)
         .filter_map(move |path| Some((name(&path), read_start(&path).ok()?)))
+}
+
+/// Whether the path is that of a Go file without tests that Go does not ignore.
+pub(super) fn is_source(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.ends_with(".go") && !name.ends_with("_test.go") && !name.starts_with(['_', '.'])
 }
 
 fn read_start(path: &Path) -> io::Result<String> {

@@ -1,0 +1,90 @@
+//! The downloads of one resolution. Each module is downloaded once.
+
+use crate::error::{Error, Reason};
+use crate::golang::resolve::Resolver;
+use crate::golang::resolve::downloaded::DownloadedModule;
+use crate::golang::resolve::fetch::download_packed;
+use crate::parse::Version;
+
+/// How many modules one resolution may download. Each may use as much disk as a build.
+const MAX_DOWNLOADS: usize = 8;
+
+/// The same with nested modules, which one `go` downloads within one disk quota.
+const MAX_WITH_NESTED: usize = 16;
+
+impl Resolver<'_> {
+    /// Downloads `module` at the version of the target. A tag without the leading `v` is tried second.
+    pub(super) fn download(&self, module: &str) -> Result<DownloadedModule, Error> {
+        if let Some(known) = self.downloads.borrow().get(module) {
+            return known.clone();
+        }
+        if self.count_downloads() >= MAX_DOWNLOADS {
+            return Err(Error::new(Reason::NoSuchModule).log(format!(
+                "{module}: not tried, {MAX_DOWNLOADS} other modules were downloaded for this target"
+            )));
+        }
+        let version = self.target.version();
+        let at = |query: &str| {
+            let query = format!("{module}@{query}");
+            let (go, work, exact) = (self.go, self.work, self.is_exact());
+            let packed = download_packed(go, work, &[&query], exact, self.deadline).remove(0)?;
+            packed.unpack_with_notices(go, work, exact, self.deadline)
+        };
+        let majors = self.majors.borrow();
+        let query = match version {
+            Version::Latest => majors.latest_version(module),
+            Version::Exact(_) | Version::Prefix(_) | Version::Revision(_) => version.query(),
+        };
+        let download = || {
+            at(query).or_else(|error| match version.tag_without_v() {
+                Some(tag) if error.reason == Reason::NoSuchVersion => at(tag).map_err(|other| {
+                    if other.reason.status() == 404 {
+                        error
+                    } else {
+                        other
+                    }
+                }),
+                Some(_) | None => Err(error),
+            })
+        };
+        let ahead = self.ahead.borrow_mut().take_if(|(other, _)| other == module);
+        let downloaded = ahead.map_or_else(download, |(_, downloaded)| downloaded);
+        let known = (module.to_owned(), downloaded.clone());
+        self.downloads.borrow_mut().extend([known]);
+        downloaded
+    }
+
+    /// Downloads the newest versions of these modules with one `go`, as far as the limit allows.
+    pub(super) fn download_all(&self, modules: &[String]) {
+        let left = MAX_WITH_NESTED.saturating_sub(self.count_downloads());
+        let mut downloads = self.downloads.borrow_mut();
+        let majors = self.majors.borrow();
+        let is_new = |module: &&String| !downloads.contains_key(*module);
+        let new: Vec<&String> = modules.iter().filter(is_new).take(left).collect();
+        if new.is_empty() {
+            return;
+        }
+        let query = |module: &&String| format!("{module}@{}", majors.latest_version(module));
+        let queries: Vec<String> = new.iter().map(query).collect();
+        let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+        let (go, work, deadline) = (self.go, self.work, self.deadline);
+        let packed = download_packed(go, work, &queries, false, deadline);
+        let unpacked = packed
+            .into_iter()
+            .map(|packed| packed?.unpack(go, work, false, deadline));
+        downloads.extend(new.into_iter().cloned().zip(unpacked));
+    }
+
+    fn count_downloads(&self) -> usize {
+        self.downloads
+            .borrow()
+            .values()
+            .filter(|download| download.is_ok())
+            .count()
+    }
+
+    /// Whether the client named a version.
+    pub(super) fn is_exact(&self) -> bool {
+        *self.target.version() != Version::Latest
+    }
+}

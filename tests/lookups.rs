@@ -1,0 +1,77 @@
+//! What a resolution costs: requests to the module proxy, and files in the module cache.
+
+use crate::support::proxy::{Behavior, Proxy};
+use crate::support::request::Request;
+use crate::support::test_store::TestStore;
+use crate::support::{TIMEOUT, eventually};
+use std::fs;
+
+/// The headers of a program, which is not built.
+fn head(path: &str) -> Request {
+    Request::get(&format!("/tester/{path}")).method("HEAD")
+}
+
+#[test]
+fn version_that_was_resolved_costs_no_request() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let newest = store.ask(&head("hello?os=linux&arch=amd64"));
+    assert_eq!(newest.header("Gox-Version"), Some("v1.1.0"), "{newest}");
+    let asked = proxy.requests();
+    let exact = store.ask(&head("hello@v1.1.0?os=linux&arch=amd64"));
+    assert_eq!(
+        exact.header("Gox-Command"),
+        newest.header("Gox-Command"),
+        "{exact}"
+    );
+    assert_eq!(store.ask(&head("hello?os=windows&arch=arm64")).status, 200);
+    assert_eq!(proxy.requests(), asked);
+    // Control: another version is looked up.
+    assert_eq!(store.ask(&head("hello@v1.0.0?os=linux&arch=amd64")).status, 200);
+    assert!(proxy.requests().len() > asked.len());
+}
+
+#[test]
+fn lookup_downloads_a_module_once_and_does_not_unpack_it() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    for name in ["hello", "nested-modules", "majors", "declares-another-path"] {
+        store.ask(&head(name));
+    }
+    let zips = proxy.requests();
+    let mut zips: Vec<&String> = zips.iter().filter(|path| path.ends_with(".zip")).collect();
+    zips.sort();
+    let all = zips.len();
+    zips.dedup();
+    assert_eq!(zips.len(), all, "{zips:?}");
+    let modules = fs::read_dir(store.dir.join("cache/modules")).unwrap();
+    let unpacked: Vec<_> = modules.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(unpacked, ["cache"]);
+}
+
+/// R29: an unknown name costs a request for each of 20 majors, and two for the newest version.
+#[test]
+fn unknown_name_costs_at_most_22_requests() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    store.ask(&head("nosuch")).refused("no-such-module");
+    let asked = proxy.requests();
+    assert!(asked.len() <= 22, "{asked:?}");
+}
+
+#[test]
+fn expired_list_is_refreshed_in_background() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_RESOLVE_SECONDS", "0");
+    store.ask(&head("several-commands")).refused("several-commands");
+    proxy.set_behavior(Behavior::Page(500));
+    let before = proxy.requests().len();
+    store.ask(&head("several-commands")).refused("several-commands");
+    eventually("the list is refreshed", TIMEOUT, || {
+        proxy.requests().len() > before
+    });
+    store.wait_until_idle();
+    store.ask(&head("several-commands")).refused("several-commands");
+}
