@@ -1,12 +1,12 @@
 # The commands of this project. `make run` needs Rust and Go; `make test` also installs Debian packages.
 
 # Web servers and HTTP clients that the tests use.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox haproxy mini-httpd varnish aria2 nodejs python3-requests python3-httpx zsh shellcheck chromium chromium-driver
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox haproxy h2o mini-httpd varnish aria2 nodejs python3-requests python3-httpx groff-base zsh fish shellcheck chromium chromium-driver
 
 # Time per law of `make fuzz`.
 FUZZ_SECONDS = 60
 
-.PHONY: run check test recording screenshots accessibility clients corpus names bench campaign stops load fuzz image slug-size fmt lint deny test-packages
+.PHONY: run check test recording screenshots accessibility clients corpus names tools bench campaign stops load fuzz image slug-size deb deb-test reproducible fmt lint deny test-packages
 
 # Builds gox-server and starts its front on http://127.0.0.1:3000, or on PORT.
 run:
@@ -50,6 +50,10 @@ accessibility: test-packages
 clients: test-packages
 	cargo test --test suite -- --nocapture clients::
 
+# Runs every command of docs/clients.md and prints what it prints. The tools must be on PATH: wget2, mise, aqua, eget, ansible-playbook, buildah, nix-prefetch-url.
+tools: test-packages
+	TOOLS=all cargo test --test suite -- --nocapture every_section_installs
+
 # Checks which program well-known repositories resolve to, and by which rule: tests/data/well_known.tsv, a minute.
 names:
 	cargo test --test suite -- --nocapture well_known
@@ -80,6 +84,23 @@ stops:
 IMAGE = gox-server
 image:
 	deploy/build-image $(IMAGE) $(IMAGE_ARGS)
+
+# The machine for which `deb` and `reproducible` build.
+TARGET = $(shell rustc --print host-tuple)
+
+# Makes the Debian package, with cargo-deb. For another machine: make deb TARGET=aarch64-unknown-linux-gnu, with a C compiler for it.
+deb:
+	mkdir -p target/debian
+	deploy/release-binary $(TARGET) target/debian/gox-server
+	deploy/package $(TARGET) target/debian
+
+# Installs, starts, upgrades and purges the package of `make deb` in a fresh Debian, which mmdebstrap makes below target/. Needs root.
+deb-test:
+	deploy/test-package target/debian/*.deb
+
+# Builds the release binary in two folders and compares the bytes.
+reproducible:
+	deploy/check-reproducible $(TARGET)
 
 # Prints the compressed size of the image and of its parts.
 slug-size:

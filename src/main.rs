@@ -1,16 +1,18 @@
 //! Chooses the mode of this process: a CGI program, a FastCGI responder, the front, a hidden command, or a command of the operator.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 use gox_server::config::{self, Config, SETTINGS, Setting, UnknownSetting};
 use gox_server::error::Error;
 use gox_server::hidden_command::HiddenCommand;
 use gox_server::parse::GoVersion;
 use gox_server::transport::cgi;
 use gox_server::transport::fastcgi::{FastCgiListener, ListenAddress};
-use gox_server::{doctor, init, journal, server, terminal, verify, worker};
+use gox_server::{doctor, init, journal, manual, server, terminal, verify, worker};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{self, umask};
 
@@ -21,6 +23,12 @@ use nix::sys::stat::{self, umask};
 #[derive(Parser)]
 #[command(version, after_help = settings_help())]
 struct CommandLine {
+    /// Print the manual page: gox-server --man | man -l -
+    #[arg(long, exclusive = true)]
+    man: bool,
+    /// Print the completions for a shell.
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    completions: Option<Shell>,
     #[command(subcommand)]
     mode: Option<Mode>,
 }
@@ -41,7 +49,7 @@ enum Mode {
         /// [HOST/]OWNER/REPO[/SUB…][@VERSION], with ?os=&arch= for another platform.
         target: String,
         /// The file or directory to write; by default the program's name in this directory; - for stdout.
-        #[arg(short, value_name = "FILE")]
+        #[arg(short, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
     },
     /// Compile the standard library in advance, so that first builds are faster.
@@ -55,7 +63,7 @@ enum Mode {
     /// Rebuild a program and compare: exit status 0 if it agrees, 1 if it differs, 2 if that cannot be determined.
     Verify {
         /// A Go program: a file, or an http or https address.
-        #[arg(value_name = "FILE|URL")]
+        #[arg(value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
         program: String,
         /// Print JSON instead of a table.
         #[arg(long)]
@@ -97,7 +105,18 @@ fn run() -> Result<ExitCode, String> {
     if let Some(listener) = inherited {
         return serve(|config| server::serve_fastcgi(config, listener)).map(succeeded);
     }
-    let done = match CommandLine::parse().mode.unwrap_or(Mode::Front) {
+    let command_line = CommandLine::parse();
+    if command_line.man {
+        return print(&manual::render(&visible_command_line())).map(succeeded);
+    }
+    if let Some(shell) = command_line.completions {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut visible_command_line(), "gox-server", &mut script);
+        // clap_complete 4.6 spells the names of its states in bash in two ways if the program's name has a hyphen.
+        let script = String::from_utf8_lossy(&script).replace("gox__subcmd__server", "gox__server");
+        return print(&script).map(succeeded);
+    }
+    let done = match command_line.mode.unwrap_or(Mode::Front) {
         Mode::Front => serve(server::serve_http),
         Mode::FastCgi { bind } => serve(|config| server::bind_fastcgi(config, &bind)),
         Mode::Build { target, output } => {
@@ -119,6 +138,26 @@ fn run() -> Result<ExitCode, String> {
         }
     };
     done.map(succeeded)
+}
+
+/// The command line without the hidden commands.
+fn visible_command_line() -> clap::Command {
+    let all = CommandLine::command();
+    let commands = all.get_subcommands().filter(|command| !command.is_hide_set());
+    clap::Command::new("gox-server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(all.get_about().cloned().unwrap_or_default())
+        .args(all.get_arguments().cloned())
+        .subcommands(commands.cloned())
+}
+
+/// Prints a generated text.
+fn print(text: &str) -> Result<(), String> {
+    match io::stdout().write_all(text.as_bytes()) {
+        // The reader, such as a pager, has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| error.to_string()),
+    }
 }
 
 /// Runs a server. In a container it is a child of the first process (init.rs).

@@ -1,5 +1,7 @@
 //! Resolves targets and lists versions under the operator's policy: GOX_ALLOW and GOX_DENY, and each client's budget of lookups.
 
+use std::collections::BTreeMap;
+
 use crate::config::Config;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
@@ -128,6 +130,11 @@ pub fn list_versions(go: Go<'_>, target: &Target) -> Result<(String, Vec<String>
         }
         Err(error) => Err(error),
     }
+}
+
+/// Lists the times of these versions of a module, in RFC 3339. A query to the module proxy is charged to the client.
+pub fn list_times(go: Go<'_>, module: &str, versions: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    module_versions::find_times(go, module, versions, &|| charge_lookup(go))
 }
 
 fn resolve_with_permit(go: Go<'_>, target: &Target, permit: LookupPermit<'_>) -> Result<Resolved, Error> {

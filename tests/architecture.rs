@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules that each module may import, in dependency order. `main` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 36] = [
+const MAY_IMPORT: [(&str, &[&str]); 38] = [
     ("init", &[]),
     ("parse", &[]),
     ("request", &["parse"]),
@@ -57,6 +57,7 @@ const MAY_IMPORT: [(&str, &[&str]); 36] = [
         ],
     ),
     ("doctor", &["config", "golang", "sandbox", "store"]),
+    ("manual", &["config"]),
     ("policy", &["config", "error", "golang", "parse", "store"]),
     ("sbom", &["golang", "store"]),
     (
@@ -104,6 +105,22 @@ const MAY_IMPORT: [(&str, &[&str]); 36] = [
             "request",
             "request_errors",
             "response",
+        ],
+    ),
+    (
+        "github_releases",
+        &[
+            "builder",
+            "config",
+            "default_go",
+            "error",
+            "golang",
+            "parse",
+            "policy",
+            "request",
+            "request_errors",
+            "response",
+            "store",
         ],
     ),
     (
@@ -168,6 +185,7 @@ const MAY_IMPORT: [(&str, &[&str]); 36] = [
             "badge",
             "config",
             "error",
+            "github_releases",
             "golang",
             "installs",
             "parse",

@@ -214,9 +214,7 @@ const HELLO: &str = "/cgi-bin/gox-server/tester/hello@v1.0.0?os=linux&arch=amd64
 #[test]
 fn mini_httpd_response_contains_no_log_lines() {
     let store = TestStore::new();
-    let command = "/usr/sbin/mini_httpd -D -p PORT -h HOST -d DIR -c cgi-bin/* -u root -i DIR/pid";
-    let command: Vec<_> = command.split(' ').collect();
-    let server = WebServer::configured("mini_httpd", &command, "", &cgi_script(&store));
+    let server = WebServer::mini_httpd(&cgi_script(&store));
     let request = format!("GET {HELLO} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n");
     let wire = exchange(server.mounts[0].address, request.as_bytes()).unwrap();
     let response = Response::from_http(&wire, false).unwrap();

@@ -288,3 +288,77 @@ fn doctor_reports_missing_go() {
         String::from_utf8_lossy(&output_text)
     );
 }
+
+/// What `gox-server OPTION…` prints.
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(gox_server()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn manual_page_is_complete_and_formats_without_warnings() {
+    let page = printed(&["--man"]);
+    let file = tempfile::NamedTempFile::new_in(tmp()).unwrap();
+    fs::write(file.path(), &page).unwrap();
+    let formatted = Command::new("groff")
+        .args(["-ww", "-man", "-Tutf8", "-P-cbou"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&formatted.stderr), "");
+    let text = String::from_utf8(formatted.stdout).unwrap();
+    let settings = gox_server::config::SETTINGS.iter().map(|setting| setting.name);
+    let commands = [
+        "gox-server build",
+        "gox-server verify",
+        "--completions SHELL",
+        "/etc/gox-server.env",
+        "EXIT STATUS",
+        "EXAMPLES",
+    ];
+    for expected in settings.chain(commands) {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert!(!text.contains("enqueue"), "a hidden command: {text}");
+}
+
+/// Each shell completes a command and an option of it.
+#[test]
+fn completions_work_in_each_shell() {
+    let folder = tempfile::tempdir_in(tmp()).unwrap();
+    for (shell, ask) in [
+        ("bash", "source ./bash; COMP_WORDS=(gox-server ver); COMP_CWORD=1; _gox__server gox-server ver gox-server; echo ${COMPREPLY[@]}
+            COMP_WORDS=(gox-server verify --j); COMP_CWORD=2; _gox__server gox-server --j verify; echo ${COMPREPLY[@]}"),
+        ("fish", "source ./fish; complete -C'gox-server ver'; complete -C'gox-server verify --j'"),
+    ] {
+        let script = printed(&["--completions", shell]);
+        assert!(!script.contains("enqueue"), "a hidden command: {shell}");
+        fs::write(folder.path().join(shell), script).unwrap();
+        let output = Command::new(shell)
+            .args(["-c", ask])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .output()
+            .unwrap_or_else(|error| panic!("{shell}: {error}"));
+        let completed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(completed.contains("verify") && completed.contains("--json"), "{shell}: {completed}{output:?}");
+    }
+    // zsh completes only in a terminal.
+    fs::write(
+        folder.path().join("_gox-server"),
+        printed(&["--completions", "zsh"]),
+    )
+    .unwrap();
+    let output = Command::new("/usr/bin/python3")
+        .args(["-c", include_str!("clients/complete_in_zsh.py")])
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let completed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        completed.contains("verify") && completed.contains("--json"),
+        "zsh: {output:?}"
+    );
+}

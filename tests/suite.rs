@@ -57,6 +57,10 @@ mod events;
 mod campaign;
 // The `Gox-Verify` command builds the same bytes.
 mod verify;
+// Versions as releases of GitHub's API.
+mod github_releases;
+// Commands of docs/clients.md, and action.yml.
+mod clients_document;
 // Builds with the author's release configuration.
 mod release;
 // Attacks by a hostile compiler, and by `go`, from inside a cell.

@@ -37,7 +37,10 @@ fn install_units() -> (TempDir, [String; 2]) {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     let paths = [SERVICE, SOCKET].map(|name| {
         let path = folder.path().join(name);
-        let text = unit(name).replace("/usr/local/bin/gox-server", gox_server().to_str().unwrap());
+        let text = unit(name).replace(
+            "ExecStart=gox-server\n",
+            &format!("ExecStart={}\n", gox_server().display()),
+        );
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     });

@@ -1,5 +1,5 @@
 //! Answers requests for the service's own pages: `/`, and all below `/-/`, which is not a valid owner, except programs below
-//! `/-/bin/`. Install scripts and badges resolve a target; all other pages only read the state.
+//! `/-/bin/`. Install scripts, badges and releases resolve a target; all other pages only read the state.
 
 use std::io;
 
@@ -7,13 +7,12 @@ use crate::config::Config;
 use crate::error::{Error, Reason};
 use crate::error::{internal_error, state_dir_error};
 use crate::golang::Toolchain;
-use crate::golang::run::platform::check_platform;
-use crate::parse::Platform;
+use crate::golang::run::platform::supported_platforms;
 use crate::request::Request;
 use crate::response::message::ResponseFormat;
 use crate::response::{Response, page, platforms};
 use crate::store::Store;
-use crate::{badge, installs};
+use crate::{badge, github_releases, installs};
 use server_status::ServerStatus;
 
 mod cell_layers;
@@ -48,6 +47,7 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
         other if other.starts_with("/-/") => badge::answer(request, config)
             .map(Ok)
             .or_else(|| installs::answer(request, config))
+            .or_else(|| github_releases::answer(request, config))
             .or(Some(Err(Error::new(Reason::NoSuchPage)))),
         _ => None,
     }
@@ -105,10 +105,7 @@ fn artifact_bytes(store: &Store) -> Result<u64, Error> {
 /// The platforms that this server's Go supports.
 fn platforms(request: &Request, config: &Config) -> Result<Response, Error> {
     let toolchain = Toolchain::find(config, &open(config)?)?;
-    let pairs = toolchain.platforms.iter().filter_map(|pair| pair.parse().ok());
-    let pairs: Vec<Platform> = pairs
-        .filter(|pair| check_platform(&toolchain, pair).is_ok())
-        .collect();
+    let pairs = supported_platforms(&toolchain);
     let response = match ResponseFormat::negotiate(&request.accept) {
         ResponseFormat::Html => Response::page(200, platforms::render_page(&pairs, &request.mount)),
         ResponseFormat::Problem => Response::text(200, "application/json", platforms::render_json(&pairs)),

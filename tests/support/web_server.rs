@@ -67,15 +67,28 @@ const CADDY: [Site; 2] = [
     ("Caddy, below a path", "www.example.org", "/go"),
 ];
 
+const HAPROXY: [Site; 2] = [
+    ("HAProxy", "gox.example.org", ""),
+    ("HAProxy, below a path", "www.example.org", "/go"),
+];
+
+const H2O: [Site; 1] = [("h2o", "gox.example.org", "")];
+
 type Rule = (&'static str, fn(&Request) -> bool, u16);
 
 /// Requests that a server refuses without passing them to gox-server: prefix of the mount's name, condition, status. These are
 /// all differences between transports. gox-server refuses each of these requests too.
-const BY_ITSELF: [Rule; 15] = [
+const BY_ITSELF: [Rule; 16] = [
     // NUL: rejected by servers that map paths to files.
     ("nginx", has_nul, 400),
     ("mod_", has_nul, 404),
     ("Caddy", has_nul, 400),
+    // Its expression for the path does not match NUL and line feeds.
+    (
+        "HAProxy",
+        |request| has_nul(request) || request.path.contains("%0a"),
+        500,
+    ),
     // Paths above the root. lighttpd and Caddy map them to the root, which is outside a mount below a path.
     ("nginx", leaves_the_root, 400),
     ("mod_", leaves_the_root, 400),
@@ -111,12 +124,16 @@ fn is_no_file_name(request: &Request) -> bool {
 }
 
 /// Paths in the files of conf/, and their replacements. `DIR` is the server's folder.
-const CHANGES: [(&str, &str); 10] = [
+const CHANGES: [(&str, &str); 14] = [
     ("/usr/lib/cgi-bin", "DIR/cgi-bin"),
     ("/var/www/html", "DIR"),
     ("/var/log/nginx", "DIR"),
     ("/var/log/lighttpd", "DIR"),
     ("/var/log/apache2", "DIR"),
+    ("/var/log/h2o", "DIR"),
+    ("/var/log/mini_httpd.log", "DIR/error.log"),
+    ("/run/h2o.pid", "DIR/pid"),
+    ("/run/mini_httpd.pid", "DIR/pid"),
     ("/run/nginx.pid", "DIR/pid"),
     ("/run/lighttpd.pid", "DIR/pid"),
     ("/run/lighttpd/", "DIR/"),
@@ -271,9 +288,7 @@ impl WebServer {
         };
         fs::write(folder.path().join("config"), here(config)).unwrap();
         fs::create_dir(folder.path().join("cgi-bin")).unwrap();
-        let script = folder.path().join("cgi-bin/gox-server");
-        fs::write(&script, cgi).unwrap();
-        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        write_script(&folder, cgi);
         let mut started = match command[0] {
             "/usr/sbin/apache2" => apache(),
             other => Command::new(other),
@@ -306,11 +321,103 @@ impl WebServer {
             changes.push((format!("\n{host} {{\n"), bound));
         }
         let config = install("Caddyfile", &folder, &changes);
-        let mut command = Command::new("/usr/bin/caddy");
+        // `CADDY=/PATH` tests another version than Debian's.
+        let caddy = std::env::var_os("CADDY").unwrap_or_else(|| "/usr/bin/caddy".into());
+        let mut command = Command::new(caddy);
         command
             .args(["run", "--adapter", "caddyfile", "--config"])
             .arg(config);
         WebServer::start(command, Signal::SIGUSR1, folder, mounts)
+    }
+
+    /// HAProxy in front of this responder.
+    pub(crate) fn haproxy(responder: &Path) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&HAPROXY);
+        let changes = [
+            ("/run/gox-server.sock".to_owned(), text(responder)),
+            ("bind :80\n".to_owned(), format!("bind {}\n", mounts[0].address)),
+            ("bind :8080\n".to_owned(), format!("bind {}\n", mounts[1].address)),
+        ];
+        let config = install("haproxy.cfg", &folder, &changes);
+        let mut command = Command::new(program("haproxy"));
+        command.arg("-db").arg("-f").arg(config);
+        WebServer::start(command, Signal::SIGUSR2, folder, mounts)
+    }
+
+    /// h2o in front of this responder.
+    pub(crate) fn h2o(responder: &Path) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&H2O);
+        let mut changes = vec![
+            ("/run/gox-server.sock".to_owned(), text(responder)),
+            ("user: www-data\n".to_owned(), user_line("user: root\n")),
+        ];
+        for ((_, host, _), mount) in H2O.iter().zip(&mounts) {
+            let (named, bound) = (
+                format!("\"{host}\":\n    listen: 80\n"),
+                format!(
+                    "\"{host}\":\n    listen: {{ host: {}, port: {} }}\n",
+                    mount.address.ip(),
+                    mount.address.port()
+                ),
+            );
+            changes.push((named, bound));
+        }
+        let config = install("h2o.conf", &folder, &changes);
+        let mut command = Command::new("/usr/bin/h2o");
+        command.arg("-c").arg(config);
+        WebServer::start(command, Signal::SIGHUP, folder, mounts)
+    }
+
+    /// Varnish in front of this front.
+    pub(crate) fn varnish(front: SocketAddr) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&[("Varnish", "", "")]);
+        let changes = [
+            ("\"127.0.0.1\"".to_owned(), format!("\"{}\"", front.ip())),
+            ("\"3000\"".to_owned(), format!("\"{}\"", front.port())),
+        ];
+        let config = install("varnish.vcl", &folder, &changes);
+        let mut command = Command::new(program("varnishd"));
+        command
+            .args([
+                "-F",
+                "-j",
+                "none",
+                "-s",
+                "malloc,64m",
+                "-a",
+                &mounts[0].address.to_string(),
+            ])
+            .arg("-n")
+            .arg(folder.path().join("varnish"))
+            .arg("-f")
+            .arg(config);
+        WebServer::start(command, Signal::SIGHUP, folder, mounts)
+    }
+
+    /// mini_httpd with this CGI script.
+    pub(crate) fn mini_httpd(cgi: &str) -> WebServer {
+        let folder = folder();
+        let mounts = mounts(&[("mini_httpd", "", "/cgi-bin/gox-server")]);
+        let changes = [
+            (
+                "port=80\n".to_owned(),
+                format!(
+                    "host={}\nport={}\n",
+                    mounts[0].address.ip(),
+                    mounts[0].address.port()
+                ),
+            ),
+            ("user=www-data\n".to_owned(), user_line("user=root\n")),
+        ];
+        let config = install("mini-httpd.conf", &folder, &changes);
+        fs::create_dir(folder.path().join("cgi-bin")).unwrap();
+        write_script(&folder, cgi);
+        let mut command = Command::new(program("mini_httpd"));
+        command.args(["-D", "-C"]).arg(config);
+        WebServer::start(command, Signal::SIGHUP, folder, mounts)
     }
 
     fn start(mut command: Command, reload: Signal, folder: TempDir, mounts: Vec<Mount>) -> WebServer {
@@ -416,6 +523,20 @@ impl Mount {
         Ok(response)
     }
 
+    /// Whether the server sends this request, with all its headers, on to gox-server.
+    pub(crate) fn forwards(&self, request: &Request) -> bool {
+        // A cache evaluates conditions and ranges itself, asks for gzip only, and resets a connection with a body that it has not read.
+        const OWN: [&str; 5] = [
+            "Range",
+            "If-None-Match",
+            "If-Modified-Since",
+            "If-Range",
+            "Accept-Encoding",
+        ];
+        let has_own = request.headers.iter().any(|(name, _)| OWN.contains(name));
+        self.name != "Varnish" || (!has_own && request.body.is_empty())
+    }
+
     /// The status if the server refuses this request without passing it to gox-server.
     pub(crate) fn refuses_itself(&self, request: &Request) -> Option<u16> {
         let mut rules = BY_ITSELF.iter();
@@ -500,6 +621,13 @@ fn install(name: &str, folder: &TempDir, changes: &[(String, String)]) -> std::p
     let path = folder.path().join(name);
     fs::write(&path, text).unwrap();
     path
+}
+
+/// Writes a CGI script into the server's cgi-bin.
+fn write_script(folder: &TempDir, cgi: &str) {
+    let script = folder.path().join("cgi-bin/gox-server");
+    fs::write(&script, cgi).unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Links gox-server into the server's cgi-bin.

@@ -1,5 +1,6 @@
 //! Lists the versions of a module in all its majors, and finds the newest one of a minimum age. Results are cached like resolutions.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, internal_error};
 use crate::golang::resolve::candidate::{Candidate, without_major};
-use crate::golang::resolve::list::GoList;
+use crate::golang::resolve::list::{GoList, ModuleVersions};
 use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
 use crate::golang::resolve::majors::{MAJORS, Majors};
 use crate::golang::resolve::resolution_cache::{
@@ -55,17 +56,42 @@ pub fn find_aged_version(
     query_through_cache(go, &key, permit, |list| {
         let newest_first: Vec<&String> = versions.iter().rev().collect();
         for batch in newest_first.chunks(BATCH) {
-            let queries: Vec<String> = batch
-                .iter()
-                .map(|version| format!("{}@{version}", path_at(module, version)))
-                .collect();
-            let listed = list.query_times(queries.iter().map(String::as_str))?;
+            let listed = query_times(list, module, batch.iter().copied())?;
             if let Some(aged) = listed.into_iter().find(|listed| is_aged(&listed.time, min_age)) {
                 return Ok(Some(aged.version));
             }
         }
         Ok(None)
     })
+}
+
+/// Finds the times of `versions` of `module`, in RFC 3339. An unknown time is missing.
+pub fn find_times(
+    go: Go<'_>,
+    module: &str,
+    versions: &[String],
+    permit: LookupPermit<'_>,
+) -> Result<BTreeMap<String, String>, Error> {
+    if versions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let key = key(go, ["times 1", module, &versions.join(" ")]);
+    query_through_cache(go, &key, permit, |list| {
+        let listed = query_times(list, module, versions.iter())?;
+        let times = listed.into_iter().map(|listed| (listed.version, listed.time));
+        Ok(times.filter(|(_, time)| !time.is_empty()).collect())
+    })
+}
+
+fn query_times<'v>(
+    list: &GoList<'_>,
+    module: &str,
+    versions: impl Iterator<Item = &'v String>,
+) -> Result<Vec<ModuleVersions>, Error> {
+    let queries: Vec<String> = versions
+        .map(|version| format!("{}@{version}", path_at(module, version)))
+        .collect();
+    list.query_times(queries.iter().map(String::as_str))
 }
 
 /// Returns the path of `module` at the major of `version`.

@@ -28,6 +28,14 @@ pub fn check_platform(toolchain: &Toolchain, platform: &Platform) -> Result<(), 
     Ok(())
 }
 
+/// The platforms for which this Go builds programs without a C compiler.
+pub fn supported_platforms(toolchain: &Toolchain) -> Vec<Platform> {
+    let platforms = toolchain.platforms.iter().filter_map(|pair| pair.parse().ok());
+    platforms
+        .filter(|platform| check_platform(toolchain, platform).is_ok())
+        .collect()
+}
+
 /// The environment variables that select a platform: GOOS, GOARCH, and the one for the architecture level, if any.
 pub fn platform_variables(platform: &Platform) -> Vec<(&'static str, String)> {
     let mut variables = vec![
