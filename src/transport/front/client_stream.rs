@@ -1,10 +1,11 @@
-//! The socket of one client for hyper: a TcpStream whose writes fail if the client reads too slowly (hyper has timeouts only for
-//! reads), and whose reads normalize HTTP versions (`version`). Also functions to detect a disconnect and to close gracefully.
+//! The socket of one client for hyper: a TcpStream that sends files (`body_part`), whose writes fail if the client reads too slowly
+//! (hyper has timeouts only for reads), and whose reads normalize HTTP versions (`version`). Also functions to detect a disconnect and to close gracefully.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::body_part::is_placeholder;
+use super::file_parts::FilePart;
 use super::limits::FrontLimits;
 use super::version::VersionNormalizer;
 
@@ -25,6 +28,10 @@ pub(super) struct ClientStream {
     /// While a write is blocked: since when, and the timer that ends it.
     blocked: Option<(Instant, Pin<Box<Sleep>>)>,
     versions: VersionNormalizer,
+    /// The parts of files that the placeholders stand for, in order.
+    parts: Receiver<FilePart>,
+    /// The first of them, if it is partly sent.
+    part: Option<FilePart>,
 }
 
 /// Enforces a minimum rate of writes. Only the time in which writes were blocked counts. After `min_bytes` both counters restart.
@@ -52,7 +59,12 @@ impl WriteRate {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: Arc<TcpStream>, limits: &FrontLimits, versions: VersionNormalizer) -> Self {
+    pub(super) fn new(
+        stream: Arc<TcpStream>,
+        limits: &FrontLimits,
+        versions: VersionNormalizer,
+        parts: Receiver<FilePart>,
+    ) -> Self {
         Self {
             stream,
             rate: WriteRate {
@@ -63,13 +75,15 @@ impl ClientStream {
             },
             blocked: None,
             versions,
+            parts,
+            part: None,
         }
     }
 
     fn write(
         &mut self,
         context: &mut Context<'_>,
-        attempt: impl Fn(&TcpStream) -> io::Result<usize>,
+        mut attempt: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         while self.stream.poll_write_ready(context)?.is_ready() {
             match attempt(&self.stream) {
@@ -89,6 +103,19 @@ impl ClientStream {
             .get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
         ready!(timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Sends the part of a file that the next placeholder stands for.
+    fn send_part(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut part = match self.part.take() {
+            Some(part) => part,
+            None => self.parts.try_recv().map_err(io::Error::other)?,
+        };
+        let sent = self.write(context, |stream| {
+            stream.try_io(Interest::WRITABLE, || part.send(stream))
+        });
+        self.part = Some(part).filter(|part| !part.is_sent());
+        sent
     }
 }
 
@@ -113,12 +140,8 @@ impl AsyncRead for ClientStream {
 }
 
 impl AsyncWrite for ClientStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.write(context, |stream| stream.try_write(bytes))
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -126,7 +149,13 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.write(context, |stream| stream.try_write_vectored(slices))
+        match slices.iter().position(|slice| is_placeholder(slice)) {
+            Some(0) => self.send_part(context),
+            first => {
+                let in_memory = &slices[..first.unwrap_or(slices.len())];
+                self.write(context, |stream| stream.try_write_vectored(in_memory))
+            }
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

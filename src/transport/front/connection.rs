@@ -6,6 +6,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use hyper::body::Body;
@@ -47,6 +48,8 @@ pub(super) async fn serve(
         ConnectionPermit::Reserved { .. } => limits.reserve_head,
     };
     let state = &ConnectionState::new(stream);
+    let (files, parts) = channel();
+    let files = &files;
     let service = service_fn(|mut request: Request<_>| async move {
         state.has_request.store(true, Relaxed);
         if state.unsupported_major.load(Relaxed) {
@@ -56,19 +59,26 @@ pub(super) async fn serve(
             .has_unread_body
             .store(!Body::is_end_stream(request.body()), Relaxed);
         let version = request.version();
-        let response = gateway.respond(request, endpoints, permit).await;
+        let response = gateway.respond(request, endpoints, permit, files).await;
         let is_close_delimited = version == Version::HTTP_10 && response.body().size_hint().exact().is_none();
         state.is_close_delimited.store(is_close_delimited, Relaxed);
         Ok::<_, Infallible>(response)
     });
 
     let versions = VersionNormalizer::new(Arc::clone(&state.unsupported_major));
-    let io = TokioIo::new(ClientStream::new(Arc::clone(&state.stream), limits, versions));
+    let io = TokioIo::new(ClientStream::new(
+        Arc::clone(&state.stream),
+        limits,
+        versions,
+        parts,
+    ));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.next_head)
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(BUFFER_BYTES))
+        // Copied bytes of a file would be those of the placeholder.
+        .writev(true)
         .serve_connection(io, service);
     tokio::select! {
         // In order: a complete response counts as such even if the client has disconnected since.

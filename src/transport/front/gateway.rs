@@ -5,19 +5,21 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::{Body as _, Bytes};
+use hyper::body::Body as _;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::body_part::BodyPart;
 use super::cgi_process::CgiProcess;
 use super::environment::{Endpoints, build_environment, joined};
-use super::file_chunks::FileChunks;
+use super::file_parts::{FilePart, FileParts};
 use super::output_chunks::OutputChunks;
 use super::permits::{AddressPermit, ConnectionPermit, PermitDenied, Permits};
 use super::program_error::ProgramError;
@@ -27,7 +29,7 @@ use crate::config::Network;
 use crate::request::client_address;
 
 /// The body of a response.
-pub(super) type Body = UnsyncBoxBody<Bytes, ProgramError>;
+pub(super) type Body = UnsyncBoxBody<BodyPart, ProgramError>;
 
 /// The client address as seen by a proxy.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -52,6 +54,7 @@ impl Gateway {
         request: Request<hyper::body::Incoming>,
         endpoints: Endpoints,
         permit: &ConnectionPermit,
+        files: &Sender<FilePart>,
     ) -> Response<Body> {
         let (request, body) = request.into_parts();
         let mut pending = PendingRequest {
@@ -63,7 +66,7 @@ impl Gateway {
             Some(response) => response,
             None => match self.acquire_permit(&request, endpoints, permit).await {
                 Ok(permit) => self
-                    .run(&request, endpoints, permit)
+                    .run(&request, endpoints, permit, files.clone())
                     .await
                     .unwrap_or_else(|error| {
                         log::error!("{}: {error}", describe(&request));
@@ -139,6 +142,7 @@ impl Gateway {
         request: &Parts,
         endpoints: Endpoints,
         permit: RequestPermit,
+        files: Sender<FilePart>,
     ) -> Result<Response<Body>, ProgramError> {
         let environment = build_environment(request, endpoints, &self.inherited);
         let mut process = CgiProcess::spawn(&self.program, environment)?;
@@ -149,7 +153,7 @@ impl Gateway {
 
         let body = if let Some(path) = head.send_file {
             process.drain().await?;
-            let file = FileChunks::open(path).await?;
+            let file = FileParts::open(path, files).await?;
             match head.content_length {
                 Some(expected) if expected != file.length() => {
                     return Err(ProgramError::WrongLength {
@@ -286,7 +290,11 @@ fn error_response(error: &ProgramError) -> Response<Body> {
 }
 
 fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync());
+    let mut response = Response::new(
+        Full::new(BodyPart::Bytes(text.into()))
+            .map_err(|never| match never {})
+            .boxed_unsync(),
+    );
     *response.status_mut() = status;
     // Many clients print the status line and discard the body.
     if let Ok(phrase) = ReasonPhrase::try_from(text.trim_end().as_bytes()) {

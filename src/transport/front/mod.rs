@@ -4,7 +4,7 @@
 //!
 //! Modules in the order of a request: `permits` limits connections and requests, `connection` has the timeouts and detects
 //! disconnects, `gateway` runs the program (`environment`, `cgi_process`, `head`), and `streamed_body` sends the output of the
-//! program (`output_chunks`) or a file (`file_chunks`).
+//! program (`output_chunks`) or a file (`file_parts`).
 
 mod gateway;
 mod connection;
@@ -17,7 +17,8 @@ mod streamed_body;
 mod cgi_process;
 mod output_chunks;
 mod permits;
-mod file_chunks;
+mod file_parts;
+mod body_part;
 mod version;
 
 use std::ffi::OsString;

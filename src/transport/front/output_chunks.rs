@@ -1,13 +1,12 @@
-//! The output of a CGI process as chunks of a response body. An incomplete body must not look complete, so the end of the body is
+//! The output of a CGI process as parts of a response body. An incomplete body must not look complete, so the end of the body is
 //! returned only after the process has exited successfully and has written as many bytes as its Content-Length says.
 
-use hyper::body::Bytes;
-
+use super::body_part::BodyPart;
 use super::cgi_process::CgiProcess;
 use super::program_error::ProgramError;
-use super::streamed_body::ChunkSource;
+use super::streamed_body::PartSource;
 
-/// The output of a CGI process as a source of chunks.
+/// The output of a CGI process as a source of parts.
 pub(super) struct OutputChunks {
     process: CgiProcess,
     content_length: Option<u64>,
@@ -44,8 +43,8 @@ impl OutputChunks {
     }
 }
 
-impl ChunkSource for OutputChunks {
-    async fn next(&mut self) -> Result<Option<Bytes>, ProgramError> {
+impl PartSource for OutputChunks {
+    async fn next(&mut self) -> Result<Option<BodyPart>, ProgramError> {
         if self.has_ended {
             return Ok(None);
         }
@@ -60,6 +59,6 @@ impl ChunkSource for OutputChunks {
         if self.content_length.is_some_and(|length| self.received >= length) {
             self.check_end().await?;
         }
-        Ok(Some(chunk))
+        Ok(Some(BodyPart::Bytes(chunk)))
     }
 }

@@ -32,6 +32,25 @@ fn client_that_reads_nothing_is_disconnected() {
     assert_exited(front.wait_for_program());
 }
 
+/// Without the permit of the first request, the second one would wait.
+#[test]
+fn file_for_a_client_that_does_not_read_it_is_closed() {
+    let limits = |stall| FrontLimits {
+        requests: 1,
+        stall,
+        ..FrontLimits::default()
+    };
+    for (stall, disconnects) in [(Duration::from_millis(100), false), (DEADLINE * 10, true)] {
+        let front = TestFront::with_limits(limits(stall), DEADLINE);
+        let mut first = front.send(&get("/large"));
+        first.read_exact(&mut [0; 15]).unwrap();
+        if disconnects {
+            drop(first);
+        }
+        assert!(front.fetch(&get("/length")).0.ends_with("hello\n"));
+    }
+}
+
 #[test]
 fn client_without_a_request_is_disconnected() {
     let limits = FrontLimits {

@@ -24,6 +24,9 @@ use super::{Front, FrontLimits};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Length of a file that does not fit into the buffers of a socket.
+const LARGE_BYTES: u64 = 64 << 20;
+
 /// A running front for one test.
 struct TestFront {
     address: SocketAddr,
@@ -54,10 +57,13 @@ impl TestFront {
         nix::unistd::mkfifo(&directory.path().join("pipe"), Mode::S_IRWXU).unwrap();
         let file = directory.path().join("file");
         std::fs::write(&file, file_content()).unwrap();
+        let large = directory.path().join("large");
+        File::create(&large).unwrap().set_len(LARGE_BYTES).unwrap();
         let inherited = vec![
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("PIPE".into(), directory.path().join("pipe").into()),
             ("FILE".into(), file.into()),
+            ("LARGE".into(), large.into()),
             ("SERVER_NAME".into(), "forged".into()),
         ];
         let front = Front {
@@ -148,9 +154,9 @@ fn read_to_end(mut stream: TcpStream) -> (String, End) {
     (String::from_utf8_lossy(&bytes).into_owned(), end)
 }
 
-/// The content of the file that `program.sh` sends: more than two chunks, and not a multiple of a chunk.
+/// The content of the file that `program.sh` sends: more than two parts, and not a multiple of a part.
 fn file_content() -> String {
-    "0123456789".repeat(60_001)
+    "0123456789".repeat(250_001)
 }
 
 /// Waits until a process has exited and has been reaped: a zombie still has an entry in /proc.

@@ -22,6 +22,7 @@ case $PATH_INFO in
 /empty-fails)   say "$text\nContent-Length: 0\n\n"; exit 3 ;;
 /not-modified)  say "Status: 304 Not Modified\nETag: \"x\"\n\n" ;;
 /file)          say "X-Sendfile: $FILE\n\nthis is not the body" ;;
+/large)         say "X-Sendfile: $LARGE\n\n" ;;
 /file-length)   say "X-Sendfile: $FILE\nContent-Length: 1\n\n" ;;
 /file-fails)    say "X-Sendfile: $FILE\n\n"; exit 3 ;;
 /no-file)       say "X-Sendfile: /nonexistent\n\n" ;;

@@ -70,10 +70,58 @@ fn aborted_close_delimited_response_ends_with_rst() {
 
 #[test]
 fn x_sendfile_sends_the_whole_file() {
-    let (response, _) = TestFront::new().fetch(&get("/file"));
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains("content-length: 600010"), "{head}");
-    assert!(body == file_content());
+    let front = TestFront::new();
+    for request in [get("/file"), "GET /file HTTP/1.0\r\n\r\n".to_owned()] {
+        let (response, _) = front.fetch(&request);
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-length: 2500010"), "{head}");
+        assert!(body == file_content());
+    }
+}
+
+/// Files and output of programs alternate on one connection. The client sends all requests at once.
+#[test]
+fn pipelined_files_are_sent_in_order() {
+    let request = |path| get(path).replace("Connection: close\r\n", "");
+    let all =
+        request("/file") + &request("/length") + &request("/file") + &request("/chunks") + &get("/file");
+    let (responses, _) = TestFront::new().fetch(&all);
+    let file = file_content();
+    let bodies: Vec<_> = responses.split("HTTP/1.1 20").skip(1).collect();
+    let endings = [&*file, "hello\n", &file, "hello\n\r\n0\r\n\r\n", &file];
+    assert_eq!(bodies.len(), endings.len());
+    assert!(
+        bodies
+            .iter()
+            .zip(endings)
+            .all(|(body, ending)| body.ends_with(ending))
+    );
+}
+
+/// The kernel drops a file from the page cache, and a thread reads it again.
+#[test]
+fn file_that_is_not_cached_is_complete() {
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+    let front = TestFront::new();
+    let file = File::open(front.directory.path().join("file")).unwrap();
+    file.sync_all().unwrap();
+    posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+    let (response, _) = front.fetch(&get("/file"));
+    assert!(response.ends_with(&format!("\r\n\r\n{}", file_content())));
+}
+
+#[test]
+fn file_that_becomes_shorter_ends_the_connection() {
+    let front = TestFront::new();
+    let mut client = front.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.read_exact(&mut [0; 15]).unwrap();
+    let file = File::options()
+        .write(true)
+        .open(front.directory.path().join("large"));
+    file.unwrap().set_len(0).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert!((rest.len() as u64) < LARGE_BYTES);
 }
 
 #[test]
