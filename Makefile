@@ -1,12 +1,12 @@
 # The commands of this project. `make run` needs Rust and Go; `make test` also installs Debian packages.
 
 # Web servers and HTTP clients that the tests use.
-TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox haproxy h2o mini-httpd varnish aria2 nodejs python3-requests python3-httpx groff-base zsh fish shellcheck chromium chromium-driver
+TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox haproxy h2o mini-httpd varnish aria2 nodejs python3-requests python3-httpx python3-prometheus-client groff-base zsh fish shellcheck chromium chromium-driver
 
 # Time per law of `make fuzz`.
 FUZZ_SECONDS = 60
 
-.PHONY: run check test recording screenshots accessibility clients corpus names tools bench campaign stops load fuzz image slug-size deb deb-test reproducible fmt lint deny test-packages
+.PHONY: run check test recording screenshots accessibility clients corpus names tools bench flame campaign stops load fuzz image slug-size deb deb-test reproducible fmt lint deny test-packages
 
 # Builds gox-server and starts its front on http://127.0.0.1:3000, or on PORT.
 run:
@@ -58,10 +58,15 @@ tools: test-packages
 names:
 	cargo test --test suite -- --nocapture well_known
 
-# Speed as ratios in one run: to plain go, to static files of each web server, to an empty CGI program.
+# Speed as ratios in one run: to plain go, to static files of each web server, to an empty CGI program. Memory and system calls.
 bench:
 	benches/run
+	benches/hits
 	benches/servers
+
+# Draws flame graphs of a hit and of a first build: target/flame/hit.svg and build.svg. Needs perf.
+flame:
+	benches/flame
 
 # Injects faults while 300 programs are built; CAMPAIGN_SEED repeats a run.
 campaign:

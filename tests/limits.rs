@@ -130,7 +130,15 @@ fn exceeded_limit_is_cached_for_an_hour() {
         walk(&store.dir.join("counters"))
             .iter()
             .filter(|path| path.ends_with("failed_builds"))
-            .map(|path| fs::read_to_string(path).unwrap().trim().parse::<u64>().unwrap())
+            .flat_map(|path| {
+                fs::read_to_string(path)
+                    .unwrap()
+                    .lines()
+                    .skip(1)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .map(|events| events.parse::<u64>().unwrap())
             .sum::<u64>()
     };
     let refused = |request: &Request| {

@@ -6,6 +6,8 @@ use crate::support::response::Response;
 use crate::support::test_store::TestStore;
 use serde_json::Value;
 use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -227,5 +229,65 @@ fn dashboard_shows_the_values_of_the_json() {
     for response in [&json, &page] {
         assert_eq!(response.header("vary"), Some("Accept"), "{response}");
         assert_eq!(response.header("cache-control"), Some("no-store"), "{response}");
+    }
+}
+
+/// The parser of Prometheus' own Python client. Prints the name of each sample.
+const METRICS_PARSER: &str = "
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    assert family.type in ('counter', 'gauge', 'histogram') and family.documentation, family
+    buckets = {}
+    for sample in family.samples:
+        print(sample.name)
+        if sample.name.endswith('_bucket'):
+            buckets.setdefault(sample.labels['result'], []).append(sample.value)
+        if sample.name.endswith('_count'):
+            events = buckets[sample.labels['result']]
+            assert events == sorted(events) and events[-1] == sample.value, family
+";
+
+#[test]
+fn metrics_are_valid_and_the_dashboard_queries_only_these() {
+    let store = TestStore::new();
+    for _ in 0..2 {
+        store.ask(&Request::get("/tester/hello")).program();
+    }
+    store.wait_until_idle();
+    let metrics = store.ask(&Request::get("/-/metrics")).text();
+    for line in [
+        "gox_hits_total 1",
+        "gox_response_duration_seconds_count{result=\"hit\"} 1",
+        "gox_response_duration_seconds_bucket{result=\"miss\",le=\"+Inf\"} 1",
+        "gox_build_duration_seconds_bucket{result=\"success\",le=\"0.001\"} 0",
+        "gox_build_duration_seconds_bucket{result=\"success\",le=\"900\"} 1",
+    ] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line}: {metrics}");
+    }
+    let mut parser = Command::new("/usr/bin/python3");
+    let parser = parser.args(["-c", METRICS_PARSER]).stdin(Stdio::piped());
+    let mut parser = parser.stdout(Stdio::piped()).spawn().unwrap();
+    parser
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(metrics.as_bytes())
+        .unwrap();
+    let output = parser.wait_with_output().unwrap();
+    assert!(output.status.success(), "{metrics}");
+    let samples = String::from_utf8(output.stdout).unwrap();
+    let samples: Vec<_> = samples.lines().collect();
+
+    let dashboard: Value = serde_json::from_str(include_str!("../deploy/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    for query in targets.map(|target| target["expr"].as_str().unwrap()) {
+        let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let names: Vec<_> = words.filter(|word| word.starts_with("gox_")).collect();
+        assert!(
+            !names.is_empty() && names.iter().all(|name| samples.contains(name)),
+            "{query}"
+        );
     }
 }

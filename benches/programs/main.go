@@ -1,5 +1,5 @@
 // Creates what the benchmarks serve. `modules DIR`: the file tree of a module proxy with two modules, which build programs of 6.6 and 105
-// MB. `artifacts DIR COUNT`: copies of one stored program with other keys, as hard links.
+// MB. `artifacts DIR COUNT`: empty programs with the metadata of a stored one.
 package main
 
 import (
@@ -59,17 +59,16 @@ func module(proxy, name string, lines int) {
 }
 
 func artifacts(dir string, count int) {
-	stored, err := filepath.Glob(filepath.Join(dir, "*/*/*"))
+	stored, err := filepath.Glob(filepath.Join(dir, "*/*/meta.json"))
+	check(err)
+	meta, err := os.ReadFile(stored[0])
 	check(err)
 	for number := range count {
 		key := fmt.Sprintf("%x", sha256.Sum256([]byte(strconv.Itoa(number))))
 		folder := filepath.Join(dir, key[:2], key)
 		check(os.MkdirAll(folder, 0o755))
-		for _, file := range stored {
-			if filepath.Dir(file) == filepath.Dir(stored[0]) {
-				check(os.Link(file, filepath.Join(folder, filepath.Base(file))))
-			}
-		}
+		check(os.WriteFile(filepath.Join(folder, "meta.json"), meta, 0o644))
+		check(os.WriteFile(filepath.Join(folder, "bin"), nil, 0o644))
 	}
 }
 

@@ -95,13 +95,6 @@ fn read_error(error: io::Error) -> Error {
     internal_error("read the state directory", &error)
 }
 
-/// Bytes of all programs and their compressed copies. The result is cached for a short time.
-fn artifact_bytes(store: &Store) -> Result<u64, Error> {
-    store
-        .observe_cached("artifact-bytes", || store.measure_artifacts())
-        .map_err(read_error)
-}
-
 /// The platforms that this server's Go supports.
 fn platforms(request: &Request, config: &Config) -> Result<Response, Error> {
     let toolchain = Toolchain::find(config, &open(config)?)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cell_layers::CellLayers;
-use super::{artifact_bytes, open, read_error};
+use super::{open, read_error};
 use crate::config::Config;
 use crate::error::Error;
 use crate::golang::Toolchain;
@@ -67,7 +67,8 @@ impl ServerStatus {
         let queue = store.build_queue(config.builds());
         let mut counts = BTreeMap::new();
         for counter in Counter::ALL {
-            counts.insert(counter.name(), store.read_counter(counter).map_err(read_error)?);
+            let events = store.read_counter(counter).map_err(read_error)?;
+            counts.insert(counter.name(), events.count());
         }
         Ok(ServerStatus {
             version: env!("CARGO_PKG_VERSION"),
@@ -87,7 +88,7 @@ impl ServerStatus {
             cells: CellLayers::probe(&store),
             counts,
             cache_bytes: CacheUsage {
-                artifacts: artifact_bytes(&store)?,
+                artifacts: store.artifact_bytes().map_err(read_error)?,
                 most: config.cache_bytes,
             },
         })

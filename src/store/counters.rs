@@ -1,9 +1,10 @@
-//! Persistent event counters. Each is a file that holds a decimal number of fixed width. A process locks the file and overwrites
-//! the number.
+//! Persistent event counters with histograms of durations. Each is a file of decimal numbers of fixed width. A process locks the file
+//! and overwrites the numbers, so the files never grow.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use super::{Store, layout};
 
@@ -55,11 +56,73 @@ impl Counter {
     }
 }
 
-/// The number of digits of `u64::MAX`.
-const DIGITS: usize = 20;
+/// The upper bounds of the buckets in seconds: a hit takes less than a millisecond, a build up to a quarter of an hour.
+pub const BOUNDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 180.0, 420.0, 900.0,
+];
+
+/// The numbers in a file: microseconds, and the events of each bucket. The last bucket has no bound.
+const NUMBERS: usize = 1 + BOUNDS.len() + 1;
+
+/// The width of a number: the digits of `u64::MAX`, and a newline.
+const WIDTH: usize = 21;
+
+/// The number of events, and their durations.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Histogram {
+    microseconds: u64,
+    buckets: [u64; BOUNDS.len() + 1],
+}
+
+impl Histogram {
+    /// The number of events.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The sum of all durations in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.microseconds as f64 / 1e6
+    }
+
+    /// The events that took at most as long as each of `BOUNDS`.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        BOUNDS
+            .into_iter()
+            .zip(self.buckets)
+            .scan(0, |sum, (bound, events)| {
+                *sum += events;
+                Some((bound, *sum))
+            })
+    }
+
+    fn add(&mut self, duration: Duration) {
+        let bucket = BOUNDS.partition_point(|bound| *bound < duration.as_secs_f64());
+        self.buckets[bucket] += 1;
+        self.microseconds += duration.as_micros() as u64;
+    }
+
+    /// Reads the numbers of a file. Missing numbers are 0.
+    fn read(file: &File) -> io::Result<Histogram> {
+        let mut bytes = [0; NUMBERS * WIDTH];
+        let length = file.read_at(&mut bytes, 0)?;
+        let text = String::from_utf8_lossy(&bytes[..length]);
+        let mut numbers = text.lines().map(|line| line.parse().unwrap_or(0));
+        Ok(Histogram {
+            microseconds: numbers.next().unwrap_or(0),
+            buckets: std::array::from_fn(|_| numbers.next().unwrap_or(0)),
+        })
+    }
+
+    fn write(&self, file: &File) -> io::Result<()> {
+        let numbers = [self.microseconds].into_iter().chain(self.buckets);
+        let text: String = numbers.map(|number| format!("{number:020}\n")).collect();
+        file.write_all_at(text.as_bytes(), 0)
+    }
+}
 
 impl Store {
-    /// Counts one event. An error is only logged: it must not fail the response.
+    /// Counts one event, which began when this store was opened. An error is only logged: it must not fail the response.
     pub fn increment(&self, counter: Counter) {
         if let Err(error) = self.try_increment(counter) {
             log::warn!("cannot increment the counter {}: {error}", counter.name());
@@ -75,33 +138,19 @@ impl Store {
             .open(self.path(layout::COUNTERS).join(counter.name()))?;
         // Held for microseconds. The kernel releases it when the file is closed.
         file.lock()?;
-        let count = read_number(&file)?.saturating_add(1);
-        file.write_all_at(format!("{count:0DIGITS$}").as_bytes(), 0)?;
-        // Versions before 0.2 wrote longer files.
-        file.set_len(DIGITS as u64)
+        let mut histogram = Histogram::read(&file)?;
+        histogram.add(self.opened_at.elapsed());
+        histogram.write(&file)
     }
 
-    /// Reads the number of events.
-    pub fn read_counter(&self, counter: Counter) -> io::Result<u64> {
+    /// Reads the number of events and their durations.
+    pub fn read_counter(&self, counter: Counter) -> io::Result<Histogram> {
         match File::open(self.path(layout::COUNTERS).join(counter.name())) {
-            Ok(file) => read_number(&file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Ok(file) => Histogram::read(&file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Histogram::default()),
             Err(error) => Err(error),
         }
     }
-}
-
-/// Reads a number. A file without one counts by its size: versions before 0.2 appended one byte for each event.
-fn read_number(file: &File) -> io::Result<u64> {
-    let mut digits = [0; DIGITS];
-    let number = match file.read_exact_at(&mut digits, 0) {
-        Ok(()) => std::str::from_utf8(&digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok()),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-        Err(error) => return Err(error),
-    };
-    number.map_or_else(|| Ok(file.metadata()?.len()), Ok)
 }
 
 #[cfg(test)]
@@ -114,20 +163,30 @@ mod tests {
     fn a_counter_file_has_a_fixed_size() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        let file = store.path(layout::COUNTERS).join("hits");
-        assert_eq!(store.read_counter(Counter::Hits).unwrap(), 0);
+        assert_eq!(store.read_counter(Counter::Hits).unwrap(), Histogram::default());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..100).for_each(|_| store.increment(Counter::Hits)));
             }
         });
-        assert_eq!(store.read_counter(Counter::Hits).unwrap(), 400);
-        // The format of versions before 0.2.
-        for events in [3, 1000] {
-            fs::write(&file, ".".repeat(events)).unwrap();
-            store.increment(Counter::Hits);
-            assert_eq!(store.read_counter(Counter::Hits).unwrap(), events as u64 + 1);
-            assert_eq!(fs::metadata(&file).unwrap().len(), DIGITS as u64);
+        let histogram = store.read_counter(Counter::Hits).unwrap();
+        assert!(histogram.count() == 400 && histogram.seconds() > 0.0);
+        let file = store.path(layout::COUNTERS).join("hits");
+        assert_eq!(fs::metadata(&file).unwrap().len(), (NUMBERS * WIDTH) as u64);
+        // A file that is damaged or of another version starts again.
+        fs::write(&file, "x".repeat(20)).unwrap();
+        store.increment(Counter::Hits);
+        assert_eq!(store.read_counter(Counter::Hits).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn durations_are_counted_in_the_bucket_of_their_bound() {
+        let mut histogram = Histogram::default();
+        for milliseconds in [0, 1, 2, 900_000, 900_001] {
+            histogram.add(Duration::from_millis(milliseconds));
         }
+        let cumulative: Vec<_> = histogram.cumulative().map(|(_, events)| events).collect();
+        assert_eq!(cumulative, [1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4]);
+        assert_eq!((histogram.count(), histogram.seconds()), (5, 1800.004));
     }
 }

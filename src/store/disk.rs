@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ const PUBLIC_MODE: u32 = 0o755;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// Each request and each builder opens the store once, when it starts. Counters measure durations from then.
+    pub(super) opened_at: Instant,
 }
 
 impl Store {
@@ -36,6 +39,7 @@ impl Store {
     pub fn open(root: &Path) -> io::Result<Store> {
         let store = Store {
             root: root.to_owned(),
+            opened_at: Instant::now(),
         };
         if !store.path(layout::MODULE_CACHE).is_dir() {
             store.create_directories()?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::disk_space::DiskSpace;
-use super::file::{allocated_bytes, disk_usage, files_below, list_entries};
+use super::file::{allocated_bytes, disk_usage, files_below, list_entries, read_json, replace};
 use super::layout::{self, CLIENT, PROGRAM};
 use super::lock::Lock;
 use super::modules::ModuleCacheLayout;
@@ -59,6 +59,12 @@ struct Item {
     path: PathBuf,
 }
 
+impl Item {
+    fn is_program(&self) -> bool {
+        matches!(self.kind, ItemKind::Program { .. })
+    }
+}
+
 #[derive(Clone)]
 enum ItemKind {
     /// A program with its copies, and the client that caused the build, if known.
@@ -76,12 +82,28 @@ struct Removed {
     bytes: u64,
     /// Bytes of items that waiters may be about to open. A later eviction removes them.
     deferred_bytes: u64,
+    /// Bytes of the removed programs.
+    program_bytes: u64,
 }
 
 impl Store {
-    /// Bytes of all programs and their copies.
-    pub fn measure_artifacts(&self) -> io::Result<u64> {
-        Ok(total_bytes(&self.artifact_items()?))
+    /// Bytes of all programs and their copies when the last eviction ended. One runs after each build.
+    pub fn artifact_bytes(&self) -> io::Result<u64> {
+        match read_json(&self.path(layout::ARTIFACT_BYTES)) {
+            Some(bytes) => Ok(bytes),
+            None => {
+                let bytes = total_bytes(&self.artifact_items()?);
+                self.record_artifact_bytes(bytes);
+                Ok(bytes)
+            }
+        }
+    }
+
+    fn record_artifact_bytes(&self, bytes: u64) {
+        let path = self.path(layout::ARTIFACT_BYTES);
+        if let Err(error) = replace(&path, bytes.to_string().as_bytes()) {
+            log::warn!("cannot write {}: {error}", path.display());
+        }
     }
 
     /// Marks a program as used now.
@@ -133,10 +155,11 @@ impl Store {
         let excess = (total_bytes(&items) + fixed_bytes + total_bytes(&modules)).saturating_sub(max_bytes);
         // Running builds may have added this many bytes. To make up for them, caches are evicted but no programs.
         let of_builds = total_bytes(items.iter().chain(&modules).filter(may_be_in_use)).min(excess);
+        let mut program_bytes = total_bytes(items.iter().filter(|item| item.is_program()));
         let mut items = sort_evictable(items, builds_since).into_iter();
         let removed = self.remove_items(&mut items, excess - of_builds)?;
-        let (programs, others): (Vec<_>, Vec<_>) =
-            items.partition(|item| matches!(item.kind, ItemKind::Program { .. }));
+        program_bytes -= removed.program_bytes;
+        let (programs, others): (Vec<_>, Vec<_>) = items.partition(Item::is_program);
         let (mut others, missing) = (others.into_iter(), excess.saturating_sub(removed.bytes));
         if self.remove_items(&mut others, missing)?.bytes < missing {
             self.evict_modules(&caches.modules, Duration::ZERO, None, builds_since)?;
@@ -144,8 +167,10 @@ impl Store {
         // A running build stops when the disk is full: nothing is evicted for it.
         if builds_since.is_none() && self.missing_space()? > 0 {
             self.evict_modules(&caches.modules, Duration::ZERO, None, None)?;
-            self.remove_items(&mut others.chain(programs), self.missing_space()?)?;
+            let removed = self.remove_items(&mut others.chain(programs), self.missing_space()?)?;
+            program_bytes -= removed.program_bytes;
         }
+        self.record_artifact_bytes(program_bytes);
         Ok(removed.deferred_bytes)
     }
 
@@ -164,6 +189,9 @@ impl Store {
                 if let Err(error) = remove_atomically(&item.path) {
                     log::warn!("cannot remove {}: {error}", item.path.display());
                     continue;
+                }
+                if item.is_program() {
+                    removed.program_bytes += item.bytes;
                 }
             }
             removed.bytes += item.bytes;
@@ -321,9 +349,7 @@ fn sort_evictable(mut items: Vec<Item>, builds_since: Option<SystemTime>) -> Vec
         let unused = now.duration_since(item.used).unwrap_or_default() + AGE_OFFSET;
         Reverse(u128::from(unused.as_secs()) * u128::from(size) * u128::from(share.max(1)))
     };
-    let programs = items
-        .iter()
-        .filter(|item| matches!(item.kind, ItemKind::Program { .. }));
+    let programs = items.iter().filter(|item| item.is_program());
     // The newest program stays, however low the size limit is.
     let newest = programs
         .max_by_key(|item| item.used)
@@ -396,11 +422,12 @@ mod tests {
         let new = put_program(&store, "new", MIB, 1);
         let compiled = put(store.path("cache/compile/00/old"), MIB, 40);
         let in_use = put(store.path("cache/compile/00/new"), MIB, 1);
-        assert_eq!(store.measure_artifacts().unwrap(), 3 << 20);
+        assert_eq!(store.artifact_bytes().unwrap(), 3 << 20);
         let slot = start_build(&store);
         evict(&store, 3 * MIB);
         assert!(!copy.exists());
         assert_eq!(exist([&old, &new, &compiled, &in_use]), [false, true, true, true]);
+        assert_eq!(store.artifact_bytes().unwrap(), 1 << 20);
         evict(&store, MIB);
         assert_eq!(
             exist([&new, &compiled, &in_use]),

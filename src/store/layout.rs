@@ -41,6 +41,8 @@ pub const COMPILE_CACHE: &str = "cache/compile";
 /// The module cache that all processes share.
 pub const MODULE_CACHE: &str = "cache/modules";
 
+/// Bytes of all programs.
+pub const ARTIFACT_BYTES: &str = "artifact-bytes.json";
 /// The log of background processes.
 pub const LOG: &str = "builders.log";
 /// The log before it was rotated.

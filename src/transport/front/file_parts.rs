@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use nix::libc::O_NONBLOCK;
 use rustix::fs::sendfile;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::net::TcpStream;
@@ -75,20 +76,9 @@ impl FilePart {
 }
 
 impl FileParts {
-    pub(super) async fn open(path: PathBuf, stream: Sender<FilePart>) -> Result<Self, ProgramError> {
-        let opened = spawn_blocking({
-            let path = path.clone();
-            move || {
-                let file = File::open(path)?;
-                let metadata = file.metadata()?;
-                if metadata.is_file() {
-                    Ok((file, metadata.len()))
-                } else {
-                    Err(io::Error::other("not a regular file"))
-                }
-            }
-        });
-        match opened.await.map_err(io::Error::other).flatten() {
+    /// Opens the file. The program has just opened it too, so its path is cached and this waits for no disk.
+    pub(super) fn open(path: PathBuf, stream: Sender<FilePart>) -> Result<Self, ProgramError> {
+        match open_regular(&path) {
             Ok((file, length)) => Ok(Self {
                 path,
                 file: Arc::new(file),
@@ -114,6 +104,18 @@ impl FileParts {
         };
         self.offset += part.length as u64;
         (!part.is_sent()).then_some(part)
+    }
+}
+
+/// Opens a regular file, and returns its length.
+fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    // Without O_NONBLOCK, the open of a FIFO would wait for a writer.
+    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata.len()))
+    } else {
+        Err(io::Error::other("not a regular file"))
     }
 }
 

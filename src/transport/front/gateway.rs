@@ -153,7 +153,7 @@ impl Gateway {
 
         let body = if let Some(path) = head.send_file {
             process.drain().await?;
-            let file = FileParts::open(path, files).await?;
+            let file = FileParts::open(path, files)?;
             match head.content_length {
                 Some(expected) if expected != file.length() => {
                     return Err(ProgramError::WrongLength {

@@ -44,7 +44,7 @@ use crate::config::Network;
 /// Delay after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Number of threads that read files. A read of a cached file takes microseconds, and more threads would wait for the same disk.
+/// Number of threads that read files which are not cached. More threads would wait for the same disk.
 const FILE_READERS: usize = 4;
 
 /// An HTTP server for one CGI program.
