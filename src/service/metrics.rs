@@ -7,22 +7,29 @@ use crate::response::Response;
 use crate::store::Counter;
 use crate::store::counters::Histogram;
 
-/// Histograms: name, help, and the counters of which they show the durations, each with its label.
-const HISTOGRAMS: [(&str, &str, &[(&str, Counter)]); 2] = [
-    (
-        "response_duration_seconds",
-        "Time from the request to the start of the response.",
-        &[
+/// A histogram of durations.
+struct DurationMetric {
+    name: &'static str,
+    help: &'static str,
+    /// The counters that it shows, each with its label.
+    counters: &'static [(&'static str, Counter)],
+}
+
+const DURATIONS: [DurationMetric; 2] = [
+    DurationMetric {
+        name: "response_duration_seconds",
+        help: "Time from the request to the start of the response.",
+        counters: &[
             ("hit", Counter::Hits),
             ("miss", Counter::Misses),
             ("refusal", Counter::Refusals),
         ],
-    ),
-    (
-        "build_duration_seconds",
-        "Duration of builds.",
-        &[("success", Counter::Builds), ("failure", Counter::FailedBuilds)],
-    ),
+    },
+    DurationMetric {
+        name: "build_duration_seconds",
+        help: "Duration of builds.",
+        counters: &[("success", Counter::Builds), ("failure", Counter::FailedBuilds)],
+    },
 ];
 
 /// Answers with all metrics.
@@ -35,7 +42,7 @@ pub(super) fn answer(config: &Config) -> Result<Response, Error> {
         let name = format!("{}_total", counter.name());
         text += &format_metric(&name, "counter", counter.help(), read(counter)?.count());
     }
-    for (name, help, counters) in HISTOGRAMS {
+    for DurationMetric { name, help, counters } in DURATIONS {
         text += &format_header(name, "histogram", help);
         for (result, counter) in counters {
             text += &format_histogram(name, result, &read(*counter)?);
