@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 
-use crate::config::inheritable_environment;
+use crate::config::{inheritable_environment, object_store_environment};
 use crate::hidden_command::HiddenCommand;
 use crate::store::Store;
 use crate::store::layout;
@@ -16,11 +16,13 @@ use crate::store::lock::Lock;
 /// Starts a command as a process of its own. The kernel releases locks in `stdin` and `stdout` when that process ends, however it ends.
 pub fn start(command: &HiddenCommand, stdin: Stdio, stdout: Stdio, log: &Path) -> io::Result<()> {
     let log = OpenOptions::new().create(true).append(true).open(log)?;
-    let mut child = command
-        .command(Path::new("/proc/self/exe"))
-        // With the variables of a CGI request it would choose the CGI mode.
-        .env_clear()
-        .envs(inheritable_environment())
+    let mut process = command.command(Path::new("/proc/self/exe"));
+    // With the variables of a CGI request it would choose the CGI mode.
+    process.env_clear().envs(inheritable_environment());
+    if command.uses_object_store() {
+        process.envs(object_store_environment());
+    }
+    let mut child = process
         .stdin(stdin)
         .stdout(stdout)
         .stderr(Stdio::from(log))

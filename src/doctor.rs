@@ -1,17 +1,21 @@
 //! `gox-server doctor`: checks the installation and prints a table of what works and what does not. Servers log the same checks.
 
 use std::io;
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::config::{Config, GoChoice, SandboxPolicy, UnknownSetting, VulnerabilityPolicy, hide_userinfo};
+use crate::detached;
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{fetch, managed, pins};
 use crate::golang::vulnerabilities;
+use crate::hidden_command::HiddenCommand;
+use crate::object_store;
 use crate::sandbox::enter::{LAST_STEP, STEPS};
 use crate::sandbox::layer::Enforcement;
 use crate::sandbox::layers::Layers;
-use crate::store::Store;
 use crate::store::work_dir::WorkDir;
+use crate::store::{Store, layout};
 
 /// The result of one check: a row of the table.
 struct CheckResult {
@@ -83,6 +87,10 @@ fn check_all(config: &Config) -> Vec<CheckResult> {
     let mut results = vec![CheckResult::new(true, "state", config.dir.display().to_string())];
     results.extend(check_go(config, &store));
     results.extend(check_cells(&store));
+    results.extend(object_store::check(config, &store).map(|checked| match checked {
+        Ok(probed) => CheckResult::new(true, "store", probed.describe()),
+        Err(error) => CheckResult::new(false, "store", error),
+    }));
     let (limits, memory) = (&config.limits, config.memory());
     let found = format!(
         "{} concurrent builds; {} s, {} MiB per process, {} compilers with {} MiB each, programs up to {} MiB",
@@ -278,6 +286,20 @@ pub fn log_go(config: &Config) {
     }
     if toolchain.proxies(config) == "off" {
         log::warn!("module proxy: {NO_PROXY}");
+    }
+}
+
+/// Starts a process that checks the object store and logs the result, at the start of a server: the server itself does not connect.
+pub fn start_object_store_check(config: &Config) {
+    if config.object_store.is_none() {
+        return;
+    }
+    let started = Store::open(&config.dir).and_then(|store| {
+        let log = store.path(layout::LOG);
+        detached::start(&HiddenCommand::CheckStore, Stdio::null(), Stdio::null(), &log)
+    });
+    if let Err(error) = started {
+        log::warn!("cannot check the object store: {error}");
     }
 }
 

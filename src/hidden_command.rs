@@ -19,6 +19,9 @@ pub enum HiddenCommand {
         /// The client whose budget is charged.
         client: Option<String>,
     },
+    /// Checks the object store and records what it does.
+    #[command(hide = true)]
+    CheckStore,
     /// Waits for a build slot and builds RECIPE for CLIENT. Reports on stdout that it waits, or why it does not.
     #[command(hide = true)]
     Enqueue {
@@ -98,6 +101,7 @@ impl HiddenCommand {
     pub fn name(&self) -> &'static str {
         match self {
             HiddenCommand::Builder { .. } => "builder",
+            HiddenCommand::CheckStore => "check-store",
             HiddenCommand::Enqueue { .. } => "enqueue",
             HiddenCommand::Refresh { .. } => "refresh",
             HiddenCommand::Versions => "versions",
@@ -112,6 +116,14 @@ impl HiddenCommand {
         }
     }
 
+    /// Whether it speaks to the object store, or starts a process that does.
+    pub fn uses_object_store(&self) -> bool {
+        matches!(
+            self,
+            HiddenCommand::Builder { .. } | HiddenCommand::Enqueue { .. } | HiddenCommand::CheckStore
+        )
+    }
+
     /// The command line that runs it. `program` is gox-server's own file.
     pub fn command_line(&self, program: &Path) -> Vec<OsString> {
         let mut words = vec![program.into(), self.name().into()];
@@ -122,7 +134,10 @@ impl HiddenCommand {
             }
             HiddenCommand::Enqueue { recipe, client } => words.extend([recipe.into(), client.into()]),
             HiddenCommand::Refresh { target } => words.push(target.into()),
-            HiddenCommand::Versions | HiddenCommand::Vulnerabilities | HiddenCommand::Evict => {}
+            HiddenCommand::CheckStore
+            | HiddenCommand::Versions
+            | HiddenCommand::Vulnerabilities
+            | HiddenCommand::Evict => {}
             HiddenCommand::Download { version } => words.push(version.to_string().into()),
             HiddenCommand::Fetch { tree } => words.push(tree.into()),
             HiddenCommand::Outline { zip, module, tree } => {
@@ -181,6 +196,7 @@ mod tests {
             HiddenCommand::Refresh {
                 target: text("-o/r@v1.0.0"),
             },
+            HiddenCommand::CheckStore,
             HiddenCommand::Versions,
             HiddenCommand::Vulnerabilities,
             HiddenCommand::Evict,

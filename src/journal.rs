@@ -21,7 +21,10 @@ pub fn configure() -> Result<Config, String> {
 /// Starts the log of this process.
 pub fn start(format: LogFormat) {
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(LevelFilter::Info).parse_default_env();
+    builder.filter_level(LevelFilter::Info);
+    // Its warnings may contain credentials of a metadata server. RUST_LOG=reqsign=debug shows them.
+    builder.filter_module("reqsign", LevelFilter::Off);
+    builder.parse_default_env();
     builder.format(move |out, record| match format {
         LogFormat::Text => writeln!(out, "{}", format_text(record)),
         LogFormat::Json => writeln!(out, "{}", format_json(record)),

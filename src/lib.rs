@@ -25,6 +25,7 @@ pub mod notices;
 pub mod golang;
 pub mod builder;
 pub mod store;
+pub mod object_store;
 pub mod sandbox;
 pub mod transport;
 pub mod terminal;

@@ -14,12 +14,17 @@ pub fn serve_http(config: Config) -> Result<(), String> {
     let checks = thread::spawn(move || {
         doctor::log_cells(&checked);
         doctor::log_go(&checked);
+        doctor::start_object_store_check(&checked);
     });
     let front = Front {
         listen: config.listen,
         // The running file, even after an upgrade replaced it: the front and its CGI programs are one version.
         program: "/proc/self/exe".into(),
-        inherited: config::inheritable_environment(),
+        inherited: [
+            config::inheritable_environment(),
+            config::object_store_environment(),
+        ]
+        .concat(),
         limits: FrontLimits {
             per_address: config.connections_per_address,
             ..FrontLimits::default()

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::builder::{self, Recipe, Waiter};
+use crate::builder::{self, Recipe, SharedProgram, Waiter};
 use crate::config::{Config, Deadlines};
 use crate::error::Error;
 use crate::golang::Toolchain;
@@ -18,6 +18,7 @@ use crate::golang::toolchain::{download, fetch, versions};
 use crate::golang::vulnerability_database;
 use crate::hidden_command::HiddenCommand;
 use crate::journal;
+use crate::object_store;
 use crate::parse::Target;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::{enter, probe};
@@ -30,6 +31,11 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
         HiddenCommand::Builder { recipe, client } => {
             in_background(|config, store| build(&recipe, client, config, store))
         }
+        HiddenCommand::CheckStore => in_background(|config, store| {
+            // Logged and recorded.
+            object_store::check(config, store);
+            Ok(())
+        }),
         HiddenCommand::Enqueue { recipe, client } => {
             in_background(|config, store| enqueue(&recipe, client, config, store))
         }
@@ -79,9 +85,13 @@ fn with_go(work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String>
 fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -> Result<(), String> {
     let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("builder: {error}"))?;
     let client = client.map(Client::from_name);
-    let built = builder::make::build(&recipe, client.as_ref(), config, store);
-    // Clients that wait for the program must not wait for the eviction.
+    let mut shared = SharedProgram::connect(&recipe, config, store);
+    let built = builder::make::build(&recipe, client.as_ref(), config, store, shared.as_mut());
+    // Clients that wait for the program must not wait for the upload and the eviction.
     release_build_lock(store, &recipe)?;
+    if let Some(shared) = shared {
+        shared.publish(&built);
+    }
     builder::eviction::evict_after_build(config, store).map_err(|error| cannot_evict(&error))?;
     built.map_err(|error| error.reason.name().to_owned())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules that each module may import, in dependency order. `main` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 38] = [
+const MAY_IMPORT: [(&str, &[&str]); 39] = [
     ("init", &[]),
     ("parse", &[]),
     ("request", &["parse"]),
@@ -16,6 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 38] = [
     ("error", &["text"]),
     ("notices", &["text"]),
     ("store", &["parse"]),
+    ("object_store", &["config", "store"]),
     ("detached", &["config", "hidden_command", "store"]),
     ("request_errors", &["error", "parse", "request"]),
     (
@@ -50,13 +51,25 @@ const MAY_IMPORT: [(&str, &[&str]); 38] = [
             "error",
             "golang",
             "hidden_command",
+            "object_store",
             "parse",
             "sandbox",
             "store",
             "text",
         ],
     ),
-    ("doctor", &["config", "golang", "sandbox", "store"]),
+    (
+        "doctor",
+        &[
+            "config",
+            "detached",
+            "golang",
+            "hidden_command",
+            "object_store",
+            "sandbox",
+            "store",
+        ],
+    ),
     ("manual", &["config"]),
     ("policy", &["config", "error", "golang", "parse", "store"]),
     ("sbom", &["golang", "store"]),
@@ -188,6 +201,7 @@ const MAY_IMPORT: [(&str, &[&str]); 38] = [
             "github_releases",
             "golang",
             "installs",
+            "object_store",
             "parse",
             "policy",
             "request",
@@ -235,6 +249,7 @@ const MAY_IMPORT: [(&str, &[&str]); 38] = [
             "golang",
             "hidden_command",
             "journal",
+            "object_store",
             "parse",
             "sandbox",
             "store",

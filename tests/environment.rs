@@ -266,6 +266,7 @@ fn invalid_setting_is_reported_by_name() {
     );
     let store = TestStore::empty();
     for (name, value) in [
+        ("GOX_STORE", "https://example.org/bucket"),
         ("GOX_BUILDS", "many"),
         ("GOX_MEMORY_BYTES", "iB"),
         ("GOX_BUILD_SECONDS", "18446744073709551615"),

@@ -91,6 +91,8 @@ mod catalogue;
 mod advisories;
 // Deprecations and retractions.
 mod notices;
+// Several machines that share an object store.
+mod object_store;
 // Faulty or unusual hosts: full disks, missing resources, clock jumps.
 mod host;
 // Major versions that only an HTTP module proxy reports.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::check::{check_program, contains_path};
 use super::recipe::RecipeKind;
 use super::without_cgo::find_packages_without_cgo;
-use super::{Compilation, Recipe, main_module};
+use super::{Compilation, Recipe, SharedProgram, main_module};
 use crate::config::{Config, Deadlines, VulnerabilityPolicy};
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
@@ -29,9 +29,15 @@ use crate::store::{Counter, Meta, Store};
 /// eviction takes other entries.
 const MAX_ATTEMPTS: usize = 3;
 
-/// Builds the recipe and stores the program or the failure. Charges the client, if any, for the time, and for what a failed build
-/// wrote.
-pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &Store) -> Result<(), Error> {
+/// Builds the recipe, or fetches the program if another machine has built it, and stores the program or the failure. Charges the
+/// client, if any, for the time, and for what a failed build wrote.
+pub fn build(
+    recipe: &Recipe,
+    client: Option<&Client>,
+    config: &Config,
+    store: &Store,
+    shared: Option<&mut SharedProgram<'_>>,
+) -> Result<(), Error> {
     let key = recipe.key();
     if let Err(error) = sweep(store).and_then(|()| store.sweep_locks()) {
         log::warn!("cannot sweep {}: {error}", store.root().display());
@@ -41,7 +47,12 @@ pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &
         refresh_if_old(&fs::metadata(index_path(store)), store);
     }
     let started = Instant::now();
-    let outcome = retry_after_eviction(|| build_once(recipe, config, store, client, started), store);
+    let fetched = shared.and_then(|shared| shared.fetch(client.map(Client::name)));
+    let is_fetched = fetched.is_some();
+    let build_started = Instant::now();
+    let outcome = fetched.unwrap_or_else(|| {
+        retry_after_eviction(|| build_once(recipe, config, store, client, build_started), store)
+    });
     if let Some(client) = client {
         // A started unit counts as a whole one.
         let charge = |cost, amount: u64| {
@@ -56,13 +67,17 @@ pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &
             log::warn!("cannot count a client's builds: {error}");
         }
     }
-    store.increment(if outcome.is_ok() {
-        Counter::Builds
-    } else {
-        Counter::FailedBuilds
-    });
     match &outcome {
+        Ok(_) if is_fetched => {
+            let seconds = started.elapsed().as_secs_f64();
+            log::info!(
+                "fetched {} for {} in {seconds:.1} s",
+                recipe.package_at_version(),
+                recipe.platform
+            );
+        }
         Ok(meta) => {
+            store.increment(Counter::Builds);
             log::info!(
                 "built {} for {} in {:.1} s",
                 recipe.package_at_version(),
@@ -73,6 +88,9 @@ pub fn build(recipe: &Recipe, client: Option<&Client>, config: &Config, store: &
             recipe.record_duration(store, meta.build_seconds).ok();
         }
         Err(error) => {
+            if !is_fetched {
+                store.increment(Counter::FailedBuilds);
+            }
             log::warn!(
                 "cannot build {}: {}: {}",
                 recipe.package_at_version(),

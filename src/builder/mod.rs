@@ -7,12 +7,15 @@ pub mod main_module;
 pub mod make;
 pub mod progress;
 pub mod recipe;
+pub mod shared_program;
 pub mod state;
+mod stored_result;
 pub mod wait;
 pub mod warm;
 pub mod without_cgo;
 
 pub use compilation::Compilation;
 pub use recipe::Recipe;
+pub use shared_program::SharedProgram;
 pub use state::BuildState;
 pub use wait::{Stage, Waiter, find_artifact, find_failure};

@@ -1,5 +1,6 @@
 //! Reads environment variables that are not settings.
 
+use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 
@@ -18,6 +19,30 @@ pub fn inheritable_environment() -> Vec<(OsString, OsString)> {
     env::vars_os()
         .filter(|(name, _)| ALSO.iter().any(|n| name == n) || name.as_encoded_bytes().starts_with(b"GOX_"))
         .collect()
+}
+
+/// Returns the variables from which builders take the endpoint, region and credentials of the object store, under the names that the
+/// AWS command line uses; none without GOX_STORE. Processes that neither are builders nor start one do not get them.
+pub fn object_store_environment() -> Vec<(OsString, OsString)> {
+    // An empty variable counts as unset.
+    if env::var_os("GOX_STORE").is_none_or(|store| store.is_empty()) {
+        return Vec::new();
+    }
+    env::vars_os()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
+        .collect()
+}
+
+/// Returns the variables that describe the object store and its credentials to this process. HOME contains the AWS configuration files.
+pub fn aws_environment() -> HashMap<String, String> {
+    let home = env::var("HOME").map(|home| ("HOME".to_owned(), home));
+    let aws = object_store_environment()
+        .into_iter()
+        .filter_map(|(name, value)| {
+            // A value that is not UTF-8 counts as unset.
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+    home.into_iter().chain(aws).collect()
 }
 
 /// Reads a variable that is not a setting but set by the web server: a meta-variable of a CGI request (RFC 3875 section 4.1), or

@@ -13,7 +13,7 @@ use crate::parse::{GoVersion, RecipeName};
 
 pub use deadlines::Deadlines;
 use directories::{directory_from_env, read_state_dir};
-pub use environment::{inheritable_environment, request_variable};
+pub use environment::{aws_environment, inheritable_environment, object_store_environment, request_variable};
 pub use limits::{BuildLimits, BuildMemory};
 pub use machine::is_noexec;
 pub use network::Network;
@@ -25,7 +25,9 @@ use read::{
     GIB, check_at_least, read_bytes, read_choice, read_count, read_list, read_number, read_number_if_set,
     read_seconds, read_text,
 };
+pub use sendfile::Sendfile;
 pub use service_url::ServiceUrl;
+pub use store_url::StoreUrl;
 use sumdb::read_database;
 pub use unknown_setting::UnknownSetting;
 pub use vulnerability_policy::VulnerabilityPolicy;
@@ -39,7 +41,9 @@ mod network;
 mod path_prefix;
 pub mod proxy;
 mod read;
+mod sendfile;
 mod service_url;
+mod store_url;
 mod sumdb;
 mod unknown_setting;
 mod vulnerability_policy;
@@ -67,6 +71,7 @@ settings! {
     GOX_LISTEN, "unset", "ADDRESS:PORT of the HTTP server; overrides PORT";
     GOX_URL, "the address of each request", "URL of the service for links, commands and install scripts, if a proxy hides it: https://www.example.org/go";
     GOX_DIR, "$XDG_CACHE_HOME/gox-server, ~/.cache/gox-server, /var/cache/gox-server", "directory of all state";
+    GOX_STORE, "unset", "S3-compatible object store that several machines share: s3://BUCKET/PREFIX; endpoint, region and credentials are read from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and so on";
     GOX_WARMED, "unset", "read-only compile cache, for example of a container image; used in addition to the one in GOX_DIR";
     GOX_GO, "go on PATH or in the usual directories, otherwise own", "absolute path of the go command; own: gox-server downloads Go itself";
     GOX_GO_VERSIONS, "the newest two series", "comma-separated versions (1.25.3) and series (1.26) of Go, 1.21 or newer, that clients may request, in addition to the version of GOX_GO";
@@ -124,15 +129,6 @@ pub enum SandboxPolicy {
     Require,
 }
 
-/// The header that makes the web server send a file itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sendfile {
-    /// `X-Sendfile: /absolute/path` (lighttpd, Apache's mod_xsendfile, the bundled front).
-    Path,
-    /// `X-Accel-Redirect: PREFIX/relative/path` (nginx; Caddy, as conf/Caddyfile has it).
-    Redirect(String),
-}
-
 /// Format of the request log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -151,6 +147,8 @@ pub struct Config {
     pub url: Option<ServiceUrl>,
     /// Directory of all state.
     pub dir: PathBuf,
+    /// The object store that machines share.
+    pub object_store: Option<StoreUrl>,
     /// A read-only compile cache.
     pub warmed: Option<PathBuf>,
     /// The default Go.
@@ -219,6 +217,7 @@ impl Config {
             listen: read_listen()?,
             url: ServiceUrl::from_env()?,
             dir: read_state_dir()?,
+            object_store: StoreUrl::from_env()?,
             warmed: read_text(GOX_WARMED)?.map(PathBuf::from),
             go: match read_text(GOX_GO)?.as_deref() {
                 None => GoChoice::Installed,
@@ -260,7 +259,7 @@ impl Config {
             first_byte: read_first_byte()?,
             drain: read_seconds(GOX_DRAIN_SECONDS)?.unwrap_or(Duration::from_secs(25)),
             socket_mode: read_socket_mode()?,
-            sendfile: read_sendfile()?,
+            sendfile: Sendfile::from_env()?,
             log: read_choice(GOX_LOG, &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
         })
     }
@@ -373,23 +372,6 @@ fn read_socket_mode() -> Result<u32, BadSetting> {
             GOX_SOCKET_MODE,
             value,
             "must be an octal mode, such as 0660",
-        )),
-    }
-}
-
-fn read_sendfile() -> Result<Option<Sendfile>, BadSetting> {
-    let Some(value) = read_text(GOX_SENDFILE)? else {
-        return Ok(None);
-    };
-    match value.split_once(':') {
-        None if value.eq_ignore_ascii_case("x-sendfile") => Ok(Some(Sendfile::Path)),
-        Some((name, prefix)) if name.eq_ignore_ascii_case("x-accel-redirect") && prefix.starts_with('/') => {
-            Ok(Some(Sendfile::Redirect(prefix.trim_end_matches('/').to_owned())))
-        }
-        None | Some(_) => Err(BadSetting::new(
-            GOX_SENDFILE,
-            value,
-            "must be X-Sendfile or X-Accel-Redirect:/PREFIX",
         )),
     }
 }

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::server_status::ServerStatus;
+use super::server_status::{ObjectStoreStatus, ServerStatus};
+use crate::object_store::record::Conflict;
 use crate::response::page::Page;
 use crate::store::Counter;
 use crate::text::format_bytes;
@@ -17,6 +18,7 @@ pub(super) fn render(status: &ServerStatus, mount: &str) -> String {
         builds,
         queue,
         cells,
+        store,
         counts,
         cache_bytes,
     } = status;
@@ -51,6 +53,9 @@ pub(super) fn render(status: &ServerStatus, mount: &str) -> String {
                 }
                 dt { "Downloaded" } dd { @if downloaded.is_empty() { "none" } @else { (downloaded.join(", ")) } }
             }
+            @if let Some(store) = store {
+                (render_object_store(store))
+            }
             h2 { "Sandbox" }
             @if let Some(cells) = cells {
                 (cells.render())
@@ -62,6 +67,26 @@ pub(super) fn render(status: &ServerStatus, mount: &str) -> String {
         },
     }
     .render()
+}
+
+fn render_object_store(store: &ObjectStoreStatus) -> Markup {
+    html! {
+        h2 { "Object store" }
+        dl {
+            dt { "Store" } dd { (store.url) }
+            dt { "State" } dd { @match &store.error {
+                Some(error) => { "The last request failed, so programs are built without it. " (error) }
+                None => "The last request succeeded.",
+            } }
+            @if let Some(probed) = &store.probed {
+                dt { "Probed" } dd { (probed.describe()) }
+            }
+            @if let Some(Conflict { key, program, platform, built_sha256, stored_sha256 }) = &store.conflict {
+                dt { "Conflict" } dd { (program) " for " (platform) " has SHA-256 " code { (built_sha256) } " here and "
+                    code { (stored_sha256) } " in the store, build " code { (key) } ". The log explains it." }
+            }
+        }
+    }
 }
 
 /// A value and its limit, as text and as a bar.

@@ -3,9 +3,10 @@
 use super::{open, read_error};
 use crate::config::Config;
 use crate::error::Error;
+use crate::object_store::record::Record;
 use crate::response::Response;
-use crate::store::Counter;
 use crate::store::counters::Histogram;
+use crate::store::{Counter, Store, Total};
 
 /// A histogram of durations.
 struct DurationMetric {
@@ -73,10 +74,35 @@ pub(super) fn answer(config: &Config) -> Result<Response, Error> {
     ] {
         text += &format_metric(name, "gauge", help, value);
     }
+    if config.object_store.is_some() {
+        text += &format_object_store(&store)?;
+    }
     Ok(
         Response::text(200, "text/plain; version=0.0.4; charset=utf-8", text)
             .with("Cache-Control", "no-store"),
     )
+}
+
+/// The object store, as the last builders found it.
+fn format_object_store(store: &Store) -> Result<String, Error> {
+    let mut text = String::new();
+    for total in Total::ALL {
+        let name = format!("{}_total", total.name());
+        let sum = store.read_total(total).map_err(read_error)?;
+        text += &format_metric(&name, "counter", total.help(), sum);
+    }
+    let record = Record::of(store);
+    let works = u64::from(record.outage().is_none());
+    let help = "Whether the last request to the object store succeeded.";
+    text += &format_metric("store_works", "gauge", help, works);
+    if let Some((probed, _)) = record.probe() {
+        let (create_only, latency) = (u64::from(probed.is_create_only), probed.latency_ms);
+        let help = "Whether the object store refuses to replace an object (If-None-Match).";
+        text += &format_metric("store_create_only", "gauge", help, create_only);
+        let help = "Milliseconds of one write when the object store was probed.";
+        text += &format_metric("store_latency_milliseconds", "gauge", help, latency);
+    }
+    Ok(text)
 }
 
 fn format_header(name: &str, of_type: &str, help: &str) -> String {

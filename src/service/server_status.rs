@@ -10,7 +10,9 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::golang::Toolchain;
 use crate::golang::toolchain::managed;
-use crate::store::Counter;
+use crate::object_store::ProbeResult;
+use crate::object_store::record::{Conflict, Record};
+use crate::store::{Counter, Store, Total};
 
 /// The state of the server. Its JSON is public.
 #[derive(Debug, Serialize)]
@@ -31,6 +33,8 @@ pub(super) struct ServerStatus {
     pub queue: QueueUsage,
     /// The layers of a tool's cell; `None` if they cannot be probed.
     pub cells: Option<CellLayers>,
+    /// The object store; `None` if the operator has none.
+    pub store: Option<ObjectStoreStatus>,
     /// The event counters, by name.
     pub counts: BTreeMap<&'static str, u64>,
     /// Bytes of stored programs.
@@ -58,6 +62,31 @@ pub(super) struct CacheUsage {
     pub most: u64,
 }
 
+/// The object store, as the last builders found it.
+#[derive(Debug, Serialize)]
+pub(super) struct ObjectStoreStatus {
+    /// Its URL without the endpoint.
+    pub url: String,
+    /// Why the last request failed; `None` if it succeeded.
+    pub error: Option<String>,
+    /// What it was found to do; `None` before the first probe.
+    pub probed: Option<ProbeResult>,
+    /// The last program with other bytes than those in the store.
+    pub conflict: Option<Conflict>,
+}
+
+impl ObjectStoreStatus {
+    fn read(config: &Config, store: &Store) -> Option<ObjectStoreStatus> {
+        let record = Record::of(store);
+        Some(ObjectStoreStatus {
+            url: config.object_store.as_ref()?.to_string(),
+            error: record.outage().map(|outage| outage.error),
+            probed: record.probe().map(|(probed, _)| probed),
+            conflict: record.conflict(),
+        })
+    }
+}
+
 impl ServerStatus {
     /// Reads the current state.
     pub(super) fn read(config: &Config) -> Result<ServerStatus, Error> {
@@ -66,9 +95,13 @@ impl ServerStatus {
         let downloaded = managed::list(&store).map_err(read_error)?;
         let queue = store.build_queue(config.builds());
         let mut counts = BTreeMap::new();
+        let object_store = ObjectStoreStatus::read(config, &store);
         for counter in Counter::ALL {
             let events = store.read_counter(counter).map_err(read_error)?;
             counts.insert(counter.name(), events.count());
+        }
+        for total in Total::ALL.into_iter().filter(|_| object_store.is_some()) {
+            counts.insert(total.name(), store.read_total(total).map_err(read_error)?);
         }
         Ok(ServerStatus {
             version: env!("CARGO_PKG_VERSION"),
@@ -86,6 +119,7 @@ impl ServerStatus {
                 most: config.queue,
             },
             cells: CellLayers::probe(&store),
+            store: object_store,
             counts,
             cache_bytes: CacheUsage {
                 artifacts: store.artifact_bytes().map_err(read_error)?,

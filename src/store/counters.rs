@@ -1,11 +1,9 @@
-//! Persistent event counters with histograms of durations. Each is a file of decimal numbers of fixed width. A process locks the file
-//! and overwrites the numbers, so the files never grow.
+//! Event counters with histograms of durations, in a file each.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use super::number_file::{read_numbers, update_numbers};
 use super::{Store, layout};
 
 /// An event that is counted.
@@ -64,9 +62,6 @@ pub const BOUNDS: [f64; 14] = [
 /// The numbers in a file: microseconds, and the events of each bucket. The last bucket has no bound.
 const NUMBERS: usize = 1 + BOUNDS.len() + 1;
 
-/// The width of a number: the digits of `u64::MAX`, and a newline.
-const WIDTH: usize = 21;
-
 /// The number of events, and their durations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
@@ -101,55 +96,36 @@ impl Histogram {
         self.buckets[bucket] += 1;
         self.microseconds += duration.as_micros() as u64;
     }
+}
 
-    /// Reads the numbers of a file. Missing numbers are 0.
-    fn read(file: &File) -> io::Result<Histogram> {
-        let mut bytes = [0; NUMBERS * WIDTH];
-        let length = file.read_at(&mut bytes, 0)?;
-        let text = String::from_utf8_lossy(&bytes[..length]);
-        let mut numbers = text.lines().map(|line| line.parse().unwrap_or(0));
-        Ok(Histogram {
-            microseconds: numbers.next().unwrap_or(0),
-            buckets: std::array::from_fn(|_| numbers.next().unwrap_or(0)),
-        })
-    }
-
-    fn write(&self, file: &File) -> io::Result<()> {
-        let numbers = [self.microseconds].into_iter().chain(self.buckets);
-        let text: String = numbers.map(|number| format!("{number:020}\n")).collect();
-        file.write_all_at(text.as_bytes(), 0)
+impl From<[u64; NUMBERS]> for Histogram {
+    fn from([microseconds, buckets @ ..]: [u64; NUMBERS]) -> Histogram {
+        Histogram {
+            microseconds,
+            buckets,
+        }
     }
 }
 
 impl Store {
     /// Counts one event, which began when this store was opened. An error is only logged: it must not fail the response.
     pub fn increment(&self, counter: Counter) {
-        if let Err(error) = self.try_increment(counter) {
+        let path = self.path(layout::COUNTERS).join(counter.name());
+        let duration = self.opened_at.elapsed();
+        let counted = update_numbers(&path, |numbers| {
+            let mut histogram = Histogram::from(*numbers);
+            histogram.add(duration);
+            numbers[0] = histogram.microseconds;
+            numbers[1..].copy_from_slice(&histogram.buckets);
+        });
+        if let Err(error) = counted {
             log::warn!("cannot increment the counter {}: {error}", counter.name());
         }
     }
 
-    fn try_increment(&self, counter: Counter) -> io::Result<()> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(self.path(layout::COUNTERS).join(counter.name()))?;
-        // Held for microseconds. The kernel releases it when the file is closed.
-        file.lock()?;
-        let mut histogram = Histogram::read(&file)?;
-        histogram.add(self.opened_at.elapsed());
-        histogram.write(&file)
-    }
-
     /// Reads the number of events and their durations.
     pub fn read_counter(&self, counter: Counter) -> io::Result<Histogram> {
-        match File::open(self.path(layout::COUNTERS).join(counter.name())) {
-            Ok(file) => Histogram::read(&file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Histogram::default()),
-            Err(error) => Err(error),
-        }
+        read_numbers(&self.path(layout::COUNTERS).join(counter.name())).map(Histogram::from)
     }
 }
 
@@ -158,6 +134,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::store::number_file::WIDTH;
 
     #[test]
     fn a_counter_file_has_a_fixed_size() {

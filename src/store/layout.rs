@@ -32,6 +32,8 @@ pub const DURATIONS: &str = "durations";
 pub const CLIENTS: &str = "clients";
 /// Event counters.
 pub const COUNTERS: &str = "counters";
+/// What the last requests to the object store have shown.
+pub const OBJECT_STORE: &str = "object-store";
 /// Work directories of running processes.
 pub const WORK: &str = "work";
 /// Downloaded toolchains, and records about these and installed ones.
@@ -68,7 +70,7 @@ pub const EVICTION_MARK: &str = "locks/evicted";
 pub const WORK_LOCK: &str = "locks/work";
 
 /// All directories, in the order of creation.
-pub(super) const DIRECTORIES: [&str; 17] = [
+pub(super) const DIRECTORIES: [&str; 18] = [
     ARTIFACTS,
     FAILURES,
     RESOLUTIONS,
@@ -82,6 +84,7 @@ pub(super) const DIRECTORIES: [&str; 17] = [
     BUILD_QUEUE,
     CLIENTS,
     COUNTERS,
+    OBJECT_STORE,
     WORK,
     TOOLCHAINS,
     COMPILE_CACHE,

@@ -12,6 +12,7 @@ pub(crate) mod fastcgi;
 pub(crate) mod front;
 pub(crate) mod http;
 pub(crate) mod modproxy;
+pub(crate) mod object_store;
 pub(crate) mod plain_go;
 pub(crate) mod processes;
 pub(crate) mod proxy;

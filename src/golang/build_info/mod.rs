@@ -123,6 +123,11 @@ impl BuildInfo {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The build tags, comma-separated.
+    pub fn tags(&self) -> &str {
+        self.setting("-tags").unwrap_or_default()
+    }
+
     /// The platform it was compiled for; `None` if this service does not build for it.
     pub fn platform(&self) -> Option<Platform> {
         let (os, arch) = (self.setting("GOOS")?, self.setting("GOARCH")?);

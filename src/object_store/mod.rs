@@ -1,0 +1,25 @@
+//! The S3-compatible object store that machines share (GOX_STORE). Only builders and `doctor` connect to it; any process may read
+//! what they have recorded about it.
+//!
+//! | object | content |
+//! |---|---|
+//! | `result/BUILDKEY` | the metadata of a program, as JSON; created once, never replaced |
+//! | `bytes/SHA256` | a program |
+//! | `failure/BUILDKEY` | a permanent failure of a build, as JSON; may be replaced |
+//! | `claim/BUILDKEY/N` | one machine builds this program; see `claim.rs` |
+//! | `probe/…` | what a probe writes and removes |
+
+mod address;
+mod claim;
+mod client;
+mod connection;
+mod probe;
+mod random;
+pub mod record;
+mod signer;
+mod store_error;
+
+pub use claim::Claim;
+pub use connection::{ObjectStore, check};
+pub use probe::ProbeResult;
+pub use random::random_part_of;
