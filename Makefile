@@ -6,7 +6,7 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod
 # Time per law of `make fuzz`.
 FUZZ_SECONDS = 60
 
-.PHONY: run check test recording screenshots accessibility clients corpus names tools bench flame campaign stops load fuzz image slug-size deb deb-test reproducible fmt lint deny test-packages
+.PHONY: run check test recording screenshots accessibility clients corpus names tools stores bench flame campaign stops load fuzz image slug-size deb deb-test reproducible fmt lint deny test-packages
 
 # Builds gox-server and starts its front on http://127.0.0.1:3000, or on PORT.
 run:
@@ -22,7 +22,7 @@ check:
 test: test-packages
 	cargo fmt --check
 	$(MAKE) lint
-	cargo test -- --skip corpus --skip well_known
+	cargo test -- --skip corpus --skip well_known --skip real_stores
 	CORPUS=small cargo test --test suite -- --nocapture corpus
 
 # Every real program of tests/data/programs.tsv: hours on a small machine.

@@ -93,6 +93,8 @@ mod advisories;
 mod notices;
 // Several machines that share an object store.
 mod object_store;
+// Real object stores; `make stores`.
+mod real_stores;
 // Faulty or unusual hosts: full disks, missing resources, clock jumps.
 mod host;
 // Major versions that only an HTTP module proxy reports.
