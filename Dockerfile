@@ -9,15 +9,17 @@ ARG RUST=docker.io/library/rust:1.95-slim-trixie
 ARG GO=docker.io/library/golang:1.26.11-trixie
 ARG BASE=docker.io/library/debian:trixie-slim
 
-# The program: one static file, the same as in the tests. With musl it would be 2.8 MB, not 3.7, and respond 0.2 ms sooner.
+# The program: one static file, linked with musl.
 FROM ${RUST} AS program
+RUN apt-get update && apt-get install --yes --no-install-recommends musl-tools && rustup target add "$(uname -m)-unknown-linux-musl"
 # Embeds the list of dependencies in the program (section .dep-v0), for scanners.
 RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY src src
-RUN cargo auditable build --release --locked --bin gox-server && cp target/*/release/gox-server /gox-server
+RUN cargo auditable build --release --locked --bin gox-server --target "$(uname -m)-unknown-linux-musl" \
+    && cp target/*/release/gox-server /gox-server
 
 # Go without the files that builds without cgo do not read: 150 MB instead of 250.
 FROM ${GO} AS go

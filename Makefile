@@ -58,7 +58,8 @@ tools: test-packages
 names:
 	cargo test --test suite -- --nocapture well_known
 
-# Speed as ratios in one run: to plain go, to static files of each web server, to an empty CGI program. Memory and system calls.
+# Speed as ratios in one run: to plain go, to static files of each web server, to an empty CGI program. Memory and system calls. With
+# CARGO_BUILD_TARGET=x86_64-unknown-linux-musl it measures the program of the image.
 bench:
 	benches/run
 	benches/hits
