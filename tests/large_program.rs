@@ -15,8 +15,9 @@ use std::process::Command;
 
 const URL: &str = "/tester/large";
 
-/// Allowed difference in peak memory between a large program and a small response: a few buffers of 64 KiB.
-const TOLERANCE: u64 = 2 << 20;
+/// Allowed difference in peak memory between a large program and a small response: a few buffers of 64 KiB, and the code that only the
+/// large program runs, which a build without optimization makes larger.
+const TOLERANCE: u64 = 4 << 20;
 
 fn assert_complete(name: &str, address: SocketAddr, plain: &[u8]) {
     let response = http::ask(address, &Request::get(URL)).unwrap_or_else(|what| panic!("{name}: {what}"));

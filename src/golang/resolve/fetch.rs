@@ -5,7 +5,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use crate::error::{Error, internal_error};
+use crate::config::BuildLimits;
+use crate::error::{Error, Reason, internal_error};
 use crate::golang::cache_layout::module_directory;
 use crate::golang::resolve::download;
 use crate::golang::resolve::downloaded::{DownloadedModule, check_completed};
@@ -126,7 +127,9 @@ fn create_outline(
     };
     let outcome = run(&mut command, bounds, |_| true).map_err(|e| internal_error("start an outline", &e))?;
     if outcome.termination == Termination::Exited(0) {
-        let directories = String::from_utf8_lossy(&outcome.stdout);
+        let output = String::from_utf8_lossy(&outcome.stdout);
+        let (usage, directories) = output.split_once('\n').unwrap_or_default();
+        check_usage(usage, module, &go.config.limits)?;
         return Ok(Some(DownloadedModule {
             dir: tree,
             directories: directories.lines().map(str::to_owned).collect(),
@@ -138,4 +141,20 @@ fn create_outline(
         String::from_utf8_lossy(&outcome.stderr).trim()
     );
     Ok(None)
+}
+
+/// Fails if the unpacked module would exceed the disk limits of a build. A build could notice that too late: Go unpacks 400 MB between
+/// two polls.
+fn check_usage(usage: &str, module: &str, limits: &BuildLimits) -> Result<(), Error> {
+    let mut numbers = usage.split(' ').map(|number| number.parse().unwrap_or(u64::MAX));
+    let (bytes, files) = (numbers.next(), numbers.next());
+    if bytes > Some(limits.work_bytes) || files > Some(limits.work_files) {
+        let detail = format!(
+            "{module} has {} bytes in {} files.",
+            bytes.unwrap_or(0),
+            files.unwrap_or(0)
+        );
+        return Err(Error::new(Reason::TooMuchDisk).detail(detail));
+    }
+    Ok(())
 }

@@ -33,14 +33,21 @@ const MAX_BYTES: u64 = 256 << 20;
 
 type Zip = ZipArchive<BufReader<File>>;
 
-/// Unpacks from the zip of `module`, MODULE@VERSION, to the new directory `tree`: the texts, and the sources of commands. Prints all
-/// directories, one a line: to create and remove thousands of them takes seconds on a busy disk. Fails if Go may reject the zip.
+/// Unpacks from the zip of `module`, MODULE@VERSION, to the new directory `tree`: the texts, and the sources of commands. Prints the
+/// bytes and the number of all unpacked files in a line, and then all directories, one a line: to create and remove thousands of them
+/// takes seconds on a busy disk. Fails if Go may reject the zip.
 pub fn run(zip: &Path, module: &str, tree: &Path) -> io::Result<()> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(zip)?)).map_err(io::Error::other)?;
     if archive.len() > MAX_FILES {
         return Err(io::Error::other("too many files"));
     }
     let files = check_names(&archive, module)?;
+    let mut unpacked_bytes = 0_u64;
+    for (index, _) in &files {
+        let entry = archive.by_index_raw(*index).map_err(io::Error::other)?;
+        // Go rejects an entry with more bytes than it declares.
+        unpacked_bytes = unpacked_bytes.saturating_add(entry.size());
+    }
     let has_go_mod = files.iter().any(|(_, path)| path == "go.mod");
     let commands = find_command_directories(&mut archive, &files)?;
     fs::create_dir_all(tree)?;
@@ -69,6 +76,7 @@ pub fn run(zip: &Path, module: &str, tree: &Path) -> io::Result<()> {
         .flat_map(|(_, path)| path.match_indices('/').map(|(at, _)| &path[..at]));
     let directories: BTreeSet<&str> = ancestors.collect();
     let mut output = BufWriter::new(io::stdout());
+    writeln!(output, "{unpacked_bytes} {}", files.len())?;
     for directory in directories {
         writeln!(output, "{directory}")?;
     }
