@@ -205,14 +205,17 @@ fn file_size_is_limited() {
     );
 }
 
-/// M13: files of a refused module are removed from the module cache.
+/// M13: the module is not even unpacked.
 #[test]
 fn build_disk_usage_is_limited() {
     let store = TestStore::new().set("GOX_WORK_BYTES", "100MiB");
     store
         .ask(&Request::get("/tester/bomb-embed"))
         .refused("too-much-disk");
-    assert_eq!(unpacked_modules(&store), [] as [PathBuf; 0]);
+    let module = store
+        .dir
+        .join("cache/modules/github.com/tester/bomb-embed@v1.0.0");
+    assert!(!module.exists());
 }
 
 /// M12: files of a refused module are removed from the module cache.

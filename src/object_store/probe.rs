@@ -30,6 +30,8 @@ pub(super) fn probe(client: &Client) -> Result<ProbeResult, StoreError> {
     let (object, cut) = (format!("probe/{name}"), format!("probe/{name}-cut"));
     // Before any write: without s3:ListBucket, AWS answers 403 for an object that does not exist.
     client.get(&object)?;
+    // First: the store may notice late that the upload ended.
+    let was_cut = client.upload_half(&cut, &[b'x'; CUT_BYTES]);
     let started = Instant::now();
     client.put(&object, b"first", Overwrite::Allowed)?;
     let latency_ms = started.elapsed().as_millis() as u64;
@@ -37,7 +39,6 @@ pub(super) fn probe(client: &Client) -> Result<ProbeResult, StoreError> {
     let second = client.put(&object, b"second", Overwrite::Refused);
     let is_refused = second.is_ok_and(|created| created == Creation::Exists);
     let is_create_only = is_refused && client.get(&object)?.is_some_and(|object| object.body == b"first");
-    let was_cut = client.upload_half(&cut, &[b'x'; CUT_BYTES]);
     let drops_cut_uploads = was_cut && client.size(&cut)?.is_none();
     client.delete(&object)?;
     client.delete(&cut)?;
