@@ -65,7 +65,7 @@ pub(super) fn acquire(
     Ok(Claim::Exhausted)
 }
 
-/// Removes a claim, and the expired ones before it, whose owners were killed.
+/// Removes a claim, and the expired claims before it. The machines that held those were killed.
 pub(super) fn release(client: &Client, key: &BuildKey, number: usize) -> Result<(), StoreError> {
     (1..=number).try_for_each(|number| client.delete(&object(key, number)))
 }

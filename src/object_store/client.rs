@@ -121,7 +121,7 @@ impl Client {
         timeout: Duration,
     ) -> Result<bool, StoreError> {
         self.with_retries(|| {
-            let request = self.sign(Request::get(self.address.url(key)), EMPTY_SHA256, ());
+            let request = self.sign(Request::get(self.address.url(key)), &sha256(&[]), ());
             let sent = request.and_then(|request| {
                 let request = self
                     .agent
@@ -277,9 +277,6 @@ impl Client {
         request()
     }
 }
-
-/// The SHA-256 of an empty body.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The age of an object by the clock of the store.
 fn age(response: &Response<Body>) -> Duration {

@@ -19,7 +19,7 @@ struct DurationMetric {
 const DURATIONS: [DurationMetric; 2] = [
     DurationMetric {
         name: "response_duration_seconds",
-        help: "Time from the request to the start of the response.",
+        help: "Time until the program was found or built, or the request was refused.",
         counters: &[
             ("hit", Counter::Hits),
             ("miss", Counter::Misses),
