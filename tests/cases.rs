@@ -117,7 +117,8 @@ fn versions() -> Vec<Case> {
             .refused("no-such-version"),
         case("a retracted release is not the latest")
             .get("/tester/retracted")
-            .gives(tester("retracted", "v1.0.0")),
+            .gives(tester("retracted", "v1.0.0"))
+            .header_has("gox-deprecated", "use github.com/tester/hello."),
         case("a retracted release by its version")
             .get("/tester/retracted@v1.1.0")
             .gives(tester("retracted", "v1.1.0"))

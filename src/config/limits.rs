@@ -49,7 +49,7 @@ impl BuildLimits {
             work_bytes: read_bytes(GOX_WORK_BYTES, cache_bytes.clamp(MIN_WORK, MAX_WORK))?,
             work_files: read_number(GOX_WORK_FILES, 200_000)?,
             log_bytes: read_bytes(GOX_LOG_BYTES, 64 * KIB)? as usize,
-            artifact_bytes: read_bytes(GOX_ARTIFACT_BYTES, 256 * MIB)?,
+            artifact_bytes: read_bytes(GOX_ARTIFACT_BYTES, 512 * MIB)?,
         };
         // The default depends on the machine and is not checked.
         let memory = limits.memory_bytes.unwrap_or(u64::MAX);

@@ -89,7 +89,7 @@ settings! {
     GOX_WORK_BYTES, "8 GiB, or GOX_CACHE_BYTES if that is less, but at least 512 MiB", "disk limit of one build: its temporary directory, and what it adds to the caches";
     GOX_WORK_FILES, "200000", "limit of the files that one build creates in its temporary directory and in the module cache";
     GOX_LOG_BYTES, "64 KiB", "limit of the compiler output that is stored";
-    GOX_ARTIFACT_BYTES, "256 MiB", "size limit of a program";
+    GOX_ARTIFACT_BYTES, "512 MiB", "size limit of a program";
     GOX_SANDBOX, "auto", "require: refuse to build if a layer of the sandbox is missing";
     GOX_CACHE_BYTES, "10 GiB", "size limit of the programs, caches and Go toolchains in GOX_DIR";
     GOX_RESOLVE_SECONDS, "60", "how long the version that `latest` resolves to is cached";

@@ -1,18 +1,14 @@
 //! Lists the candidates of a target that exist, and downloads the likeliest one meanwhile.
 
-use std::path::Path;
 use std::thread;
-use std::time::Instant;
 
 use crate::error::Error;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
 use crate::golang::resolve::downloaded::DownloadedModule;
-use crate::golang::resolve::fetch::download_packed;
-use crate::golang::resolve::list::GoList;
+use crate::golang::resolve::lookup::Lookup;
 use crate::golang::resolve::majors::{MAJORS, Majors};
 use crate::golang::resolve::nested_commands::guess_nested_modules;
-use crate::golang::run::command::Go;
 
 /// How many majors of a guess are queried ahead: as many as are needed if the outer module's is 6 or less.
 const MAJORS_OF_GUESS: u64 = 10;
@@ -37,46 +33,51 @@ impl Resolver<'_> {
         let query = likeliest.map(|c| format!("{}@{version}", c.module));
         let root = likeliest.map(std::slice::from_ref).unwrap_or_default();
         let guesses = guess_nested_modules(self.target, root);
-        let (go, work, deadline, exact) = (self.go, self.work, self.deadline, self.is_exact());
+        let (lookup, exact) = (self.lookup, self.is_exact());
         thread::scope(|scope| {
-            let ahead = query
-                .map(|query| scope.spawn(move || download_ahead(go, work, &query, guesses, exact, deadline)));
-            let mut majors = self.majors.borrow_mut();
-            majors.query(&self.go_list(), plain.iter().map(|c| (c.clone(), MAJORS)))?;
+            let ahead =
+                query.map(|query| scope.spawn(move || download_ahead(lookup, &query, guesses, exact)));
+            let majors = plain.iter().map(|c| (c.clone(), MAJORS));
+            self.majors.borrow_mut().query(lookup, majors)?;
+            if let Some(first) = self.list_released(&plain).first()
+                && Some(first) != likeliest
+            {
+                // It is tried first, and that reports an error.
+                drop(self.download(&first.module));
+            }
             // A panic is a fault of this program, and was printed. Then nothing is known ahead.
             if let Some((downloaded, guessed)) = ahead.and_then(|thread| thread.join().ok()) {
                 *self.ahead.borrow_mut() = likeliest.map(|c| (c.module.clone(), downloaded));
-                majors.extend(guessed);
+                self.majors.borrow_mut().extend(guessed);
             }
             Ok(())
         })?;
-        let majors = self.majors.borrow();
-        let ordered = |is_wanted: &dyn Fn(&Candidate) -> bool| -> Vec<Candidate> {
-            let with_majors = plain
-                .iter()
-                .flat_map(|c| (1..=majors.newest).rev().filter_map(|major| c.at_major(major)));
-            with_majors.filter(is_wanted).collect()
-        };
-        let released = ordered(&|c| majors.released.contains(&c.module));
+        let released = self.list_released(&plain);
         // The proxy lists no version of a module without tags, so all plain candidates stay. Majors with only pre-releases come last.
-        let rest = ordered(&|c| {
+        let majors = self.majors.borrow();
+        let rest = majors.of_candidates(&plain).filter(|c| {
             let is_known = plain.contains(c) || majors.unreleased.contains(&c.module);
             is_known && !majors.released.contains(&c.module)
         });
         Ok(released.into_iter().chain(rest).collect())
     }
+
+    /// The candidates that have a release, the longest path first, and the newest major first.
+    fn list_released(&self, plain: &[Candidate]) -> Vec<Candidate> {
+        let majors = self.majors.borrow();
+        let all = majors.of_candidates(plain);
+        all.filter(|c| majors.released.contains(&c.module)).collect()
+    }
 }
 
 /// Downloads `query`, MODULE@VERSION, and lists the majors of the guessed nested modules if it exists.
 fn download_ahead(
-    go: Go<'_>,
-    work: &Path,
+    lookup: Lookup<'_>,
     query: &str,
     guesses: Vec<Candidate>,
     exact: bool,
-    deadline: Instant,
 ) -> (Result<DownloadedModule, Error>, Majors) {
-    let packed = match download_packed(go, work, &[query], exact, deadline).remove(0) {
+    let packed = match lookup.download_packed(&[query], exact).remove(0) {
         Ok(packed) => packed,
         Err(error) => return (Err(error), Majors::default()),
     };
@@ -86,10 +87,10 @@ fn download_ahead(
             let guesses = guesses.into_iter().map(|c| (c, MAJORS_OF_GUESS));
             // What is not known ahead is queried when it is needed, and that query reports the error.
             majors
-                .query(&GoList { go, work, deadline }, guesses)
+                .query(lookup, guesses)
                 .map_or_else(|_| Majors::default(), |()| majors)
         });
-        let downloaded = packed.unpack_with_notices(go, work, exact, deadline);
+        let downloaded = lookup.unpack(packed, exact);
         (downloaded, guessed.join().unwrap_or_default())
     })
 }

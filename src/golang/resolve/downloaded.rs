@@ -11,7 +11,6 @@ use crate::golang::run::command::Go;
 use crate::golang::run::diagnosis;
 use crate::golang::run::disk_quota::has_allowed_depth;
 use crate::golang::run::tool_runs::ToolRuns;
-use crate::notices::Notices;
 use crate::sandbox::process::{Outcome, Termination};
 
 /// A module version in a module cache.
@@ -34,9 +33,6 @@ pub struct DownloadedModule {
     pub dir: PathBuf,
     /// The hash of its content, as in go.sum: `h1:…`.
     pub sum: String,
-    /// Deprecation and retraction, if they were looked up and the module proxy answered.
-    #[serde(skip)]
-    pub(super) notices: Option<Notices>,
     /// All directories of a module of which only the outline is unpacked.
     #[serde(skip)]
     pub(super) directories: BTreeSet<String>,

@@ -3,7 +3,6 @@
 use crate::error::{Error, Reason};
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::downloaded::DownloadedModule;
-use crate::golang::resolve::fetch::download_packed;
 use crate::parse::Version;
 
 /// How many modules one resolution may download. Each may use as much disk as a build.
@@ -26,9 +25,11 @@ impl Resolver<'_> {
         let version = self.target.version();
         let at = |query: &str| {
             let query = format!("{module}@{query}");
-            let (go, work, exact) = (self.go, self.work, self.is_exact());
-            let packed = download_packed(go, work, &[&query], exact, self.deadline).remove(0)?;
-            packed.unpack_with_notices(go, work, exact, self.deadline)
+            let packed = self
+                .lookup
+                .download_packed(&[&query], self.is_exact())
+                .remove(0)?;
+            self.lookup.unpack(packed, self.is_exact())
         };
         let majors = self.majors.borrow();
         let query = match version {
@@ -67,11 +68,10 @@ impl Resolver<'_> {
         let query = |module: &&String| format!("{module}@{}", majors.latest_version(module));
         let queries: Vec<String> = new.iter().map(query).collect();
         let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
-        let (go, work, deadline) = (self.go, self.work, self.deadline);
-        let packed = download_packed(go, work, &queries, false, deadline);
+        let packed = self.lookup.download_packed(&queries, false);
         let unpacked = packed
             .into_iter()
-            .map(|packed| packed?.unpack(go, work, false, deadline));
+            .map(|packed| self.lookup.unpack(packed?, false));
         downloads.extend(new.into_iter().cloned().zip(unpacked));
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::golang::resolve::candidate::Candidate;
-use crate::golang::resolve::list::{GoList, ModuleVersions};
+use crate::golang::resolve::lookup::{Lookup, ModuleVersions};
 
 /// How many majors are queried at once of a module that a target may mean.
 pub(super) const MAJORS: u64 = 20;
@@ -36,6 +36,17 @@ impl Majors {
         newest(&self.released).or_else(|| newest(&self.unreleased))
     }
 
+    /// These candidates in all majors up to the newest that was queried, the newest major of each first.
+    pub(super) fn of_candidates<'c>(
+        &self,
+        plain: &'c [Candidate],
+    ) -> impl Iterator<Item = Candidate> + use<'c> {
+        let newest = self.newest;
+        plain
+            .iter()
+            .flat_map(move |c| (1..=newest).rev().filter_map(|major| c.at_major(major)))
+    }
+
     /// Whether the module may exist without tags.
     pub(super) fn is_untagged(&self, module: &str) -> bool {
         self.untagged.contains(module)
@@ -61,7 +72,7 @@ impl Majors {
     /// If the last major of a candidate exists, as many more are queried.
     pub(super) fn query(
         &mut self,
-        list: &GoList<'_>,
+        lookup: Lookup<'_>,
         candidates: impl IntoIterator<Item = (Candidate, u64)>,
     ) -> Result<(), Error> {
         let mut open: Vec<(Candidate, u64)> = candidates.into_iter().collect();
@@ -73,7 +84,7 @@ impl Majors {
             let mut modules: BTreeSet<String> = open.iter().flat_map(majors).map(|c| c.module).collect();
             modules.retain(|module| self.queried.insert(module.clone()));
             if !modules.is_empty() {
-                for listed in list.query_versions(modules.iter().map(String::as_str))? {
+                for listed in lookup.query_versions(modules.iter().map(String::as_str))? {
                     self.add(listed);
                 }
             }

@@ -9,7 +9,7 @@ mod errors;
 mod fetch;
 pub mod go_mod;
 pub mod known_paths;
-mod list;
+mod lookup;
 pub mod lookup_slot;
 mod majors;
 pub mod module_versions;
@@ -35,10 +35,9 @@ use crate::golang::resolve::candidate::{Candidate, last_name};
 use crate::golang::resolve::clues::read_clues;
 use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::resolve::go_mod::read_directive;
-use crate::golang::resolve::list::GoList;
+use crate::golang::resolve::lookup::Lookup;
 use crate::golang::resolve::majors::Majors;
 use crate::golang::resolve::nested_commands::NestedCommand;
-use crate::golang::resolve::notices::fetch_notices;
 use crate::golang::resolve::ranking::{Evidence, Ranking, rank};
 use crate::golang::run::command::Go;
 use crate::golang::run::diagnosis;
@@ -91,17 +90,21 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         .use_modules()
         .map_err(|e| internal_error("share the module cache", &e))?;
     let resolver = Resolver {
-        go,
-        work: work.path(),
-        deadline,
+        lookup: Lookup {
+            go,
+            work: work.path(),
+            deadline,
+        },
         target,
         majors: RefCell::default(),
         ahead: RefCell::default(),
         downloads: RefCell::default(),
     };
-    resolver
+    let resolved = resolver
         .try_candidates()
-        .or_else(|failure| resolver.resolve_release_tag(failure))
+        .or_else(|failure| resolver.resolve_release_tag(failure))?;
+    let notices = resolver.find_notices(&resolved);
+    Ok(Resolved { notices, ..resolved })
 }
 
 /// How far a candidate matched before it failed; `None` for an error that is not about the candidate. The error of the deepest match
@@ -118,9 +121,7 @@ pub(super) fn match_depth(reason: Reason) -> Option<usize> {
 
 /// One resolution of one target.
 pub(super) struct Resolver<'a> {
-    go: Go<'a>,
-    work: &'a Path,
-    deadline: Instant,
+    lookup: Lookup<'a>,
     pub(super) target: &'a Target,
     /// The majors that exist, as far as they were queried.
     majors: RefCell<Majors>,
@@ -134,9 +135,7 @@ impl Resolver<'_> {
     /// The resolution of another target in the same run.
     fn with_target<'b>(&'b self, target: &'b Target) -> Resolver<'b> {
         Resolver {
-            go: self.go,
-            work: self.work,
-            deadline: self.deadline,
+            lookup: self.lookup,
             target,
             majors: RefCell::default(),
             ahead: RefCell::default(),
@@ -160,14 +159,6 @@ impl Resolver<'_> {
             }
         }
         Err(failure.unwrap_or(Error::new(Reason::NoSuchModule)))
-    }
-
-    fn go_list(&self) -> GoList<'_> {
-        GoList {
-            go: self.go,
-            work: self.work,
-            deadline: self.deadline,
-        }
     }
 
     /// Downloads the candidate and finds the command in it. If go.mod declares another module path, follows it once.
@@ -256,16 +247,7 @@ impl Resolver<'_> {
             Ranking::Decided(dir, evidence) => {
                 let is_own = own == Ranking::Decided(dir.clone(), evidence);
                 match nested.into_iter().find(|nested| nested.directory == dir) {
-                    Some(nested) => nested.command.map(|command| {
-                        let downloaded = self.download(&command.module).ok();
-                        let notices =
-                            downloaded.and_then(|m| fetch_notices(self.go, self.work, &m, self.deadline));
-                        Resolved {
-                            evidence,
-                            notices,
-                            ..command
-                        }
-                    }),
+                    Some(nested) => nested.command.map(|command| Resolved { evidence, ..command }),
                     None => Ok(Resolved {
                         is_same_at_version: is_own && self.is_first_at(candidate, &downloaded.version),
                         ..self.to_resolved(&candidate.module, &dir, downloaded, evidence)
@@ -297,7 +279,6 @@ impl Resolver<'_> {
             .get(2)
             .map_or(last_name(module), String::as_str);
         Resolved {
-            notices: downloaded.notices.clone(),
             evidence,
             ..Resolved::from_downloaded(module, dir, downloaded, root)
         }
@@ -312,18 +293,5 @@ pub fn unpacked_directory(
     deadline: Instant,
 ) -> Result<PathBuf, Error> {
     let query = format!("{}@{}", resolved.module, resolved.version);
-    Ok(download(go, work, &query, true, deadline)?.dir)
-}
-
-/// Downloads and unpacks `query`, MODULE@VERSION. `exact` says that the client named the version: if it is missing, the error is
-/// `NoSuchVersion` instead of `NoSuchModule`.
-pub(super) fn download(
-    go: Go<'_>,
-    work: &Path,
-    query: &str,
-    exact: bool,
-    deadline: Instant,
-) -> Result<DownloadedModule, Error> {
-    let outcome = go.run(work, &["mod", "download", "-json", "--", query], deadline)?;
-    DownloadedModule::parse(go, work, query, exact, &outcome)
+    Ok(Lookup { go, work, deadline }.download(&query, true)?.dir)
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, internal_error};
 use crate::golang::resolve::candidate::{Candidate, without_major};
-use crate::golang::resolve::list::{GoList, ModuleVersions};
+use crate::golang::resolve::lookup::{Lookup, ModuleVersions};
 use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
 use crate::golang::resolve::majors::{MAJORS, Majors};
 use crate::golang::resolve::resolution_cache::{
@@ -26,10 +26,10 @@ const BATCH: usize = 8;
 /// Lists the tagged versions of `module` and of its other majors, oldest first. Empty for a module without tags.
 pub fn list_versions(go: Go<'_>, module: &str, permit: LookupPermit<'_>) -> Result<Vec<String>, Error> {
     let root = without_major(module);
-    query_through_cache(go, &key(go, ["versions 1", root]), permit, |list| {
+    query_through_cache(go, &key(go, ["versions 1", root]), permit, |lookup| {
         let plain = Candidate::root_package(root.to_owned());
         let mut majors = Majors::default();
-        majors.query(list, [(plain, MAJORS)])?;
+        majors.query(lookup, [(plain, MAJORS)])?;
         let mut versions: Vec<String> = majors.into_versions().collect();
         versions.sort_by_cached_key(|version| semver::Version::parse(version.trim_start_matches('v')).ok());
         Ok(versions)
@@ -53,10 +53,10 @@ pub fn find_aged_version(
             &versions.join(" "),
         ],
     );
-    query_through_cache(go, &key, permit, |list| {
+    query_through_cache(go, &key, permit, |lookup| {
         let newest_first: Vec<&String> = versions.iter().rev().collect();
         for batch in newest_first.chunks(BATCH) {
-            let listed = query_times(list, module, batch.iter().copied())?;
+            let listed = query_times(lookup, module, batch.iter().copied())?;
             if let Some(aged) = listed.into_iter().find(|listed| is_aged(&listed.time, min_age)) {
                 return Ok(Some(aged.version));
             }
@@ -76,22 +76,22 @@ pub fn find_times(
         return Ok(BTreeMap::new());
     }
     let key = key(go, ["times 1", module, &versions.join(" ")]);
-    query_through_cache(go, &key, permit, |list| {
-        let listed = query_times(list, module, versions.iter())?;
+    query_through_cache(go, &key, permit, |lookup| {
+        let listed = query_times(lookup, module, versions.iter())?;
         let times = listed.into_iter().map(|listed| (listed.version, listed.time));
         Ok(times.filter(|(_, time)| !time.is_empty()).collect())
     })
 }
 
 fn query_times<'v>(
-    list: &GoList<'_>,
+    lookup: Lookup<'_>,
     module: &str,
     versions: impl Iterator<Item = &'v String>,
 ) -> Result<Vec<ModuleVersions>, Error> {
     let queries: Vec<String> = versions
         .map(|version| format!("{}@{version}", path_at(module, version)))
         .collect();
-    list.query_times(queries.iter().map(String::as_str))
+    lookup.query_times(queries.iter().map(String::as_str))
 }
 
 /// Returns the path of `module` at the major of `version`.
@@ -129,7 +129,7 @@ fn query_through_cache<T: Serialize + DeserializeOwned>(
     go: Go<'_>,
     key: &BuildKey,
     permit: LookupPermit<'_>,
-    query: impl FnOnce(&GoList<'_>) -> Result<T, Error>,
+    query: impl FnOnce(Lookup<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let table = go.store.resolutions();
     let cached = table.get::<T>(key).map(|(value, at)| (value, age(at)));
@@ -153,7 +153,7 @@ fn query_through_cache<T: Serialize + DeserializeOwned>(
 fn query_proxy<T>(
     go: Go<'_>,
     permit: LookupPermit<'_>,
-    query: impl FnOnce(&GoList<'_>) -> Result<T, Error>,
+    query: impl FnOnce(Lookup<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     create_directories(go)?;
     let deadline = go.deadlines.lookup_deadline();
@@ -165,7 +165,7 @@ fn query_proxy<T>(
         .store
         .use_modules()
         .map_err(|e| internal_error("share the module cache", &e))?;
-    query(&GoList {
+    query(Lookup {
         go,
         work: work.path(),
         deadline,

@@ -119,7 +119,7 @@ impl Resolver<'_> {
         let named: Vec<Candidate> = dirs.iter().map(candidate).collect();
         let queried = [named.as_slice(), &guessed].concat();
         let mut majors = self.majors.borrow_mut();
-        majors.query(&self.go_list(), queried.iter().map(|c| (c.clone(), last_major)))?;
+        majors.query(self.lookup, queried.iter().map(|c| (c.clone(), last_major)))?;
         let tagged = queried.iter().filter_map(|c| majors.newest_of(c));
         let untagged = named
             .iter()

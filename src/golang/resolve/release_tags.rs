@@ -33,7 +33,7 @@ impl Resolver<'_> {
         let majors = (1..=major.min(MAJORS)).flat_map(|n| plain.iter().filter_map(move |c| c.at_major(n)));
         let modules: Vec<String> = majors.map(|c| c.module).collect();
         // A list that cannot be read adds nothing to the error.
-        let listed = self.go_list().query_versions(modules.iter().map(String::as_str));
+        let listed = self.lookup.query_versions(modules.iter().map(String::as_str));
         let listed = listed.unwrap_or_default();
         let newest = listed.iter().rev().find_map(|module| {
             let mut releases = module

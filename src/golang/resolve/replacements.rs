@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use crate::error::{Error, Reason};
 use crate::golang::Resolved;
-use crate::golang::resolve::download;
 use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::resolve::go_mod::LocalReplacement;
+use crate::golang::resolve::lookup::Lookup;
 use crate::golang::run::command::Go;
 use crate::text::quote;
 
@@ -71,20 +71,20 @@ pub fn fetch_replacements(
             resolved.version
         ))
     })?;
+    let lookup = Lookup { go, work, deadline };
     let fetch = |r: &&LocalReplacement| {
         let query = format!("{}@{commit}", r.module);
-        let DownloadedModule { version, dir, .. } =
-            download(go, work, &query, true, deadline).map_err(|error| {
-                let cause = if error.detail.is_empty() {
-                    &error.log
-                } else {
-                    &error.detail
-                };
-                match error.reason.status() {
-                    404 => missing_error(&format!("The module proxy does not have {query}: {cause}")),
-                    _ => error,
-                }
-            })?;
+        let DownloadedModule { version, dir, .. } = lookup.download(&query, true).map_err(|error| {
+            let cause = if error.detail.is_empty() {
+                &error.log
+            } else {
+                &error.detail
+            };
+            match error.reason.status() {
+                404 => missing_error(&format!("The module proxy does not have {query}: {cause}")),
+                _ => error,
+            }
+        })?;
         Ok(FetchedReplacement {
             directory: r.directory.clone(),
             module: format!("{}@{version}", r.module),

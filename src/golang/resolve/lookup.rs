@@ -1,4 +1,4 @@
-//! Lists the versions of many modules with one `go list -m`.
+//! The runs of `go` of one lookup. Here: `go list -m`, for many modules at once. `fetch.rs` and `notices.rs` have the others.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,8 +10,9 @@ use crate::golang::resolve::downloaded;
 use crate::golang::run::command::Go;
 use crate::golang::run::diagnosis;
 
-/// Runs `go list -m` in a working directory, until a deadline.
-pub(super) struct GoList<'a> {
+/// Runs `go` in a working directory, until a deadline.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
     pub(super) go: Go<'a>,
     pub(super) work: &'a Path,
     pub(super) deadline: Instant,
@@ -40,7 +41,7 @@ pub(super) struct ListError {
     pub(super) err: String,
 }
 
-impl GoList<'_> {
+impl Lookup<'_> {
     /// Queries the times of these versions, MODULE@VERSION.
     pub(super) fn query_times<'m>(
         &self,
