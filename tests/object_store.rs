@@ -17,11 +17,15 @@ use std::time::{Duration, Instant};
 
 const HELLO: &str = "/tester/hello@v1.0.0";
 
-/// A machine with an empty disk that uses the store.
+/// A machine that uses the store. Its disk is empty, apart from the compiled packages of the standard library.
 pub(crate) fn machine(settings: [(&'static str, String); 4]) -> TestStore {
+    with_settings(TestStore::new(), settings)
+}
+
+fn with_settings(machine: TestStore, settings: [(&'static str, String); 4]) -> TestStore {
     settings
         .into_iter()
-        .fold(TestStore::new(), |store, (name, value)| store.set(name, value))
+        .fold(machine, |store, (name, value)| store.set(name, value))
 }
 
 /// Requests a program and waits until its builder has ended.
@@ -342,8 +346,8 @@ fn differing_result_is_kept_and_reported() {
 
 const BUSY: &str = "/tester/busy@v1.0.0";
 
-/// The lifetime of a claim with the default limits is 1020 s.
-const EXPIRED: Duration = Duration::from_secs(1100);
+/// Longer than the lifetime of a claim, 120 s.
+const EXPIRED: Duration = Duration::from_secs(130);
 
 #[test]
 fn machines_build_a_program_once() {
@@ -380,7 +384,7 @@ fn claim_of_a_killed_machine_expires() {
     let (objects, content, _) = filled_store();
     let claim = objects.keys("result/").remove(0).replace("result/", "claim/") + "/1";
     objects.set_objects(&BTreeMap::new());
-    objects.put(&claim, b"{\"seconds\":1020,\"machine\":\"killed\"}");
+    objects.put(&claim, b"killed");
     objects.set_clock_ahead(Duration::from_secs(600));
     let second = machine(objects.settings());
     let cgi = second.start(&Request::get(HELLO));
@@ -446,6 +450,41 @@ fn stopped_machine_changes_nothing() {
         [count(&second, "builds"), count(&first, "store_conflicts")],
         [1, 0]
     );
+}
+
+/// A machine that builds for longer than a claim is valid renews it, so that no other machine builds.
+#[test]
+fn claim_is_renewed_during_a_build() {
+    let objects = ObjectStore::start();
+    let [first, second] = [machine(objects.settings()), machine(objects.settings())];
+    let building = first.start(&Request::get(BUSY));
+    let mut compiler = None;
+    eventually("a compiler", TIMEOUT, || {
+        let found = processes::find(&first.dir)
+            .into_iter()
+            .find(|process| process.is("compile") && process.command.contains("busy"));
+        compiler = found.map(|process| Pid::from_raw(process.pid));
+        compiler.is_some()
+    });
+    kill(compiler.unwrap(), Signal::SIGSTOP).unwrap();
+    assert_eq!(
+        objects.keys("claim/").len(),
+        1,
+        "the build was faster than this test"
+    );
+    objects.age("claim/", EXPIRED);
+    // Clears the requests.
+    objects.set_fault(Fault::None);
+    objects.wait_for_request("PUT claim/");
+    let waiting = second.start(&Request::get(BUSY));
+    objects.wait_for_request("GET claim/");
+    assert_eq!(objects.keys("claim/").len(), 1, "the second machine has a claim");
+    kill(compiler.unwrap(), Signal::SIGCONT).unwrap();
+    let programs = [building, waiting].map(|cgi| cgi.response().program().to_vec());
+    assert!(programs[0] == programs[1]);
+    [&first, &second].into_iter().for_each(TestStore::wait_until_idle);
+    assert_eq!([count(&first, "builds"), count(&second, "builds")], [1, 0]);
+    assert_eq!(objects.keys("claim/"), [] as [String; 0], "claims are left");
 }
 
 /// A permanent failure is shared, as long as the limits and the version are the same.

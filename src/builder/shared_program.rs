@@ -2,6 +2,7 @@
 //! Nothing from the store is used unverified.
 
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,11 @@ use crate::config::Config;
 use crate::error::{Error, internal_error};
 use crate::golang::run::failure::Failure;
 use crate::object_store::record::Conflict;
-use crate::object_store::{Claim, ObjectStore, random_part_of};
+use crate::object_store::{CLAIM_LIFETIME, Claim, HeldClaim, ObjectStore, random_part_of};
 use crate::parse::Cacheability;
 use crate::store::work_dir::WorkDir;
 use crate::store::{Artifact, Meta, Store, Total, layout};
 use crate::text::sanitize;
-
-/// How long a claim outlives the longest build: the program is published after the build.
-const CLAIM_MARGIN: Duration = Duration::from_secs(120);
 
 /// Interval at which a machine looks for the result of another machine's build: grows from the first to the last.
 const FIRST_POLL: Duration = Duration::from_millis(500);
@@ -44,7 +42,7 @@ struct StoredFailure {
 
 /// A recipe, and the store where its program may be.
 pub struct SharedProgram<'a> {
-    objects: ObjectStore<'a>,
+    objects: Arc<ObjectStore>,
     recipe: &'a Recipe,
     config: &'a Config,
     store: &'a Store,
@@ -52,8 +50,8 @@ pub struct SharedProgram<'a> {
     is_damaged: bool,
     /// Whether the program, or the failure, came from the store.
     is_fetched: bool,
-    /// The number of this machine's claim.
-    claim: Option<usize>,
+    /// This machine's claim.
+    claim: Option<HeldClaim>,
 }
 
 impl<'a> SharedProgram<'a> {
@@ -63,7 +61,7 @@ impl<'a> SharedProgram<'a> {
             return None;
         }
         Some(SharedProgram {
-            objects: ObjectStore::connect(config, store)?,
+            objects: Arc::new(ObjectStore::connect(config, store)?),
             recipe,
             config,
             store,
@@ -76,9 +74,8 @@ impl<'a> SharedProgram<'a> {
     /// Fetches the program, or the failure of its build. While another machine builds it, waits for the outcome. `None` if this machine
     /// has to build it.
     pub fn fetch(&mut self, client: Option<&str>) -> Option<Result<Meta, Error>> {
-        let lifetime = self.config.limits.wall + CLAIM_MARGIN;
         // A store whose clock stands still must not stop all builds.
-        let deadline = Instant::now() + lifetime;
+        let deadline = Instant::now() + self.config.limits.wall + CLAIM_LIFETIME;
         let mut interval = FIRST_POLL;
         loop {
             if let Some(meta) = self.fetch_program(client) {
@@ -93,9 +90,9 @@ impl<'a> SharedProgram<'a> {
             if self.is_damaged || self.claim.is_some() {
                 return None;
             }
-            match self.objects.claim(&self.recipe.key(), lifetime)? {
-                Claim::Own(number) => self.claim = Some(number),
-                Claim::Exhausted => return None,
+            match self.objects.claim(&self.recipe.key())? {
+                Claim::Own(claim) => self.claim = Some(claim),
+                Claim::None => return None,
                 Claim::Foreign if Instant::now() > deadline => return None,
                 Claim::Foreign => {
                     thread::sleep(random_part_of(interval));
@@ -182,15 +179,15 @@ impl<'a> SharedProgram<'a> {
 
     /// Publishes the outcome of a build of this machine, and releases its claim. If the store does not work, other machines build the
     /// program too.
-    pub fn publish(&self, built: &Result<(), Error>) {
+    pub fn publish(self, built: &Result<(), Error>) {
         self.objects.retry();
         match built {
             _ if self.is_fetched => {}
             Ok(()) => self.publish_program(),
             Err(error) => self.publish_failure(error),
         }
-        if let Some(number) = self.claim {
-            self.objects.release(&self.recipe.key(), number);
+        if let Some(claim) = self.claim {
+            claim.release();
         }
     }
 
