@@ -487,6 +487,88 @@ fn claim_is_renewed_during_a_build() {
     assert_eq!(objects.keys("claim/"), [] as [String; 0], "claims are left");
 }
 
+/// An empty machine compiles only what no other machine has compiled, and what the store has lost or damaged.
+#[test]
+fn empty_machine_fetches_compiled_packages() {
+    let (objects, content, _) = filled_store();
+    let next_version = plain_go::install(&tester("hello", "v1.1.0").wanted).read();
+    let body = |key: &String| &content[key].body;
+    let mut lists = objects.keys("packages/");
+    lists.sort_by_key(|key| body(key).len());
+    let [standard_list, program_list] = &lists[..] else {
+        panic!("{lists:?}");
+    };
+    let listed = String::from_utf8(body(program_list).clone()).unwrap();
+    let mut outputs = objects.keys("out/");
+    assert_eq!(outputs.len(), listed.lines().count(), "{listed}");
+    // Small packages of the standard library: those that import them need not be compiled again.
+    outputs.retain(|key| String::from_utf8_lossy(body(standard_list)).contains(&key[4..]));
+    outputs.sort_by_key(|key| body(key).len());
+    let [lost, damaged, swapped, with, ..] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    let is_new = |key: &&String| !content.contains_key(*key);
+    for (damage, compiled, rejected) in [("none", 1, 0), ("no list", 1, 0), ("bytes", 5, 3)] {
+        objects.set_objects(&content);
+        match damage {
+            "none" => {}
+            "no list" => objects.remove(program_list),
+            _ => {
+                objects.remove(lost);
+                let mut bytes = body(damaged).clone();
+                bytes[500] ^= 1;
+                objects.put(damaged, &bytes);
+                let list = listed
+                    .replace(&swapped[4..], "?")
+                    .replace(&with[4..], &swapped[4..])
+                    .replace('?', &with[4..]);
+                objects.put(program_list, list.as_bytes());
+            }
+        }
+        objects.set_fault(Fault::None);
+        let empty = with_settings(TestStore::empty(), objects.settings());
+        let response = ask(&empty, "/tester/hello@v1.1.0");
+        assert!(response.program() == next_version, "{damage}: {}", log(&empty));
+        // The builder asks for each package that it has compiled: `go` may have overtaken the fetch.
+        let asked = objects
+            .requests()
+            .into_iter()
+            .filter(|request| request.starts_with("HEAD out/"));
+        let asked = asked.count();
+        assert!(
+            (compiled..outputs.len() / 2).contains(&asked),
+            "{damage}: {asked}: {}",
+            log(&empty)
+        );
+        assert_eq!(
+            count(&empty, "store_rejections"),
+            rejected,
+            "{damage}: {}",
+            log(&empty)
+        );
+        let fetched = count(&empty, "store_fetched_packages") as usize;
+        assert!(
+            fetched > outputs.len() / 2,
+            "{damage}: {fetched}: {}",
+            log(&empty)
+        );
+        // Its own packages, and those that were lost or damaged, are in the store afterwards.
+        let after = objects.objects();
+        assert_eq!(
+            after
+                .keys()
+                .filter(|key| key.starts_with("out/"))
+                .filter(is_new)
+                .count(),
+            1,
+            "{damage}"
+        );
+        for key in content.keys().filter(|key| key.starts_with("out/")) {
+            assert!(after[key].body == content[key].body, "{damage}: {key}");
+        }
+    }
+}
+
 /// A permanent failure is shared, as long as the limits and the version are the same.
 #[test]
 fn permanent_failure_is_shared() {

@@ -1,7 +1,9 @@
 //! One program in the object store: another machine may have built it, and a program that is built here is published for the others.
 //! Nothing from the store is used unverified.
 
+use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Recipe;
 use super::check::{check_program, contains_path};
+use super::shared_packages::{PackageFetch, SharedPackages};
 use super::stored_result::{StoredResult, check_build_info, rejection};
 use crate::config::Config;
 use crate::error::{Error, internal_error};
+use crate::golang::run::compiled_package::CompiledPackage;
 use crate::golang::run::failure::Failure;
 use crate::object_store::record::Conflict;
 use crate::object_store::{CLAIM_LIFETIME, Claim, HeldClaim, ObjectStore, random_part_of};
@@ -50,6 +54,9 @@ pub struct SharedProgram<'a> {
     is_damaged: bool,
     /// Whether the program, or the failure, came from the store.
     is_fetched: bool,
+    packages: SharedPackages,
+    /// The packages of the build, if its compile cache is that of all builds.
+    built_packages: RefCell<Vec<CompiledPackage>>,
     /// This machine's claim.
     claim: Option<HeldClaim>,
 }
@@ -60,8 +67,11 @@ impl<'a> SharedProgram<'a> {
         if recipe.cacheability() != Cacheability::Immutable {
             return None;
         }
+        let objects = Arc::new(ObjectStore::connect(config, store)?);
         Some(SharedProgram {
-            objects: Arc::new(ObjectStore::connect(config, store)?),
+            packages: SharedPackages::new(&objects, recipe, &config.limits, store),
+            built_packages: RefCell::default(),
+            objects,
             recipe,
             config,
             store,
@@ -177,18 +187,30 @@ impl<'a> SharedProgram<'a> {
         Ok(Some(meta))
     }
 
+    /// Starts to fetch compiled packages into the compile cache of all builds, for a build that starts now.
+    pub fn fetch_packages(&self, cache: &Path) -> PackageFetch {
+        self.packages.start_fetch(cache)
+    }
+
+    /// Keeps the packages of a successful build until they are published.
+    pub fn keep_packages(&self, built: Vec<CompiledPackage>) {
+        self.built_packages.replace(built);
+    }
+
     /// Publishes the outcome of a build of this machine, and releases its claim. If the store does not work, other machines build the
     /// program too.
-    pub fn publish(self, built: &Result<(), Error>) {
+    pub fn publish(mut self, built: &Result<(), Error>) {
         self.objects.retry();
         match built {
             _ if self.is_fetched => {}
             Ok(()) => self.publish_program(),
             Err(error) => self.publish_failure(error),
         }
-        if let Some(claim) = self.claim {
+        if let Some(claim) = self.claim.take() {
             claim.release();
         }
+        let cache = self.store.path(layout::COMPILE_CACHE);
+        self.packages.publish(&self.built_packages.take(), &cache);
     }
 
     fn publish_program(&self) {
@@ -235,7 +257,8 @@ impl<'a> SharedProgram<'a> {
         }
         let object = bytes_object(&fingerprint.sha256);
         if self.is_damaged || self.objects.size(&object)? != Some(fingerprint.size) {
-            self.objects.upload(&object, &artifact.file, fingerprint)?;
+            let (size, sha256) = (fingerprint.size, &fingerprint.sha256);
+            self.objects.upload(&object, &artifact.file, size, sha256)?;
             self.store.add(Total::BytesSent, fingerprint.size);
         }
         if existing.is_some() {

@@ -16,7 +16,7 @@ use super::record::{Conflict, Outage, Record};
 use super::store_error::StoreError;
 use crate::config::{Config, aws_environment};
 use crate::store::table::age;
-use crate::store::{BuildKey, Fingerprint, Store, Total};
+use crate::store::{BuildKey, Store, Total};
 
 /// How long the result of a probe is used.
 const PROBE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -98,9 +98,9 @@ impl ObjectStore {
         self.attempt(|client| client.download(key, to, max_bytes, timeout))
     }
 
-    /// Uploads a file, in place of an existing object.
-    pub fn upload(&self, key: &str, file: &File, fingerprint: &Fingerprint) -> Option<()> {
-        self.attempt(|client| client.upload(key, file, fingerprint.size, &fingerprint.sha256))
+    /// Uploads a file with this size and SHA-256, in place of an existing object.
+    pub fn upload(&self, key: &str, file: &File, size: u64, sha256: &str) -> Option<()> {
+        self.attempt(|client| client.upload(key, file, size, sha256))
     }
 
     /// Creates a small object; false if it exists. A store that ignores the condition replaces it.
@@ -117,6 +117,11 @@ impl ObjectStore {
     /// Writes a small object, in place of an existing one.
     pub fn replace(&self, key: &str, body: &[u8]) -> Option<()> {
         self.attempt(|client| client.put(key, body, Overwrite::Allowed).map(drop))
+    }
+
+    /// Removes an object.
+    pub fn remove(&self, key: &str) -> Option<()> {
+        self.attempt(|client| client.delete(key))
     }
 
     /// Acquires the claim of a program. The claim is renewed until it is released.

@@ -7,6 +7,8 @@
 //! | `bytes/SHA256` | a program |
 //! | `failure/BUILDKEY` | a permanent failure of a build, as JSON; may be replaced |
 //! | `claim/BUILDKEY/N` | the name of the machine that builds this program; see `claim.rs` |
+//! | `packages/KEY` | the compiled packages of a program or of the standard library, for one Go version and platform; replaced |
+//! | `out/SHA256` | a compiled package |
 //! | `probe/…` | what a probe writes and removes |
 
 mod address;
@@ -21,6 +23,7 @@ mod signer;
 mod store_error;
 
 pub use claim::LIFETIME as CLAIM_LIFETIME;
+pub use client::MAX_THREADS;
 pub use connection::{Claim, ObjectStore, check};
 pub use held_claim::HeldClaim;
 pub use probe::ProbeResult;
