@@ -68,6 +68,15 @@ bench:
 	benches/servers
 	benches/names
 
+# Runs machines with versitygw and rclone, which are built from their modules into target/stores, and measures what an empty machine
+# saves. The first time takes long.
+STORES = $(CURDIR)/target/stores
+stores: test-packages
+	GOBIN=$(STORES) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	GOBIN=$(STORES) go install github.com/rclone/rclone@v1.75.2
+	PATH=$(STORES):$$PATH cargo test --test suite -- --nocapture real_stores
+	PATH=$(STORES):$$PATH benches/machines
+
 # Draws flame graphs of a hit and of a first build: target/flame/hit.svg and build.svg. Needs perf.
 flame:
 	benches/flame

@@ -351,7 +351,12 @@ fn build_with(
     rebuild: &Rebuild,
     linker: &str,
 ) -> Result<crate::builder::check::CheckedProgram, Error> {
-    let compilation = Compilation::prepare(go, work, CompileCache::Shared)?;
+    let cache = match go.config.object_store {
+        // The shared cache has packages that other machines compiled.
+        Some(_) => CompileCache::Private,
+        None => CompileCache::Shared,
+    };
+    let compilation = Compilation::prepare(go, work, cache)?;
     let arguments = rebuild.arguments(linker, &compilation.flags());
     let mut command = compilation.command(rebuild.platform(), &arguments)?;
     let bounds = build_bounds(&go.config.limits, Instant::now());

@@ -17,11 +17,15 @@ use std::time::{Duration, Instant};
 
 const HELLO: &str = "/tester/hello@v1.0.0";
 
-/// A machine with an empty disk that uses the store.
+/// A machine that uses the store. Its disk is empty, apart from the compiled packages of the standard library.
 pub(crate) fn machine(settings: [(&'static str, String); 4]) -> TestStore {
+    with_settings(TestStore::new(), settings)
+}
+
+fn with_settings(machine: TestStore, settings: [(&'static str, String); 4]) -> TestStore {
     settings
         .into_iter()
-        .fold(TestStore::new(), |store, (name, value)| store.set(name, value))
+        .fold(machine, |store, (name, value)| store.set(name, value))
 }
 
 /// Requests a program and waits until its builder has ended.
@@ -342,8 +346,8 @@ fn differing_result_is_kept_and_reported() {
 
 const BUSY: &str = "/tester/busy@v1.0.0";
 
-/// The lifetime of a claim with the default limits is 1020 s.
-const EXPIRED: Duration = Duration::from_secs(1100);
+/// Longer than the lifetime of a claim, 120 s.
+const EXPIRED: Duration = Duration::from_secs(130);
 
 #[test]
 fn machines_build_a_program_once() {
@@ -380,7 +384,7 @@ fn claim_of_a_killed_machine_expires() {
     let (objects, content, _) = filled_store();
     let claim = objects.keys("result/").remove(0).replace("result/", "claim/") + "/1";
     objects.set_objects(&BTreeMap::new());
-    objects.put(&claim, b"{\"seconds\":1020,\"machine\":\"killed\"}");
+    objects.put(&claim, b"killed");
     objects.set_clock_ahead(Duration::from_secs(600));
     let second = machine(objects.settings());
     let cgi = second.start(&Request::get(HELLO));
@@ -446,6 +450,123 @@ fn stopped_machine_changes_nothing() {
         [count(&second, "builds"), count(&first, "store_conflicts")],
         [1, 0]
     );
+}
+
+/// A machine that builds for longer than a claim is valid renews it, so that no other machine builds.
+#[test]
+fn claim_is_renewed_during_a_build() {
+    let objects = ObjectStore::start();
+    let [first, second] = [machine(objects.settings()), machine(objects.settings())];
+    let building = first.start(&Request::get(BUSY));
+    let mut compiler = None;
+    eventually("a compiler", TIMEOUT, || {
+        let found = processes::find(&first.dir)
+            .into_iter()
+            .find(|process| process.is("compile") && process.command.contains("busy"));
+        compiler = found.map(|process| Pid::from_raw(process.pid));
+        compiler.is_some()
+    });
+    kill(compiler.unwrap(), Signal::SIGSTOP).unwrap();
+    assert_eq!(
+        objects.keys("claim/").len(),
+        1,
+        "the build was faster than this test"
+    );
+    objects.age("claim/", EXPIRED);
+    // Clears the requests.
+    objects.set_fault(Fault::None);
+    objects.wait_for_request("PUT claim/");
+    let waiting = second.start(&Request::get(BUSY));
+    objects.wait_for_request("GET claim/");
+    assert_eq!(objects.keys("claim/").len(), 1, "the second machine has a claim");
+    kill(compiler.unwrap(), Signal::SIGCONT).unwrap();
+    let programs = [building, waiting].map(|cgi| cgi.response().program().to_vec());
+    assert!(programs[0] == programs[1]);
+    [&first, &second].into_iter().for_each(TestStore::wait_until_idle);
+    assert_eq!([count(&first, "builds"), count(&second, "builds")], [1, 0]);
+    assert_eq!(objects.keys("claim/"), [] as [String; 0], "claims are left");
+}
+
+/// An empty machine compiles only what no other machine has compiled, and what the store has lost or damaged.
+#[test]
+fn empty_machine_fetches_compiled_packages() {
+    let (objects, content, _) = filled_store();
+    let next_version = plain_go::install(&tester("hello", "v1.1.0").wanted).read();
+    let body = |key: &String| &content[key].body;
+    let mut lists = objects.keys("packages/");
+    lists.sort_by_key(|key| body(key).len());
+    let [standard_list, program_list] = &lists[..] else {
+        panic!("{lists:?}");
+    };
+    let listed = String::from_utf8(body(program_list).clone()).unwrap();
+    let mut outputs = objects.keys("out/");
+    assert_eq!(outputs.len(), listed.lines().count(), "{listed}");
+    // Small packages of the standard library: those that import them need not be compiled again.
+    outputs.retain(|key| String::from_utf8_lossy(body(standard_list)).contains(&key[4..]));
+    outputs.sort_by_key(|key| body(key).len());
+    let [lost, damaged, swapped, with, ..] = &outputs[..] else {
+        panic!("{outputs:?}");
+    };
+    let is_new = |key: &&String| !content.contains_key(*key);
+    for (damage, compiled, rejected) in [("none", 1, 0), ("no list", 1, 0), ("bytes", 5, 3)] {
+        objects.set_objects(&content);
+        match damage {
+            "none" => {}
+            "no list" => objects.remove(program_list),
+            _ => {
+                objects.remove(lost);
+                let mut bytes = body(damaged).clone();
+                bytes[500] ^= 1;
+                objects.put(damaged, &bytes);
+                let list = listed
+                    .replace(&swapped[4..], "?")
+                    .replace(&with[4..], &swapped[4..])
+                    .replace('?', &with[4..]);
+                objects.put(program_list, list.as_bytes());
+            }
+        }
+        objects.set_fault(Fault::None);
+        let empty = with_settings(TestStore::empty(), objects.settings());
+        let response = ask(&empty, "/tester/hello@v1.1.0");
+        assert!(response.program() == next_version, "{damage}: {}", log(&empty));
+        // The builder asks for each package that it has compiled: `go` may have overtaken the fetch.
+        let asked = objects
+            .requests()
+            .into_iter()
+            .filter(|request| request.starts_with("HEAD out/"));
+        let asked = asked.count();
+        assert!(
+            (compiled..outputs.len() / 2).contains(&asked),
+            "{damage}: {asked}: {}",
+            log(&empty)
+        );
+        assert_eq!(
+            count(&empty, "store_rejections"),
+            rejected,
+            "{damage}: {}",
+            log(&empty)
+        );
+        let fetched = count(&empty, "store_fetched_packages") as usize;
+        assert!(
+            fetched > outputs.len() / 2,
+            "{damage}: {fetched}: {}",
+            log(&empty)
+        );
+        // Its own packages, and those that were lost or damaged, are in the store afterwards.
+        let after = objects.objects();
+        assert_eq!(
+            after
+                .keys()
+                .filter(|key| key.starts_with("out/"))
+                .filter(is_new)
+                .count(),
+            1,
+            "{damage}"
+        );
+        for key in content.keys().filter(|key| key.starts_with("out/")) {
+            assert!(after[key].body == content[key].body, "{damage}: {key}");
+        }
+    }
 }
 
 /// A permanent failure is shared, as long as the limits and the version are the same.

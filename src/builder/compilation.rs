@@ -34,7 +34,7 @@ const MAX_RUNS: usize = 4;
 /// Which compile cache a run reads and fills.
 #[derive(Clone, Copy)]
 pub enum CompileCache {
-    /// The cache shared by all builds, if tools are confined.
+    /// The cache shared by all builds, if tools are confined. It contains packages of other machines if they share an object store.
     Shared,
     /// A cache for this run only, required for copies of modules. Go's cache key covers a package's own files and its module's path
     /// and version. It does not cover files that assembler includes from other directories of the module, the module that a
@@ -113,9 +113,10 @@ impl<'a> Compilation<'a> {
         Ok(compilation)
     }
 
-    /// Whether its outputs go to the compile cache of all builds.
-    pub fn uses_shared_cache(&self) -> bool {
-        self.tool_context.cache == self.go.store.path(layout::COMPILE_CACHE)
+    /// The compile cache of all builds, if its outputs go there.
+    pub fn shared_cache(&self) -> Option<&Path> {
+        let cache = &*self.tool_context.cache;
+        (cache == self.go.store.path(layout::COMPILE_CACHE)).then_some(cache)
     }
 
     /// Runs `go`, a command of [`Self::command`], and repairs the compile cache if necessary.

@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Instant;
 
 use super::check::{check_program, contains_path};
+use super::progress::plan_file;
 use super::recipe::RecipeKind;
 use super::without_cgo::find_packages_without_cgo;
 use super::{Compilation, Recipe, SharedProgram, main_module};
@@ -13,6 +14,7 @@ use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
 use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::run::command::{Go, build_bounds};
+use crate::golang::run::compiled_package::read_compiled_packages;
 use crate::golang::run::disk_quota::written_bytes;
 use crate::golang::run::failure::Failure;
 use crate::golang::run::flags::{COPY_FLAGS, with_module_cache};
@@ -36,7 +38,7 @@ pub fn build(
     client: Option<&Client>,
     config: &Config,
     store: &Store,
-    shared: Option<&mut SharedProgram<'_>>,
+    mut shared: Option<&mut SharedProgram<'_>>,
 ) -> Result<(), Error> {
     let key = recipe.key();
     if let Err(error) = sweep(store).and_then(|()| store.sweep_locks()) {
@@ -47,11 +49,15 @@ pub fn build(
         refresh_if_old(&fs::metadata(index_path(store)), store);
     }
     let started = Instant::now();
-    let fetched = shared.and_then(|shared| shared.fetch(client.map(Client::name)));
+    let fetched = shared
+        .as_mut()
+        .and_then(|shared| shared.fetch(client.map(Client::name)));
+    let shared = shared.as_deref();
     let is_fetched = fetched.is_some();
     let build_started = Instant::now();
     let outcome = fetched.unwrap_or_else(|| {
-        retry_after_eviction(|| build_once(recipe, config, store, client, build_started), store)
+        let build = || build_once(recipe, config, store, shared, client, build_started);
+        retry_after_eviction(build, store)
     });
     if let Some(client) = client {
         // A started unit counts as a whole one.
@@ -122,6 +128,7 @@ fn build_once(
     recipe: &Recipe,
     config: &Config,
     store: &Store,
+    shared: Option<&SharedProgram<'_>>,
     client: Option<&Client>,
     started: Instant,
 ) -> Result<Meta, Error> {
@@ -162,9 +169,12 @@ fn build_once(
         command.current_dir(copy);
     }
     let bounds = build_bounds(&config.limits, started);
+    let shared = shared.zip(compilation.shared_cache());
+    let fetch = shared.map(|(shared, cache)| shared.fetch_packages(cache));
     let compiled = compilation
         .run(&mut command, bounds)
         .map_err(|error| suggest_release(error, recipe))?;
+    drop(fetch);
     let program = check_program(
         &compilation.bin_dir(),
         &recipe.platform,
@@ -201,6 +211,9 @@ fn build_once(
     store
         .publish(&key, &program.path, &meta, client.map(Client::name))
         .map_err(|e| internal_error("publish the program", &e))?;
+    if let Some((shared, cache)) = shared {
+        shared.keep_packages(read_compiled_packages(&plan_file(work.path()), cache));
+    }
     Ok(meta)
 }
 

@@ -7,6 +7,7 @@ pub mod main_module;
 pub mod make;
 pub mod progress;
 pub mod recipe;
+mod shared_packages;
 pub mod shared_program;
 pub mod state;
 mod stored_result;

@@ -1,7 +1,10 @@
 //! One program in the object store: another machine may have built it, and a program that is built here is published for the others.
 //! Nothing from the store is used unverified.
 
+use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,19 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Recipe;
 use super::check::{check_program, contains_path};
+use super::shared_packages::{PackageFetch, SharedPackages};
 use super::stored_result::{StoredResult, check_build_info, rejection};
 use crate::config::Config;
 use crate::error::{Error, internal_error};
+use crate::golang::run::compiled_package::CompiledPackage;
 use crate::golang::run::failure::Failure;
 use crate::object_store::record::Conflict;
-use crate::object_store::{Claim, ObjectStore, random_part_of};
+use crate::object_store::{CLAIM_LIFETIME, Claim, HeldClaim, ObjectStore, random_part_of};
 use crate::parse::Cacheability;
 use crate::store::work_dir::WorkDir;
 use crate::store::{Artifact, Meta, Store, Total, layout};
 use crate::text::sanitize;
-
-/// How long a claim outlives the longest build: the program is published after the build.
-const CLAIM_MARGIN: Duration = Duration::from_secs(120);
 
 /// Interval at which a machine looks for the result of another machine's build: grows from the first to the last.
 const FIRST_POLL: Duration = Duration::from_millis(500);
@@ -44,7 +46,7 @@ struct StoredFailure {
 
 /// A recipe, and the store where its program may be.
 pub struct SharedProgram<'a> {
-    objects: ObjectStore<'a>,
+    objects: Arc<ObjectStore>,
     recipe: &'a Recipe,
     config: &'a Config,
     store: &'a Store,
@@ -52,8 +54,11 @@ pub struct SharedProgram<'a> {
     is_damaged: bool,
     /// Whether the program, or the failure, came from the store.
     is_fetched: bool,
-    /// The number of this machine's claim.
-    claim: Option<usize>,
+    packages: SharedPackages,
+    /// The packages of the build, if its compile cache is that of all builds.
+    built_packages: RefCell<Vec<CompiledPackage>>,
+    /// This machine's claim.
+    claim: Option<HeldClaim>,
 }
 
 impl<'a> SharedProgram<'a> {
@@ -62,8 +67,11 @@ impl<'a> SharedProgram<'a> {
         if recipe.cacheability() != Cacheability::Immutable {
             return None;
         }
+        let objects = Arc::new(ObjectStore::connect(config, store)?);
         Some(SharedProgram {
-            objects: ObjectStore::connect(config, store)?,
+            packages: SharedPackages::new(&objects, recipe, &config.limits, store),
+            built_packages: RefCell::default(),
+            objects,
             recipe,
             config,
             store,
@@ -76,9 +84,8 @@ impl<'a> SharedProgram<'a> {
     /// Fetches the program, or the failure of its build. While another machine builds it, waits for the outcome. `None` if this machine
     /// has to build it.
     pub fn fetch(&mut self, client: Option<&str>) -> Option<Result<Meta, Error>> {
-        let lifetime = self.config.limits.wall + CLAIM_MARGIN;
         // A store whose clock stands still must not stop all builds.
-        let deadline = Instant::now() + lifetime;
+        let deadline = Instant::now() + self.config.limits.wall + CLAIM_LIFETIME;
         let mut interval = FIRST_POLL;
         loop {
             if let Some(meta) = self.fetch_program(client) {
@@ -93,9 +100,9 @@ impl<'a> SharedProgram<'a> {
             if self.is_damaged || self.claim.is_some() {
                 return None;
             }
-            match self.objects.claim(&self.recipe.key(), lifetime)? {
-                Claim::Own(number) => self.claim = Some(number),
-                Claim::Exhausted => return None,
+            match self.objects.claim(&self.recipe.key())? {
+                Claim::Own(claim) => self.claim = Some(claim),
+                Claim::None => return None,
                 Claim::Foreign if Instant::now() > deadline => return None,
                 Claim::Foreign => {
                     thread::sleep(random_part_of(interval));
@@ -180,18 +187,30 @@ impl<'a> SharedProgram<'a> {
         Ok(Some(meta))
     }
 
+    /// Starts to fetch compiled packages into the compile cache of all builds, for a build that starts now.
+    pub fn fetch_packages(&self, cache: &Path) -> PackageFetch {
+        self.packages.start_fetch(cache)
+    }
+
+    /// Keeps the packages of a successful build until they are published.
+    pub fn keep_packages(&self, built: Vec<CompiledPackage>) {
+        self.built_packages.replace(built);
+    }
+
     /// Publishes the outcome of a build of this machine, and releases its claim. If the store does not work, other machines build the
     /// program too.
-    pub fn publish(&self, built: &Result<(), Error>) {
+    pub fn publish(mut self, built: &Result<(), Error>) {
         self.objects.retry();
         match built {
             _ if self.is_fetched => {}
             Ok(()) => self.publish_program(),
             Err(error) => self.publish_failure(error),
         }
-        if let Some(number) = self.claim {
-            self.objects.release(&self.recipe.key(), number);
+        if let Some(claim) = self.claim.take() {
+            claim.release();
         }
+        let cache = self.store.path(layout::COMPILE_CACHE);
+        self.packages.publish(&self.built_packages.take(), &cache);
     }
 
     fn publish_program(&self) {
@@ -238,7 +257,8 @@ impl<'a> SharedProgram<'a> {
         }
         let object = bytes_object(&fingerprint.sha256);
         if self.is_damaged || self.objects.size(&object)? != Some(fingerprint.size) {
-            self.objects.upload(&object, &artifact.file, fingerprint)?;
+            let (size, sha256) = (fingerprint.size, &fingerprint.sha256);
+            self.objects.upload(&object, &artifact.file, size, sha256)?;
             self.store.add(Total::BytesSent, fingerprint.size);
         }
         if existing.is_some() {

@@ -35,7 +35,7 @@ pub fn warm(go: Go<'_>, platform: &Platform, on_progress: &mut dyn FnMut(&Path))
     let work =
         WorkDir::create(go.store, "warm-").map_err(|e| internal_error("create a work directory", &e))?;
     let compilation = Compilation::prepare(go, work.path(), CompileCache::Shared)?;
-    if !compilation.uses_shared_cache() {
+    if compilation.shared_cache().is_none() {
         return Err(Error::new(Reason::NoSandbox).log(
             "tools are not confined here, so each build has its own compile cache, and there is no shared one to warm",
         ));

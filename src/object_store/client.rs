@@ -21,6 +21,9 @@ use crate::store::key::hex;
 /// Timeout to connect, and for a whole request without a program.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many threads of a process may send requests at the same time: each keeps its connection.
+pub const MAX_THREADS: usize = 32;
+
 /// Timeout for each write of a program, and for the response after the last one: the store copies the program to its disks.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -76,6 +79,8 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .max_idle_connections(MAX_THREADS)
+            .max_idle_connections_per_host(MAX_THREADS)
             .timeout_connect(Some(REQUEST_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
             .user_agent(concat!("gox-server/", env!("CARGO_PKG_VERSION")))

@@ -1,38 +1,51 @@
 //! The object store as one process uses it. After a failed request the process works without it, and so do all builders for a while:
 //! a store that is away costs one build a few seconds, and the others nothing.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::claim::{self, Claim};
+use super::HeldClaim;
+use super::claim::{self, ClaimState};
 use super::client::{Client, Creation, Overwrite};
 use super::probe::{ProbeResult, probe};
 use super::record::{Conflict, Outage, Record};
 use super::store_error::StoreError;
 use crate::config::{Config, aws_environment};
 use crate::store::table::age;
-use crate::store::{BuildKey, Fingerprint, Store, Total};
+use crate::store::{BuildKey, Store, Total};
 
 /// How long the result of a probe is used.
 const PROBE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A connection to the object store. Its errors are logged, counted and recorded, so callers only learn that there is no result.
-pub struct ObjectStore<'a> {
+/// The answer to a machine that wants to build a program.
+pub enum Claim {
+    /// This machine may build it.
+    Own(HeldClaim),
+    /// Another machine builds it.
+    Foreign,
+    /// There are no claims, or they expired too often: build without one.
+    None,
+}
+
+/// A connection to the object store, for several threads. Its errors are logged, counted and recorded, so callers only learn that there
+/// is no result.
+pub struct ObjectStore {
     client: Client,
-    store: &'a Store,
+    store: Store,
     record: Record,
-    is_available: Cell<bool>,
+    is_available: AtomicBool,
     /// Whether a request has failed. Then only a later process may find that the store works again.
-    has_failed: Cell<bool>,
+    has_failed: AtomicBool,
     probed: ProbeResult,
 }
 
-impl<'a> ObjectStore<'a> {
+impl ObjectStore {
     /// Connects a builder to the store. `None` if the operator has none, or if it does not work at the moment.
-    pub fn connect(config: &Config, store: &'a Store) -> Option<ObjectStore<'a>> {
+    pub fn connect(config: &Config, store: &Store) -> Option<ObjectStore> {
         let record = Record::of(store);
         config
             .object_store
@@ -60,10 +73,10 @@ impl<'a> ObjectStore<'a> {
         };
         Some(ObjectStore {
             client,
-            store,
+            store: store.clone(),
             record,
-            is_available: Cell::new(true),
-            has_failed: Cell::new(false),
+            is_available: AtomicBool::new(true),
+            has_failed: AtomicBool::new(false),
             probed,
         })
     }
@@ -85,9 +98,9 @@ impl<'a> ObjectStore<'a> {
         self.attempt(|client| client.download(key, to, max_bytes, timeout))
     }
 
-    /// Uploads a file, in place of an existing object.
-    pub fn upload(&self, key: &str, file: &File, fingerprint: &Fingerprint) -> Option<()> {
-        self.attempt(|client| client.upload(key, file, fingerprint.size, &fingerprint.sha256))
+    /// Uploads a file with this size and SHA-256, in place of an existing object.
+    pub fn upload(&self, key: &str, file: &File, size: u64, sha256: &str) -> Option<()> {
+        self.attempt(|client| client.upload(key, file, size, sha256))
     }
 
     /// Creates a small object; false if it exists. A store that ignores the condition replaces it.
@@ -106,35 +119,51 @@ impl<'a> ObjectStore<'a> {
         self.attempt(|client| client.put(key, body, Overwrite::Allowed).map(drop))
     }
 
-    /// Acquires the claim of a program for a limited time. [`Claim::Exhausted`] if the store does not support claims.
-    pub fn claim(&self, key: &BuildKey, lifetime: Duration) -> Option<Claim> {
-        match self.probed.is_create_only {
-            true => self.attempt(|client| claim::acquire(client, key, lifetime, &self.record.machine())),
-            false => Some(Claim::Exhausted),
-        }
+    /// Removes an object.
+    pub fn remove(&self, key: &str) -> Option<()> {
+        self.attempt(|client| client.delete(key))
     }
 
-    /// Releases a claim of this machine.
-    pub fn release(&self, key: &BuildKey, number: usize) -> Option<()> {
-        self.attempt(|client| claim::release(client, key, number))
+    /// Acquires the claim of a program. The claim is renewed until it is released.
+    pub fn claim(self: &Arc<Self>, key: &BuildKey) -> Option<Claim> {
+        if !self.probed.is_create_only {
+            return Some(Claim::None);
+        }
+        let state = self.attempt(|client| claim::acquire(client, key, &self.record.machine()))?;
+        Some(match state {
+            ClaimState::Own(number) => Claim::Own(HeldClaim::hold(self, key, number)),
+            ClaimState::Foreign => Claim::Foreign,
+            ClaimState::Exhausted => Claim::None,
+        })
+    }
+
+    /// Renews a claim of this machine, also after a failed request: no client waits for it.
+    pub(super) fn renew(&self, key: &BuildKey, number: usize) {
+        self.retry();
+        self.attempt(|client| claim::renew(client, key, number, &self.record.machine()));
+    }
+
+    /// Removes a claim of this machine.
+    pub(super) fn release(&self, key: &BuildKey, number: usize) {
+        self.attempt(|client| claim::release(client, key, number));
     }
 
     /// Sends requests; `None` if one fails, or one has failed before.
     fn attempt<T>(&self, requests: impl FnOnce(&Client) -> Result<T, StoreError>) -> Option<T> {
-        if !self.is_available.get() {
+        if !self.is_available.load(Ordering::Relaxed) {
             return None;
         }
         match requests(&self.client) {
             Ok(done) => {
-                if !self.has_failed.get() {
+                if !self.has_failed.load(Ordering::Relaxed) {
                     self.record.clear_outage();
                 }
                 Some(done)
             }
             Err(error) => {
-                self.is_available.set(false);
-                self.has_failed.set(true);
-                note_failure(&self.record, self.store, &error.to_string());
+                self.is_available.store(false, Ordering::Relaxed);
+                self.has_failed.store(true, Ordering::Relaxed);
+                note_failure(&self.record, &self.store, &error.to_string());
                 None
             }
         }
@@ -142,7 +171,7 @@ impl<'a> ObjectStore<'a> {
 
     /// Uses the store again after a failed request: it may work at the end of a build, when no client waits.
     pub fn retry(&self) {
-        self.is_available.set(true);
+        self.is_available.store(true, Ordering::Relaxed);
     }
 
     /// Records a program whose bytes differ from those in the store.

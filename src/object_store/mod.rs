@@ -6,20 +6,25 @@
 //! | `result/BUILDKEY` | the metadata of a program, as JSON; created once, never replaced |
 //! | `bytes/SHA256` | a program |
 //! | `failure/BUILDKEY` | a permanent failure of a build, as JSON; may be replaced |
-//! | `claim/BUILDKEY/N` | one machine builds this program; see `claim.rs` |
+//! | `claim/BUILDKEY/N` | the name of the machine that builds this program; see `claim.rs` |
+//! | `packages/KEY` | the compiled packages of a program or of the standard library, for one Go version and platform; replaced |
+//! | `out/SHA256` | a compiled package |
 //! | `probe/…` | what a probe writes and removes |
 
 mod address;
 mod claim;
 mod client;
 mod connection;
+mod held_claim;
 mod probe;
 mod random;
 pub mod record;
 mod signer;
 mod store_error;
 
-pub use claim::Claim;
-pub use connection::{ObjectStore, check};
+pub use claim::LIFETIME as CLAIM_LIFETIME;
+pub use client::MAX_THREADS;
+pub use connection::{Claim, ObjectStore, check};
+pub use held_claim::HeldClaim;
 pub use probe::ProbeResult;
 pub use random::random_part_of;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::pin::pin;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::task::{self, Poll, Waker};
 
 use bytes::Bytes;
@@ -13,8 +14,9 @@ use reqsign_core::{CommandExecute, CommandOutput, Context, Error, FileRead, Http
 use ureq::http::request::Parts;
 use ureq::http::{Request, Response};
 
-/// Signs requests. Its credentials are found by the first signature.
-pub(super) struct Signer(reqsign_core::Signer<Credential>);
+/// Signs requests, one at a time: with a second thread, its future would wait for the lock of the credentials. The first signature finds
+/// the credentials.
+pub(super) struct Signer(Mutex<reqsign_core::Signer<Credential>>);
 
 impl Signer {
     /// Makes a signer for a region. `variables` are those of the AWS command line; `agent` queries servers of credentials.
@@ -29,19 +31,18 @@ impl Signer {
             .with_http_send(BlockingHttp(agent))
             .with_command_execute(BlockingCommands);
         let provider = DefaultCredentialProvider::new();
-        Signer(reqsign_core::Signer::new(
-            context,
-            provider,
-            RequestSigner::new("s3", region),
-        ))
+        let signer = reqsign_core::Signer::new(context, provider, RequestSigner::new("s3", region));
+        Signer(Mutex::new(signer))
     }
 
     /// Adds the signature to the head of a request.
     pub(super) fn sign(&self, head: &mut Parts) -> std::result::Result<(), String> {
-        match pin!(self.0.sign(head, None)).poll(&mut task::Context::from_waker(Waker::noop())) {
+        // A thread that panicked has left nothing incomplete.
+        let signer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match pin!(signer.sign(head, None)).poll(&mut task::Context::from_waker(Waker::noop())) {
             // The sources of the error may quote a response with credentials.
             Poll::Ready(signed) => signed.map_err(|error| error.to_string()),
-            Poll::Pending => Err("the credentials are used by two threads".to_owned()),
+            Poll::Pending => Err("the signer waits for something".to_owned()),
         }
     }
 }

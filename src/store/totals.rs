@@ -18,6 +18,10 @@ pub enum Total {
     Conflicts,
     /// Failed requests to the object store.
     Errors,
+    /// Compiled packages fetched from the object store.
+    PackagesFetched,
+    /// Compiled packages sent to the object store.
+    PackagesSent,
     /// Bytes fetched from the object store.
     BytesFetched,
     /// Bytes sent to the object store.
@@ -28,12 +32,14 @@ pub enum Total {
 
 impl Total {
     /// All totals.
-    pub const ALL: [Total; 8] = [
+    pub const ALL: [Total; 10] = [
         Total::Fetches,
         Total::Publications,
         Total::Rejections,
         Total::Conflicts,
         Total::Errors,
+        Total::PackagesFetched,
+        Total::PackagesSent,
         Total::BytesFetched,
         Total::BytesSent,
         Total::SecondsSaved,
@@ -47,6 +53,8 @@ impl Total {
             Total::Rejections => "store_rejections",
             Total::Conflicts => "store_conflicts",
             Total::Errors => "store_errors",
+            Total::PackagesFetched => "store_fetched_packages",
+            Total::PackagesSent => "store_sent_packages",
             Total::BytesFetched => "store_fetched_bytes",
             Total::BytesSent => "store_sent_bytes",
             Total::SecondsSaved => "store_saved_seconds",
@@ -63,8 +71,10 @@ impl Total {
             }
             Total::Conflicts => "Programs that were built with other bytes than those in the object store.",
             Total::Errors => "Requests to the object store that failed.",
-            Total::BytesFetched => "Bytes of programs fetched from the object store.",
-            Total::BytesSent => "Bytes of programs sent to the object store.",
+            Total::PackagesFetched => "Compiled packages fetched from the object store instead of compiled.",
+            Total::PackagesSent => "Compiled packages sent to the object store.",
+            Total::BytesFetched => "Bytes of programs and packages fetched from the object store.",
+            Total::BytesSent => "Bytes of programs and packages sent to the object store.",
             Total::SecondsSaved => "Seconds that the builds of the fetched programs took.",
         }
     }

@@ -18,6 +18,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nix::libc;
 use sha2::{Digest, Sha256};
 
+use crate::store::key::hex;
+
 /// Why a tool must not read an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -35,6 +37,9 @@ const CHECKED: u32 = 0o1000;
 
 /// Length of a build ID: ACTION/CONTENT, each 120 bits in base64.
 const ID_LEN: usize = 41;
+
+/// Bytes of each half.
+const HALF_ID_BYTES: usize = 15;
 
 /// The global header of an archive (cmd/internal/archive).
 const MAGIC: &[u8] = b"!<arch>\n";
@@ -72,6 +77,18 @@ pub fn check_cached_archive(archive: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
+/// Reads the action ID in an archive, the first half of its build ID, and decodes it. `None` if the file has another format.
+pub fn read_action_id(archive: &Path) -> io::Result<Option<String>> {
+    let build_id = BuildId::read(&open(archive)?)?;
+    Ok(build_id.and_then(|build_id| decode_action_id(build_id.id.split(|byte| *byte == b'/').next()?)))
+}
+
+/// Decodes an action ID: the first 30 hexadecimal digits of the hash of the action (cmd/internal/buildid, HashToString).
+pub fn decode_action_id(id: &[u8]) -> Option<String> {
+    let hash = URL_SAFE_NO_PAD.decode(id).ok()?;
+    (hash.len() == HALF_ID_BYTES).then(|| hex(&hash))
+}
+
 /// Opens the file, without following a link or waiting for the writer of a FIFO.
 fn open(archive: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -87,7 +104,7 @@ fn check_file(file: &File) -> Result<(), ArchiveError> {
     }
     let build_id = BuildId::read(file)?.ok_or(ArchiveError::Forged)?;
     let hash = hash_without_id(file, &build_id.offsets)?;
-    let content_id = URL_SAFE_NO_PAD.encode(&hash[..15]);
+    let content_id = URL_SAFE_NO_PAD.encode(&hash[..HALF_ID_BYTES]);
     let matches = build_id.id.split(|byte| *byte == b'/').nth(1) == Some(content_id.as_bytes());
     matches.then_some(()).ok_or(ArchiveError::Forged)
 }

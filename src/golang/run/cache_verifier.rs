@@ -84,22 +84,26 @@ fn is_below(path: &Path, dir: &Path) -> bool {
 /// Whether the output's hash is the one in its name. A file that was removed meanwhile counts as intact: a tool that needed it
 /// has failed.
 fn is_intact(output: &Path) -> io::Result<bool> {
-    let mut file = match File::open(output) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
-        opened => opened?,
-    };
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    match has_sha256(output, name.strip_suffix("-d").unwrap_or_default()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        read => read,
+    }
+}
+
+/// Whether a file has this SHA-256, in hexadecimal.
+pub fn has_sha256(file: &Path, sha256: &str) -> io::Result<bool> {
+    let mut file = File::open(file)?;
     let (mut hash, mut chunk) = (Sha256::new(), vec![0; 1 << 17]);
     loop {
         match file.read(&mut chunk) {
-            Ok(0) => break,
+            Ok(0) => return Ok(hex(&hash.finalize()) == sha256),
             Ok(n) => hash.update(&chunk[..n]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // An output that the disk cannot read is damaged too.
+            // A file that the disk cannot read is damaged.
             Err(_) => return Ok(false),
         }
     }
-    let name = output.file_name().unwrap_or_default().as_encoded_bytes();
-    Ok(name.strip_suffix(b"-d") == Some(hex(&hash.finalize()).as_bytes()))
 }
 
 /// Invalidates the compile cache: removes its index, the files `XX/ID-a`, and the damaged outputs. It is not known which outputs

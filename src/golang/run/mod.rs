@@ -1,8 +1,10 @@
 //! Runs `go` and its tools, and parses their output.
 
 pub mod build_id;
+pub mod cache_entry;
 pub mod cache_verifier;
 pub mod command;
+pub mod compiled_package;
 pub mod diagnosis;
 pub mod disk_quota;
 pub mod failure;
