@@ -15,6 +15,7 @@ use crate::golang::Resolved;
 use crate::golang::resolve::module_versions::path_at;
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::supported_platforms;
+use crate::golang::toolchain::versions::{self, VersionRequest};
 use crate::parse::{BuildOptions, NamedFile, Platform, Target, Version};
 use crate::policy::{list_times, list_versions, resolve};
 use crate::request::Request;
@@ -55,9 +56,16 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
 /// One release, with the checksums of the programs that are built.
 fn answer_one(go: Go<'_>, target: &Target, request: &Request) -> Result<Response, Error> {
     let resolved = resolve(go, target, None)?;
+    let version = versions::choose(
+        go,
+        VersionRequest {
+            required: resolved.min_go,
+            ..VersionRequest::default()
+        },
+    );
     let find = |platform: &Platform| {
-        let options = BuildOptions::default();
-        let recipe = Recipe::choose(go, resolved.clone(), platform.clone(), options, None).ok()?;
+        let (version, options) = (version.clone().ok()?, BuildOptions::default());
+        let recipe = Recipe::with_go(go.config, version, resolved.clone(), platform.clone(), options).ok()?;
         Some(find_artifact(&recipe, go.store)?.meta.fingerprint)
     };
     let is_prerelease = *target.version() != Version::Latest && resolved.version.contains('-');
@@ -92,7 +100,8 @@ fn answer_page(go: Go<'_>, target: &Target, request: &Request) -> Result<Respons
             version: version.clone(),
             ..newest.clone()
         };
-        let time = times.get(version).map_or(UNKNOWN_TIME, String::as_str);
+        let time = times.get(version).filter(|time| !time.is_empty());
+        let time = time.map_or(UNKNOWN_TIME, String::as_str);
         let is_prerelease = has_release && version.contains('-');
         render(go, request, &resolved, time, is_prerelease, &|_| None)
     });

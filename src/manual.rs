@@ -5,7 +5,7 @@ use roff::{Inline, Roff, bold, italic, roman};
 
 use crate::config::SETTINGS;
 
-const DESCRIPTION: &str = "gox-server compiles Go programs on request: curl HOST/OWNER/REPO. A program has the bytes of `go install`, and \
+const DESCRIPTION: &str = "gox-server compiles Go programs on request: curl HOST/OWNER/REPO. A program has the bytes of \"go install\", and \
     each response has the command that makes the same bytes. How gox-server is started decides what it is.";
 
 /// Options that clap adds.

@@ -132,7 +132,7 @@ pub fn list_versions(go: Go<'_>, target: &Target) -> Result<(String, Vec<String>
     }
 }
 
-/// Lists the times of these versions of a module, in RFC 3339. A query to the module proxy is charged to the client.
+/// Lists the times of these versions of a module, in RFC 3339; empty if unknown. A query to the module proxy is charged to the client.
 pub fn list_times(go: Go<'_>, module: &str, versions: &[String]) -> Result<BTreeMap<String, String>, Error> {
     module_versions::find_times(go, module, versions, &|| charge_lookup(go))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::compilation::CompileCache;
+use crate::config::Config;
 use crate::error::Error;
 use crate::golang::Resolved;
 use crate::golang::release::release_flags::ReleaseFlags;
@@ -56,8 +57,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Chooses the recipe of a request, with the newest Go version that suits it. Without `recipe=` in the URL the operator's default
-    /// applies. If that is `release`, a program without a release configuration gets a plain build.
+    /// Chooses the recipe of a request, with the newest Go version that suits it.
     pub fn choose(
         go: Go<'_>,
         resolved: Resolved,
@@ -71,8 +71,20 @@ impl Recipe {
             limit,
         };
         let version = versions::choose(go, request)?;
+        Recipe::with_go(go.config, version, resolved, platform, options)
+    }
+
+    /// The recipe for a Go version that is chosen already. Without `recipe=` in the URL the operator's default applies. If that is
+    /// `release`, a program without a release configuration gets a plain build.
+    pub fn with_go(
+        config: &Config,
+        version: String,
+        resolved: Resolved,
+        platform: Platform,
+        options: BuildOptions,
+    ) -> Result<Recipe, Error> {
         let release_flags = || ReleaseFlags::from_config(&resolved, &platform);
-        let release = match (options.recipe, go.config.recipe) {
+        let release = match (options.recipe, config.recipe) {
             (Some(RecipeName::Release), _) => Some(release_flags().map_err(|error| {
                 let plain = BuildOptions {
                     recipe: Some(RecipeName::Install),
