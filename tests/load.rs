@@ -321,8 +321,8 @@ fn on_disk(folder: &Path) -> u64 {
     bytes
 }
 
-/// Builds, hits and compression under a small cap, with a slow reader. From LOAD=2 on, every fifth program has 100 MB. All
-/// responses are complete, no build fails, and disk usage never exceeds the cap plus programs reserved for waiters plus what
+/// Builds, hits and compression under a small cap, with a reader that reads a piece after each build. From LOAD=2 on, every fifth program
+/// has 100 MB. All responses are complete, no build fails, and disk usage never exceeds the cap plus programs reserved for waiters plus what
 /// running builds add.
 #[test]
 fn cache_cap_holds_during_builds_hits_and_compression() {
@@ -341,8 +341,7 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
     let first = front.ask(&program(0));
     let mut reader = front.connect();
     reader.write_all(&http::encode_request(&program(0))).unwrap();
-    let mut wire = vec![0; 4096];
-    reader.read_exact(&mut wire).unwrap();
+    let slow = Mutex::new((reader, Vec::new()));
     let (next, over) = (AtomicUsize::new(1), AtomicBool::new(false));
     let most = std::thread::scope(|scope| {
         let disk = scope.spawn(|| {
@@ -363,6 +362,8 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
                         assert_complete(&front.ask(&program(number)));
                         assert_complete(&front.ask(&program(number).header("Accept-Encoding", "zstd")));
                         assert_complete(&front.ask(&program(number / 2)));
+                        let (reader, wire) = &mut *slow.lock().unwrap();
+                        reader.take(64 << 10).read_to_end(wire).unwrap();
                     }
                 })
             })
@@ -371,6 +372,7 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
         over.store(true, Ordering::Relaxed);
         disk.join().unwrap()
     });
+    let (mut reader, mut wire) = slow.into_inner().unwrap();
     reader.read_to_end(&mut wire).unwrap();
     assert_eq!(
         Response::from_http(&wire, false).unwrap().sha256(),
