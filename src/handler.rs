@@ -7,7 +7,7 @@
 
 use crate::advisories::check_vulnerabilities;
 use crate::builder::without_cgo::{self, check_stubs};
-use crate::builder::{Recipe, Waiter, find_artifact, find_failure};
+use crate::builder::{Recipe, Waiter, core_packages, find_artifact, find_failure};
 use crate::config::{Config, Deadlines};
 use crate::default_go::find_default_go;
 use crate::error::state_dir_error;
@@ -17,7 +17,7 @@ use crate::golang::run::platform::check_platform;
 use crate::golang::toolchain::system_limit::SystemLimit;
 use crate::golang::toolchain::{managed, versions};
 use crate::parse::{Cacheability, executable};
-use crate::policy::resolve;
+use crate::policy::resolve_to_build;
 use crate::program_url::ProgramUrl;
 use crate::request::Request;
 use crate::request_errors::check_request;
@@ -66,8 +66,13 @@ fn serve_program(
     let toolchain = find_default_go(config, store, deadlines, &client, target, &platform, options)?;
     check_platform(&toolchain, &platform)?;
     let go = Go::for_client(config, store, &toolchain, deadlines, &client);
-    let resolved =
-        resolve(go, target, options.min_age).map_err(|error| url.complete_suggestions(error, request))?;
+    let on_lookup = || {
+        if request.may_start_build() {
+            core_packages::start_if_due(go, &platform, options.go);
+        }
+    };
+    let resolved = resolve_to_build(go, target, options.min_age, &on_lookup)
+        .map_err(|error| url.complete_suggestions(error, request))?;
     let cacheability = Cacheability::of_url(target, options, &resolved.version, config.recipe);
     let limit = SystemLimit::of_client(options, &platform, &request.user_agent);
     let mut recipe = Recipe::choose(go, resolved, platform, options.clone(), limit)?;
@@ -85,7 +90,9 @@ fn serve_program(
     let artifact = match find_artifact(&recipe, store) {
         Some(artifact) => {
             store.increment(Counter::Hits);
-            store.mark_used(&artifact);
+            if store.mark_used(&artifact) {
+                record_request(&url, &recipe, store);
+            }
             artifact
         }
         None if request.method == "HEAD" => return announce(&recipe, request, go),
@@ -93,7 +100,9 @@ fn serve_program(
         None => {
             let mut is_wanted = managed::wait_until(deadlines.wait_deadline());
             recipe.go = versions::choose_for_build(go, recipe.go, options.go, &mut is_wanted);
-            build(&recipe, request, go, sink)?
+            let artifact = build(&recipe, request, go, sink)?;
+            record_request(&url, &recipe, store);
+            artifact
         }
     };
     let vulnerabilities = check_vulnerabilities(&artifact, config, store);
@@ -112,6 +121,13 @@ fn serve_program(
         .with_notices(recipe.resolved.notices.as_ref())
         .with_some("Gox-Vulnerabilities", vulnerabilities.header())
         .with_some("Gox-Without-Cgo", without_cgo))
+}
+
+/// Records a request for a program that may be another version tomorrow.
+fn record_request(url: &ProgramUrl, recipe: &Recipe, store: &Store) {
+    if let Some(address) = url.renewable_address(&recipe.platform) {
+        store.record_request(&address);
+    }
 }
 
 /// Waits for the program, and starts a build if none is under way.

@@ -85,6 +85,16 @@ pub enum HiddenCommand {
         /// The paths to attempt, as JSON.
         paths: String,
     },
+    /// Compiles the packages that every program needs, for PLATFORM. Holds a lock as stdin and a slot as stdout.
+    #[command(hide = true)]
+    Precompile {
+        /// OS/ARCH.
+        platform: String,
+        /// The version of Go, such as go1.26.8.
+        version: String,
+        /// The client whose budget is charged.
+        client: Option<String>,
+    },
     /// Runs a tool of Go in a cell of its own. `go` starts it, by -toolexec.
     #[command(hide = true)]
     Tool {
@@ -112,6 +122,7 @@ impl HiddenCommand {
             HiddenCommand::Outline { .. } => "outline",
             HiddenCommand::Enter { .. } => "enter",
             HiddenCommand::Probe { .. } => "probe",
+            HiddenCommand::Precompile { .. } => "precompile",
             HiddenCommand::Tool { .. } => "tool",
         }
     }
@@ -148,6 +159,14 @@ impl HiddenCommand {
                 words.extend_from_slice(command);
             }
             HiddenCommand::Probe { cell, paths } => words.extend([cell.into(), paths.into()]),
+            HiddenCommand::Precompile {
+                platform,
+                version,
+                client,
+            } => {
+                words.extend([platform.into(), version.into()]);
+                words.extend(client.iter().map(OsString::from));
+            }
             HiddenCommand::Tool { context, command } => {
                 words.push(context.into());
                 words.extend(command.iter().map(OsString::from));
@@ -218,6 +237,11 @@ mod tests {
             HiddenCommand::Probe {
                 cell: cell(),
                 paths: text("{}"),
+            },
+            HiddenCommand::Precompile {
+                platform: text("linux/arm/6"),
+                version: text("go1.26.8"),
+                client: Some(text("192.0.2.1")),
             },
             HiddenCommand::Tool {
                 context: "/context.json".into(),

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use gox_server::config::{self, Config, SETTINGS, Setting, UnknownSetting};
 use gox_server::error::Error;
 use gox_server::hidden_command::HiddenCommand;
-use gox_server::parse::GoVersion;
+use gox_server::parse::{GoVersion, MinAge};
 use gox_server::transport::cgi;
 use gox_server::transport::fastcgi::{FastCgiListener, ListenAddress};
 use gox_server::{doctor, init, journal, manual, server, terminal, verify, worker};
@@ -52,13 +52,18 @@ enum Mode {
         #[arg(short, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: Option<PathBuf>,
     },
-    /// Compile the standard library in advance, so that first builds are faster.
+    /// Build programs in advance. Without a program: compile the standard library, so that first builds are faster.
     Warm {
-        /// OS/ARCH, such as windows/arm64 or linux/armv6; by default the ten most used.
-        platforms: Vec<String>,
+        /// Programs, [HOST/]OWNER/REPO and so on, and platforms, such as windows/arm64 or linux/armv6; by default this machine's
+        /// platform for programs, and the ten most used for the standard library.
+        #[arg(value_name = "PROGRAM|OS/ARCH")]
+        arguments: Vec<String>,
         /// The version of Go, such as 1.26.8, instead of the default one.
         #[arg(long, value_name = "V")]
         go: Option<GoVersion>,
+        /// Build what clients requested within this time, such as 7d or 36h, where there is a new version or a new Go.
+        #[arg(long, value_name = "AGE", conflicts_with_all = ["arguments", "go"])]
+        used: Option<MinAge>,
     },
     /// Rebuild a program and compare: exit status 0 if it agrees, 1 if it differs, 2 if that cannot be determined.
     Verify {
@@ -123,9 +128,13 @@ fn run() -> Result<ExitCode, String> {
             let config = journal::configure()?;
             terminal::build(&config, &target, output).map_err(|error| report_failure("build", &error))
         }
-        Mode::Warm { platforms, go } => {
+        Mode::Warm { arguments, go, used } => {
             let config = journal::configure()?;
-            terminal::warm(&config, &platforms, go).map_err(|error| report_failure("warm", &error))
+            let warmed = match used {
+                Some(within) => terminal::warm_used(&config, within),
+                None => terminal::warm(&config, &arguments, go),
+            };
+            warmed.map_err(|error| report_failure("warm", &error))
         }
         Mode::Verify { program, json } => return Ok(verify(&program, json)),
         Mode::Doctor => match doctor::run(&journal::configure()?) {

@@ -19,6 +19,18 @@ pub fn resolve(go: Go<'_>, target: &Target, min_age: Option<MinAge>) -> Result<R
     resolve_aged(go, target, min_age, &|| charge_lookup(go))
 }
 
+/// The same for a program that may be built. Calls `on_lookup` before a query to the module proxy.
+pub fn resolve_to_build(
+    go: Go<'_>,
+    target: &Target,
+    min_age: Option<MinAge>,
+    on_lookup: &dyn Fn(),
+) -> Result<Resolved, Error> {
+    resolve_aged(go, target, min_age, &|| {
+        charge_lookup(go).inspect(|()| on_lookup())
+    })
+}
+
 /// The same from the cache alone.
 pub fn resolve_cached(go: Go<'_>, target: &Target, min_age: Option<MinAge>) -> Result<Resolved, Error> {
     resolve_aged(go, target, min_age, &|| Err(Error::new(Reason::NoGo)))

@@ -103,6 +103,18 @@ impl ProgramUrl {
         }
     }
 
+    /// Returns the path and query of the same request from any machine; `None` if they name an exact version.
+    pub fn renewable_address(&self, platform: &Platform) -> Option<String> {
+        let options = BuildOptions {
+            os: Some(platform.os().to_owned()),
+            arch: Some(platform.arch_with_level()),
+            wait: false,
+            download: false,
+            ..self.options.clone()
+        };
+        (!self.target.version().is_exact()).then(|| format!("{}?{options}", self.target))
+    }
+
     /// Suggests the corrected URL if the program was not found. If the path of this URL names the platform, adds it to the links of the
     /// error, which have no such path.
     pub fn complete_suggestions(&self, error: Error, request: &Request) -> Error {

@@ -356,7 +356,7 @@ fn build_with(
         Some(_) => CompileCache::Private,
         None => CompileCache::Shared,
     };
-    let compilation = Compilation::prepare(go, work, cache)?;
+    let compilation = Compilation::prepare(go, work, cache, None)?;
     let arguments = rebuild.arguments(linker, &compilation.flags());
     let mut command = compilation.command(rebuild.platform(), &arguments)?;
     let bounds = build_bounds(&go.config.limits, Instant::now());

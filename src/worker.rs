@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::builder::{self, Recipe, SharedProgram, Waiter};
+use crate::builder::{self, Recipe, SharedProgram, Waiter, core_packages};
 use crate::config::{Config, Deadlines};
 use crate::error::Error;
 use crate::golang::Toolchain;
@@ -57,6 +57,11 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
         }
         HiddenCommand::Enter { cell, command } => return enter_cell(&cell, &command),
         HiddenCommand::Probe { cell, paths } => probe_cell(&cell, &paths),
+        HiddenCommand::Precompile {
+            platform,
+            version,
+            client,
+        } => in_background(|config, store| precompile(&platform, &version, client, config, store)),
         HiddenCommand::Tool { context, command } => return run_tool(&context, &command, environment),
     };
     done.map(|()| 0)
@@ -94,6 +99,18 @@ fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -
     }
     builder::eviction::evict_after_build(config, store).map_err(|error| cannot_evict(&error))?;
     built.map_err(|error| error.reason.name().to_owned())
+}
+
+fn precompile(
+    platform: &str,
+    version: &str,
+    client: Option<String>,
+    config: &Config,
+    store: &Store,
+) -> Result<(), String> {
+    let platform = platform.parse().map_err(|error| format!("precompile: {error}"))?;
+    let client = client.map(Client::from_name);
+    core_packages::precompile(&platform, version, client.as_ref(), config, store).map_err(|error| error.log)
 }
 
 /// Waits for a slot and builds, as a request for the program does. Closes stdout as soon as it waits.

@@ -140,6 +140,7 @@ fn linker_script_does_not_run_external_linker() {
     let context = ToolContext {
         goroot: goroot(),
         modules: in_cells.0.join("modules"),
+        fills_cache: None,
         cache: tmp().join("plain-compile"),
         work: in_cells.0.clone(),
         progress: in_cells.0.join("progress"),

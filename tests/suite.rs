@@ -43,6 +43,8 @@ mod server_restarts;
 mod other_servers;
 // The front as process 1 of a container, stopped at any time.
 mod container;
+// Builds before they are requested.
+mod warm;
 // The compile cache that an image contains.
 mod image_cache;
 // Responses that start before the build ends.

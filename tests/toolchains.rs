@@ -18,7 +18,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 const PINNED: &str = "1.26.11";
 
 /// GOARCH of this host.
-fn arch() -> String {
+pub(crate) fn arch() -> String {
     plain_go::go_output(&["env", "GOARCH"]).trim().to_owned()
 }
 

@@ -70,8 +70,14 @@ pub struct Compilation<'a> {
 }
 
 impl<'a> Compilation<'a> {
-    /// Probes the sandbox, chooses the compile cache, and writes the files that the tools read.
-    pub fn prepare(go: Go<'a>, work: &'a Path, cache: CompileCache) -> Result<Compilation<'a>, Error> {
+    /// Probes the sandbox, chooses the compile cache, and writes the files that the tools read. If the cache is shared, no compiler
+    /// starts while a process holds the lock `fills_cache`.
+    pub fn prepare(
+        go: Go<'a>,
+        work: &'a Path,
+        cache: CompileCache,
+        fills_cache: Option<PathBuf>,
+    ) -> Result<Compilation<'a>, Error> {
         let confined = can_confine_tools(go.config, work)?;
         // Without confinement, a tool could write to the compile cache of other builds.
         let cache = match cache {
@@ -84,10 +90,12 @@ impl<'a> Compilation<'a> {
             warmed::link(warmed, &cache)
                 .unwrap_or_else(|e| log::warn!("cannot use {}: {e}", warmed.display()));
         }
+        let fills_cache = fills_cache.filter(|lock| lock.starts_with(&cache));
         let tool_context = ToolContext {
             goroot: go.toolchain.goroot.clone(),
             modules: go.store.path(layout::MODULE_CACHE),
             cache,
+            fills_cache,
             work: work.to_owned(),
             progress: progress::started_tools_file(work),
             inputs: work.join("inputs"),

@@ -8,7 +8,7 @@ use super::check::{check_program, contains_path};
 use super::progress::plan_file;
 use super::recipe::RecipeKind;
 use super::without_cgo::find_packages_without_cgo;
-use super::{Compilation, Recipe, SharedProgram, main_module};
+use super::{Compilation, Recipe, SharedProgram, core_packages, main_module, progress};
 use crate::config::{Config, Deadlines, VulnerabilityPolicy};
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
@@ -60,17 +60,9 @@ pub fn build(
         retry_after_eviction(build, store)
     });
     if let Some(client) = client {
-        // A started unit counts as a whole one.
-        let charge = |cost, amount: u64| {
-            let amount = u32::try_from(amount + 1).unwrap_or(u32::MAX);
-            store.charge(client, cost, amount)
-        };
-        let mut charged = charge(Cost::SlotSecond, started.elapsed().as_secs());
+        charge(client, Cost::SlotSecond, started.elapsed().as_secs(), store);
         if outcome.is_err() {
-            charged = charged.and(charge(Cost::FailedMegabyte, written_bytes() >> 20));
-        }
-        if let Err(error) = charged {
-            log::warn!("cannot count a client's builds: {error}");
+            charge(client, Cost::FailedMegabyte, written_bytes() >> 20, store);
         }
     }
     match &outcome {
@@ -108,6 +100,14 @@ pub fn build(
         }
     }
     outcome.map(drop)
+}
+
+/// Charges a client. A started unit counts as a whole one. A failure is logged.
+pub(super) fn charge(client: &Client, cost: Cost, amount: u64, store: &Store) {
+    let amount = u32::try_from(amount + 1).unwrap_or(u32::MAX);
+    if let Err(error) = store.charge(client, cost, amount) {
+        log::warn!("cannot count a client's builds: {error}");
+    }
 }
 
 /// Runs `build` again if it failed during an eviction, which may have removed modules or archives that it needed.
@@ -159,7 +159,8 @@ fn build_once(
     let _modules = store
         .use_modules_in_build()
         .map_err(|e| internal_error("share the module cache", &e))?;
-    let compilation = Compilation::prepare(go, work.path(), recipe.compile_cache())?;
+    let core = core_packages::lock_file(store, &toolchain.version, &recipe.platform);
+    let compilation = Compilation::prepare(go, work.path(), recipe.compile_cache(), Some(core))?;
     let mut command = compilation.command(&recipe.platform, &go_arguments(recipe, &compilation))?;
     let mut replaced = Vec::new();
     if recipe.is_built_from_copy() {
@@ -175,6 +176,14 @@ fn build_once(
         .run(&mut command, bounds)
         .map_err(|error| suggest_release(error, recipe))?;
     drop(fetch);
+    log::info!(
+        "compiled {} of {} packages of {}",
+        progress::count_compiled(work.path()),
+        progress::read_planned_packages(work.path())
+            .unwrap_or_default()
+            .len(),
+        recipe.package_at_version()
+    );
     let program = check_program(
         &compilation.bin_dir(),
         &recipe.platform,

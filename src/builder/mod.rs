@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod compilation;
+pub mod core_packages;
 pub mod eviction;
 pub mod main_module;
 pub mod make;

@@ -3,7 +3,7 @@
 //! `go` writes its plan before it starts, and each tool adds a line to a file when it starts. No tool starts for a cached package, so
 //! the progress is the position of the newest package in the plan, not the number of lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,13 @@ pub fn read_planned_packages(work: &Path) -> Option<Vec<String>> {
     let plan: Vec<PlannedAction> = serde_json::from_slice(&fs::read(plan_file(work)).ok()?).ok()?;
     let builds = plan.into_iter().filter(|action| action.mode == "build");
     Some(builds.map(|action| action.package).collect())
+}
+
+/// Counts the packages that were compiled by the build in `work`, and did not come from the compile cache.
+pub fn count_compiled(work: &Path) -> usize {
+    let lines = fs::read_to_string(started_tools_file(work)).unwrap_or_default();
+    let compiled = lines.lines().filter_map(|line| line.strip_prefix("compile "));
+    compiled.collect::<HashSet<_>>().len()
 }
 
 /// Reads the progress of the build in `work`; `None` before it starts to compile.

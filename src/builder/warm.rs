@@ -15,26 +15,34 @@ use crate::sandbox::process::Termination;
 use crate::store::work_dir::WorkDir;
 
 /// The most common platforms.
-pub const COMMON_PLATFORMS: [(&str, &str); 10] = [
-    ("linux", "amd64"),
-    ("linux", "arm64"),
-    ("darwin", "arm64"),
-    ("darwin", "amd64"),
-    ("windows", "amd64"),
-    ("windows", "arm64"),
-    ("linux", "armv7"),
-    ("linux", "armv6"),
-    ("linux", "386"),
-    ("freebsd", "amd64"),
+pub const COMMON_PLATFORMS: [&str; 10] = [
+    "linux/amd64",
+    "linux/arm64",
+    "darwin/arm64",
+    "darwin/amd64",
+    "windows/amd64",
+    "windows/arm64",
+    "linux/armv7",
+    "linux/armv6",
+    "linux/386",
+    "freebsd/amd64",
 ];
 
-/// Compiles the standard library for one platform. Cached packages are skipped, so an interrupted run can be repeated. `on_progress`
-/// is called repeatedly with the work directory (see [`super::progress`]).
-pub fn warm(go: Go<'_>, platform: &Platform, on_progress: &mut dyn FnMut(&Path)) -> Result<(), Error> {
+/// The pattern of all packages of the standard library.
+pub const ALL_PACKAGES: &str = "std";
+
+/// Compiles packages of the standard library, and what they import, for one platform. Cached packages are skipped, so an interrupted
+/// run can be repeated. `on_progress` is called repeatedly with the work directory (see [`super::progress`]).
+pub fn warm(
+    go: Go<'_>,
+    platform: &Platform,
+    packages: &[&str],
+    on_progress: &mut dyn FnMut(&Path),
+) -> Result<(), Error> {
     check_platform(go.toolchain, platform)?;
     let work =
         WorkDir::create(go.store, "warm-").map_err(|e| internal_error("create a work directory", &e))?;
-    let compilation = Compilation::prepare(go, work.path(), CompileCache::Shared)?;
+    let compilation = Compilation::prepare(go, work.path(), CompileCache::Shared, None)?;
     if compilation.shared_cache().is_none() {
         return Err(Error::new(Reason::NoSandbox).log(
             "tools are not confined here, so each build has its own compile cache, and there is no shared one to warm",
@@ -44,7 +52,8 @@ pub fn warm(go: Go<'_>, platform: &Platform, on_progress: &mut dyn FnMut(&Path))
     let mut arguments = vec!["build".to_owned()];
     arguments.extend(recipe_flags(&[], &[]));
     arguments.extend(compilation.flags());
-    arguments.extend(["--", "std"].map(str::to_owned));
+    arguments.push("--".to_owned());
+    arguments.extend(packages.iter().map(|package| (*package).to_owned()));
     let mut command = compilation.command(platform, &arguments)?;
     let bounds = build_bounds(&go.config.limits, Instant::now());
     let outcome = go.supervise(&mut command, work.path(), bounds, &mut || {

@@ -81,6 +81,11 @@ impl Platform {
         self.machine
     }
 
+    /// Whether a text is the name of an operating system.
+    pub fn is_os(typed: &str) -> bool {
+        parse_os(typed).is_ok()
+    }
+
     /// Returns GOOS.
     pub fn os(&self) -> &'static str {
         self.os

@@ -106,8 +106,8 @@ impl Store {
         }
     }
 
-    /// Marks a program as used now.
-    pub fn mark_used(&self, artifact: &Artifact) {
+    /// Marks a program as used now, unless that was done seconds ago. Returns whether it was due.
+    pub fn mark_used(&self, artifact: &Artifact) -> bool {
         let now = SystemTime::now();
         let is_due = |metadata: &Metadata| {
             let age = metadata.accessed().map(|at| now.duration_since(at));
@@ -115,13 +115,15 @@ impl Store {
         };
         let marked = match artifact.file.metadata() {
             Ok(metadata) if is_due(&metadata) => {
-                artifact.file.set_times(fs::FileTimes::new().set_accessed(now))
+                let times = fs::FileTimes::new().set_accessed(now);
+                artifact.file.set_times(times).map(|()| true)
             }
-            read => read.map(drop),
+            read => read.map(|_| false),
         };
-        if let Err(error) = marked {
+        marked.unwrap_or_else(|error| {
             log::warn!("cannot mark {} as used: {error}", artifact.path.display());
-        }
+            false
+        })
     }
 
     /// Removes items until everything takes at most `max_bytes` and the disk has its reserve of free space. Starts with items that
@@ -207,7 +209,12 @@ impl Store {
         let mut items = self.artifact_items()?;
         items.extend(toolchains);
         items.extend(file_items(&self.path(layout::COMPILE_CACHE), &ItemKind::Cache)?);
-        for records in [layout::FAILURES, layout::RESOLUTIONS, layout::DURATIONS] {
+        for records in [
+            layout::FAILURES,
+            layout::RESOLUTIONS,
+            layout::DURATIONS,
+            layout::REQUESTS,
+        ] {
             items.extend(file_items(&self.path(records), &ItemKind::Record)?);
         }
         let mut fixed_bytes = total_bytes(&default);

@@ -28,6 +28,8 @@ pub const STREAM_SLOTS: &str = "locks/streams";
 pub const STREAM_QUEUE: &str = "locks/streams/queue";
 /// A [`Table`](super::Table) of how long the last build of each package took.
 pub const DURATIONS: &str = "durations";
+/// A [`Table`](super::Table) of the addresses by which clients requested programs.
+pub const REQUESTS: &str = "requests";
 /// Budgets of clients.
 pub const CLIENTS: &str = "clients";
 /// Event counters.
@@ -70,11 +72,12 @@ pub const EVICTION_MARK: &str = "locks/evicted";
 pub const WORK_LOCK: &str = "locks/work";
 
 /// All directories, in the order of creation.
-pub(super) const DIRECTORIES: [&str; 18] = [
+pub(super) const DIRECTORIES: [&str; 19] = [
     ARTIFACTS,
     FAILURES,
     RESOLUTIONS,
     DURATIONS,
+    REQUESTS,
     BUILD_LOCKS,
     REFRESH_LOCKS,
     LOOKUP_QUEUE,

@@ -23,6 +23,7 @@ mod queues;
 pub mod recent;
 pub mod remove;
 pub mod representation;
+mod requests;
 pub mod slot_queue;
 mod sweep;
 pub mod table;

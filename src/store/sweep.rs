@@ -74,7 +74,12 @@ impl Store {
 
     /// Removes temporary files of killed processes.
     fn sweep_temporary(&self) -> io::Result<()> {
-        for dir in [layout::RESOLUTIONS, layout::FAILURES, layout::TOOLCHAINS] {
+        for dir in [
+            layout::RESOLUTIONS,
+            layout::FAILURES,
+            layout::REQUESTS,
+            layout::TOOLCHAINS,
+        ] {
             for path in list_entries(&self.path(dir), TEMPORARY_PREFIX)? {
                 let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
                 if written.is_ok_and(|at| age(at) > TEMPORARY_AGE) {

@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::BuildKey;
-use super::file::replace;
+use super::file::{list_entries, replace};
 
 /// The bucket is the first hexadecimal digits of the key: 65,536 files of one or two kilobytes, which eviction counts. With fewer, two
 /// popular programs replace each other's resolution.
@@ -40,11 +40,15 @@ impl Table {
 
     /// Returns the value of a key, and the time when it was put.
     pub fn get<T: DeserializeOwned>(&self, key: &BuildKey) -> Option<(T, SystemTime)> {
-        let path = self.bucket(key);
-        let at = fs::metadata(&path).ok()?.modified().ok()?;
-        // An unreadable file, or the value of another key or version, counts as missing.
-        let entry: TableEntry<String, T> = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        (entry.by == VERSION && entry.key == key.as_str()).then_some((entry.value, at))
+        let (entry, at) = read_entry(&self.bucket(key))?;
+        (entry.key == key.as_str()).then_some((entry.value, at))
+    }
+
+    /// Returns all values, and the times when they were put.
+    pub fn list<T: DeserializeOwned>(&self) -> io::Result<Vec<(T, SystemTime)>> {
+        let files = list_entries(&self.dir, "")?.into_iter();
+        let entries = files.filter_map(|path| read_entry(&path));
+        Ok(entries.map(|(entry, at)| (entry.value, at)).collect())
     }
 
     fn bucket(&self, key: &BuildKey) -> PathBuf {
@@ -60,6 +64,13 @@ impl Table {
         })?;
         replace(&self.bucket(key), &bytes)
     }
+}
+
+/// Reads an entry, and the time when it was put. An unreadable file, or the entry of another version, counts as missing.
+fn read_entry<T: DeserializeOwned>(path: &Path) -> Option<(TableEntry<String, T>, SystemTime)> {
+    let at = fs::metadata(path).ok()?.modified().ok()?;
+    let entry: TableEntry<String, T> = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    (entry.by == VERSION).then_some((entry, at))
 }
 
 /// The time since `at`. `Duration::MAX` if `at` is in the future, which happens after the clock was set back.

@@ -238,6 +238,7 @@ impl Arena {
         let context = gox_server::golang::run::tool::ToolContext {
             goroot: self.path().join("goroot"),
             modules: at("modules"),
+            fills_cache: None,
             cache: at("cache"),
             work: at("work"),
             progress: at("work/progress"),

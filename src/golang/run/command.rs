@@ -26,9 +26,12 @@ use crate::store::layout;
 /// Limit of the output of `go list` and `go mod download`, which is much smaller unless a hostile proxy sends an endless list.
 const STDOUT_BYTES: usize = 32 << 20;
 
-/// Memory of one process, in bytes, above which GOMEMLIMIT is not set. With GOMEMLIMIT, a compiler does not start with a heap of
-/// 128 MB (cmd/compile/internal/gc/main.go), and a build takes a sixth longer.
-const GOMEMLIMIT_MAX: u64 = 2 << 30;
+/// Returns the value of GOMEMLIMIT for a process with this much memory. Go collects garbage more often near this limit. It is half of
+/// the memory, or all but a GiB: the heap grows by arenas of 64 MB, and memory outside of the heap counts too.
+pub fn heap_limit(memory_bytes: u64) -> String {
+    const OTHER_MAX: u64 = 1 << 30;
+    (memory_bytes - (memory_bytes / 2).min(OTHER_MAX)).to_string()
+}
 
 /// The files that Go reads to resolve and authenticate the module proxy.
 const NETWORK_FILES: &[&str] = &[
@@ -47,7 +50,7 @@ const NETWORK_FILES: &[&str] = &[
 /// Returns the environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read.
 /// Tools read others only for debugging.
 pub fn tool_variables() -> Vec<String> {
-    const OTHERS: [&str; 11] = [
+    const OTHERS: [&str; 9] = [
         "GOOS",
         "GOARCH",
         "GOWASM",
@@ -57,9 +60,7 @@ pub fn tool_variables() -> Vec<String> {
         "GOROOT",
         // With -trimpath, `go` before 1.23 tells the linker by this variable to write `$GOROOT` instead of the path.
         "GOROOT_FINAL",
-        "GOGC",
         "GOMAXPROCS",
-        "GOMEMLIMIT",
         "PWD",
     ];
     OTHERS
@@ -225,7 +226,7 @@ impl Go<'_> {
     /// all *_PROXY.
     fn environment(&self, work: &Path, cache: &Path) -> Vec<(&'static str, PathBuf)> {
         let text = |name, value: &str| (name, PathBuf::from(value));
-        let mut variables = vec![
+        vec![
             // `go` starts its tools by their absolute paths. It must start nothing else: no git, no C compiler.
             text("PATH", "/nonexistent"),
             text("CGO_ENABLED", "0"),
@@ -262,14 +263,8 @@ impl Go<'_> {
             ("GOPATH", work.join("gopath")),
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),
-        ];
-        let memory = self.config.memory().compiler_bytes;
-        if memory < GOMEMLIMIT_MAX {
-            // Go collects garbage more often near this limit. It is half of the memory, because the heap grows by arenas of 64
-            // MB, and memory outside of the heap counts too.
-            variables.push(text("GOMEMLIMIT", &format!("{}", memory / 2)));
-        }
-        variables
+            text("GOMEMLIMIT", &heap_limit(self.config.memory().process_bytes)),
+        ]
     }
 
     /// Limit of the CPU time of one process.
