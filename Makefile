@@ -109,12 +109,11 @@ deb-test:
 reproducible:
 	deploy/check-reproducible $(TARGET)
 
-# Cross-compiles for arm64, runs the tests of the sandbox and the unit tests in a virtual machine, and makes the Debian package: an hour. Needs
-# root, mmdebstrap and the package of `make deb`, whose program prints the manual page. ARM64_TESTS are names of suite tests.
+# Cross-compiles for arm64, and runs the unit tests and the tests of the sandbox in a virtual machine. Needs root and mmdebstrap. ARM64_TESTS are
+# names of suite tests.
 ARM64_TESTS = sandbox_attacks:: sandbox_layers::
 arm64:
 	deploy/test-arm64 $(ARM64_TESTS)
-	GOX_SERVER=target/debian/gox-server deploy/package aarch64-unknown-linux-gnu target/debian
 
 # Prints the compressed size of the image and of its parts.
 slug-size:
