@@ -6,7 +6,7 @@ TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod
 # Time per law of `make fuzz`.
 FUZZ_SECONDS = 60
 
-.PHONY: run check test recording screenshots accessibility clients corpus names tools stores bench flame campaign stops load fuzz image slug-size deb deb-test reproducible fmt lint deny test-packages
+.PHONY: run check test recording screenshots accessibility clients corpus names tools stores bench flame campaign stops load fuzz image slug-size deb deb-test reproducible arm64 fmt lint deny test-packages
 
 # Builds gox-server and starts its front on http://127.0.0.1:3000, or on PORT.
 run:
@@ -103,10 +103,11 @@ IMAGE = gox-server
 image:
 	deploy/build-image $(IMAGE) $(IMAGE_ARGS)
 
-# The machine for which `deb` and `reproducible` build.
-TARGET = $(shell rustc --print host-tuple)
+# The machine for which `deb` and `reproducible` build: this one, with musl, as in a release. `rustup target add` and the package musl-tools are
+# needed.
+TARGET = $(shell uname -m)-unknown-linux-musl
 
-# Makes the Debian package, with cargo-deb. For another machine: make deb TARGET=aarch64-unknown-linux-gnu, with a C compiler for it.
+# Makes the Debian package, with cargo-deb.
 deb:
 	mkdir -p target/debian
 	deploy/release-binary $(TARGET) target/debian/gox-server
@@ -114,11 +115,17 @@ deb:
 
 # Installs, starts, upgrades and purges the package of `make deb` in a fresh Debian, which mmdebstrap makes below target/. Needs root.
 deb-test:
-	deploy/test-package target/debian/*.deb
+	deploy/test-package target/debian/*_$(shell dpkg --print-architecture).deb
 
-# Builds the release binary in two folders and compares the bytes.
+# Builds the release binary in two folders, of which this is one, and compares the bytes: the tree must be committed.
 reproducible:
 	deploy/check-reproducible $(TARGET)
+
+# Cross-compiles for arm64, and runs the unit tests and the tests of the sandbox in a virtual machine. Needs root and mmdebstrap. ARM64_TESTS are
+# names of suite tests.
+ARM64_TESTS = sandbox_attacks:: sandbox_layers::
+arm64:
+	deploy/test-arm64 $(ARM64_TESTS)
 
 # Prints the compressed size of the image and of its parts.
 slug-size:
