@@ -73,7 +73,7 @@ bench:
 STORES = $(CURDIR)/target/stores
 stores: test-packages
 	GOBIN=$(STORES) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
-	GOBIN=$(STORES) go install github.com/rclone/rclone@v1.75.2
+	GOBIN=$(STORES) go install github.com/rclone/rclone@v1.76.0
 	PATH=$(STORES):$$PATH cargo test --test suite -- --nocapture real_stores
 	PATH=$(STORES):$$PATH benches/machines
 
