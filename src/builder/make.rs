@@ -14,7 +14,6 @@ use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
 use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::run::command::{Go, build_bounds};
-use crate::golang::run::compiled_package::read_compiled_packages;
 use crate::golang::run::disk_quota::written_bytes;
 use crate::golang::run::failure::Failure;
 use crate::golang::run::flags::{COPY_FLAGS, with_module_cache};
@@ -220,8 +219,9 @@ fn build_once(
     store
         .publish(&key, &program.path, &meta, client.map(Client::name))
         .map_err(|e| internal_error("publish the program", &e))?;
-    if let Some((shared, cache)) = shared {
-        shared.keep_packages(read_compiled_packages(&plan_file(work.path()), cache));
+    if let Some((shared, _)) = shared {
+        // Without it, the packages are not shared.
+        shared.keep_action_graph(fs::read(plan_file(work.path())).unwrap_or_default());
     }
     Ok(meta)
 }

@@ -16,7 +16,7 @@ use super::shared_packages::{PackageFetch, SharedPackages};
 use super::stored_result::{StoredResult, check_build_info, rejection};
 use crate::config::Config;
 use crate::error::{Error, internal_error};
-use crate::golang::run::compiled_package::CompiledPackage;
+use crate::golang::run::compiled_package::find_compiled_packages;
 use crate::golang::run::failure::Failure;
 use crate::object_store::record::Conflict;
 use crate::object_store::{CLAIM_LIFETIME, Claim, HeldClaim, ObjectStore, random_part_of};
@@ -55,8 +55,8 @@ pub struct SharedProgram<'a> {
     /// Whether the program, or the failure, came from the store.
     is_fetched: bool,
     packages: SharedPackages,
-    /// The packages of the build, if its compile cache is that of all builds.
-    built_packages: RefCell<Vec<CompiledPackage>>,
+    /// The action graph of the build, if its compile cache is that of all builds.
+    action_graph: RefCell<Vec<u8>>,
     /// This machine's claim.
     claim: Option<HeldClaim>,
 }
@@ -70,7 +70,7 @@ impl<'a> SharedProgram<'a> {
         let objects = Arc::new(ObjectStore::connect(config, store)?);
         Some(SharedProgram {
             packages: SharedPackages::new(&objects, recipe, &config.limits, store),
-            built_packages: RefCell::default(),
+            action_graph: RefCell::default(),
             objects,
             recipe,
             config,
@@ -192,9 +192,9 @@ impl<'a> SharedProgram<'a> {
         self.packages.start_fetch(cache)
     }
 
-    /// Keeps the packages of a successful build until they are published.
-    pub fn keep_packages(&self, built: Vec<CompiledPackage>) {
-        self.built_packages.replace(built);
+    /// Keeps the action graph of a successful build until its packages are published.
+    pub fn keep_action_graph(&self, graph: Vec<u8>) {
+        self.action_graph.replace(graph);
     }
 
     /// Publishes the outcome of a build of this machine, and releases its claim. If the store does not work, other machines build the
@@ -210,7 +210,8 @@ impl<'a> SharedProgram<'a> {
             claim.release();
         }
         let cache = self.store.path(layout::COMPILE_CACHE);
-        self.packages.publish(&self.built_packages.take(), &cache);
+        let built = find_compiled_packages(&self.action_graph.take(), &cache);
+        self.packages.publish(&built, &cache);
     }
 
     fn publish_program(&self) {

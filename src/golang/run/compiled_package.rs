@@ -31,12 +31,11 @@ struct BuildAction {
     cmd: Option<Vec<String>>,
 }
 
-/// Reads the packages of a successful build in the order in which `go` needs them. Leaves out those of a container image.
-pub fn read_compiled_packages(graph: &Path, cache: &Path) -> Vec<CompiledPackage> {
-    let actions = fs::read(graph)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let mut actions: Vec<BuildAction> = actions.unwrap_or_default();
+/// Finds the packages of a successful build, whose action graph this is, in the order in which `go` needs them. Leaves out those of a
+/// container image.
+pub fn find_compiled_packages(graph: &[u8], cache: &Path) -> Vec<CompiledPackage> {
+    // An empty graph is that of no build.
+    let mut actions: Vec<BuildAction> = serde_json::from_slice(graph).unwrap_or_default();
     actions.retain(|action| action.mode == "build");
     actions.sort_by_key(|action| action.priority);
     let find = |action: BuildAction| {
