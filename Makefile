@@ -58,10 +58,11 @@ tools: test-packages
 names:
 	cargo test --test suite -- --nocapture well_known
 
-# Speed as ratios in one run: first builds to plain go, hits to static files of each web server, to an empty CGI program. Memory, system calls, new names. With
-# CARGO_BUILD_TARGET=x86_64-unknown-linux-musl it measures the program of the image. Under BBR, which paces each connection by an estimate,
-# large bodies take one or two times as long at random: `sysctl net.ipv4.tcp_congestion_control=cubic` first.
-# `benches/next` measures the next version of ten programs over the first one, in half an hour; it is no part of this.
+# Speed as ratios in one run: first builds to plain go, hits to static files of each web server, 304 responses to an empty CGI program.
+# Memory, system calls, new names. With CARGO_BUILD_TARGET=x86_64-unknown-linux-musl it measures the program of the image.
+# Under BBR, which paces each connection by an estimate, large bodies take one or two times as long at random:
+# `sysctl net.ipv4.tcp_congestion_control=cubic` first. `benches/next` measures the next version of ten programs over the first one, in
+# half an hour; it is no part of this.
 bench:
 	@echo "TCP congestion control: $$(cat /proc/sys/net/ipv4/tcp_congestion_control)"
 	benches/first
