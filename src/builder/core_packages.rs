@@ -12,7 +12,7 @@ use super::make::charge;
 use super::warm::warm;
 use crate::config::Config;
 use crate::detached;
-use crate::error::{Error, internal_error};
+use crate::error::{Error, Reason, internal_error};
 use crate::golang::Toolchain;
 use crate::golang::run::command::Go;
 use crate::golang::toolchain::managed;
@@ -98,6 +98,12 @@ pub fn precompile(
     if let Some(client) = client {
         charge(client, Cost::SlotSecond, started.elapsed().as_secs(), store);
     }
-    let seconds = started.elapsed().as_secs_f64();
-    compiled.inspect(|()| log::info!("precompiled packages for {platform} in {seconds:.1} s"))
+    match compiled {
+        // Where tools are not confined, builds share no cache. Each build warns of that.
+        Err(error) if error.reason == Reason::NoSandbox => Ok(()),
+        compiled => compiled.inspect(|()| {
+            let seconds = started.elapsed().as_secs_f64();
+            log::info!("precompiled packages for {platform} in {seconds:.1} s");
+        }),
+    }
 }
