@@ -1,5 +1,5 @@
 //! Answers `/-/github/repos/OWNER/REPO/releases`: the versions of a program as releases of GitHub's REST API, for tool managers that install
-//! from releases. Each platform is an asset, whose URL is the program. It never starts a build.
+//! from releases. Each platform is an asset, and its URL is the program. It never starts a build.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -16,7 +16,7 @@ pub enum HiddenCommand {
     Builder {
         /// A recipe as JSON.
         recipe: String,
-        /// The client whose budget is charged.
+        /// The client that is charged.
         client: Option<String>,
     },
     /// Checks the object store and records what it does.
@@ -27,7 +27,7 @@ pub enum HiddenCommand {
     Enqueue {
         /// A recipe as JSON.
         recipe: String,
-        /// The client whose budget is charged.
+        /// The client that is charged.
         client: String,
     },
     /// Resolves TARGET again. Holds the refresh lock as stdin and a slot as stdout.
@@ -92,7 +92,7 @@ pub enum HiddenCommand {
         platform: String,
         /// The version of Go, such as go1.26.8.
         version: String,
-        /// The client whose budget is charged.
+        /// The client that is charged.
         client: Option<String>,
     },
     /// Runs a tool of Go in a cell of its own. `go` starts it, by -toolexec.

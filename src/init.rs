@@ -53,7 +53,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, drain: Duration) -> io::Re
     }
 }
 
-/// The server, and background processes whose parents have exited.
+/// The server, and background processes after their parents have exited.
 struct Children {
     server: Pid,
     /// Set when the server has exited.

@@ -151,7 +151,7 @@ fn percent_encode(text: &str) -> String {
     })
 }
 
-/// A UUID from the program's hash (RFC 9562, version 8, whose content is implementation-specific).
+/// A UUID from the program's hash (RFC 9562, version 8: the content is implementation-specific).
 fn serial_number(sha256: &str) -> String {
     let digits = |from: usize, to: usize| sha256.get(from..to).unwrap_or_default();
     format!(

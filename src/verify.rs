@@ -1,5 +1,5 @@
 //! `gox-server verify FILE|URL`: checks whether a program matches its build information. It rebuilds the program in cells of this
-//! machine, from modules whose hashes are in the checksum database, and compares the bytes. The server that built the program need
+//! machine, from modules with hashes in the checksum database, and compares the bytes. The server that built the program need
 //! not be trusted, and there is no key.
 
 use std::fmt;

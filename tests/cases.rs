@@ -100,7 +100,7 @@ fn versions() -> Vec<Case> {
         case("R34: v2 as +incompatible")
             .get("/tester/incompatible")
             .gives(tester("incompatible", "v2.0.0+incompatible")),
-        case("a release tag whose module version has another form")
+        case("a release tag with a module version of another form")
             .get("/tester/release-tags@v3.5.0")
             .gives(tester("release-tags", "v0.305.0")),
         case("a release tag that Go ignores: the answer names versions of the module")

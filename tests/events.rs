@@ -73,7 +73,7 @@ pub(crate) fn press(front: &Front, program: &str) {
     assert_eq!(response.status, 303, "{response}");
 }
 
-/// A store with one slot, whose clients a trusted proxy reports.
+/// A store with one slot. A trusted proxy reports its clients.
 fn store_with_one_slot(proxy: &Proxy) -> TestStore {
     TestStore::new()
         .set("GOX_GOPROXY", proxy.url())

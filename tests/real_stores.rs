@@ -272,7 +272,7 @@ fn killed_machines_break_nothing() {
                     } else {
                         number / 4
                     };
-                    // The claim of another machine, whose builders were killed, may have to expire.
+                    // The claim of a killed builder of another machine may have to expire.
                     let response = machine.start(&program(number)).response_within(TIMEOUT * 2);
                     if response.status == 200 {
                         let sha256 = sha256(response.program());

@@ -31,7 +31,7 @@ const CORE_PACKAGES: [&str; 1] = ["runtime"];
 /// How long the packages are expected to stay in the compile cache. If they are evicted before, builds compile them.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The lock that is held while the packages are compiled. It is in the compile cache, whose removal makes it unlocked and due.
+/// The lock of the process that compiles the packages. It is in the compile cache: if that is removed, the packages are compiled again.
 pub fn lock_file(store: &Store, version: &str, platform: &Platform) -> PathBuf {
     let key = KeyHasher::default().field(version).field(platform.to_string());
     store

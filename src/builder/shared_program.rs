@@ -84,7 +84,7 @@ impl<'a> SharedProgram<'a> {
     /// Fetches the program, or the failure of its build. While another machine builds it, waits for the outcome. `None` if this machine
     /// has to build it.
     pub fn fetch(&mut self, client: Option<&str>) -> Option<Result<Meta, Error>> {
-        // A store whose clock stands still must not stop all builds.
+        // A store with a clock that stands still must not stop all builds.
         let deadline = Instant::now() + self.config.limits.wall + CLAIM_LIFETIME;
         let mut interval = FIRST_POLL;
         loop {

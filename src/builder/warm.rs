@@ -14,7 +14,7 @@ use crate::parse::Platform;
 use crate::sandbox::process::Termination;
 use crate::store::work_dir::WorkDir;
 
-/// The most common platforms.
+/// The most common platforms, the most common one first.
 pub const COMMON_PLATFORMS: [&str; 10] = [
     "linux/amd64",
     "linux/arm64",

@@ -174,7 +174,7 @@ impl Client {
         })
     }
 
-    /// Uploads a file whose SHA-256 is known, in place of an existing object. The store rejects other bytes.
+    /// Uploads a file with this SHA-256, in place of an existing object. The store rejects other bytes.
     pub(super) fn upload(&self, key: &str, file: &File, size: u64, sha256: &str) -> Result<(), StoreError> {
         self.with_retries(|| {
             let failed = |error: io::Error| transport_error(Method::PUT, key, &ureq::Error::Io(error));

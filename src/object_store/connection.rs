@@ -174,7 +174,7 @@ impl ObjectStore {
         self.is_available.store(true, Ordering::Relaxed);
     }
 
-    /// Records a program whose bytes differ from those in the store.
+    /// Records a program with other bytes than those in the store.
     pub fn note_conflict(&self, conflict: &Conflict) {
         log::error!(
             "{} for {} has SHA-256 {} here and {} in the object store, which was not changed; build {}: one of both machines is \

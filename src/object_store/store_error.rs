@@ -42,7 +42,7 @@ impl SendError {
     }
 }
 
-/// The error of a request whose transport failed.
+/// The error of a request that failed in transport.
 pub(super) fn transport_error(method: Method, key: &str, error: &ureq::Error) -> StoreError {
     StoreError {
         method,

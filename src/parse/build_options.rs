@@ -338,7 +338,7 @@ pub enum BadBuildOptions {
     /// `arm` with another architecture, or with one that includes a level.
     #[error("arm cannot be combined with arch={0}")]
     ArmOnOther(String),
-    /// A platform in the query of a URL whose path names one.
+    /// A platform in the query of a URL that names one in its path.
     #[error("the path names the platform {0} already")]
     PlatformInPath(String),
     /// An invalid Go version.

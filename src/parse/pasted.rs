@@ -8,7 +8,7 @@ use super::platform::{parse_machine, parse_os};
 use super::target::OWNER_REPO_HOSTS;
 use super::{BuildOptions, Sidecar, Target, Version};
 
-/// Hosts of pages about modules, whose paths begin with the module's path.
+/// Hosts of pages about modules. The paths of these pages begin with the module's path.
 const INDEX_HOSTS: [&str; 2] = ["pkg.go.dev", "godoc.org"];
 
 /// Characters that surround a URL in a text.
@@ -116,7 +116,7 @@ struct Pasted {
     version: Option<String>,
     os: Option<&'static str>,
     arch: Option<String>,
-    /// Whether it is the page of a file, whose name has no suffix of a sidecar.
+    /// Whether it is the page of a file. The name of a file has no suffix of a sidecar.
     is_source_file: bool,
 }
 

@@ -8,6 +8,7 @@ use super::ProgramPage;
 use super::format::{breakable, format_date, format_seconds, render_checksum, render_command};
 use crate::builder::BuildState;
 use crate::builder::progress::Progress;
+use crate::builder::warm::COMMON_PLATFORMS;
 use crate::error::Error;
 use crate::golang::Resolved;
 use crate::golang::resolve::ranking::Evidence;
@@ -17,15 +18,8 @@ use crate::response::page::{Page, render_advice};
 use crate::store::Artifact;
 use crate::text::format_bytes;
 
-/// Platforms of most clients, which the list shows first.
-const COMMON_PLATFORMS: [&str; 6] = [
-    "linux/amd64",
-    "linux/arm64",
-    "darwin/arm64",
-    "darwin/amd64",
-    "windows/amd64",
-    "windows/arm64",
-];
+/// The list shows this many of the most common platforms first.
+const SHOWN_FIRST: usize = 6;
 
 /// The output of a failed build that the page shows, in bytes. Its log has all of it.
 const MAX_OUTPUT: usize = 6000;
@@ -111,7 +105,7 @@ fn render_picker(page: &ProgramPage<'_>) -> Markup {
     let (common, others): (Vec<_>, Vec<_>) = page
         .platforms
         .iter()
-        .partition(|platform| COMMON_PLATFORMS.contains(&platform.to_string().as_str()));
+        .partition(|platform| COMMON_PLATFORMS[..SHOWN_FIRST].contains(&platform.to_string().as_str()));
     let selected = &page.recipe.platform;
     let option = |platform: &Platform| {
         html! { option value=(platform) selected[platform == selected] { (platform) } }

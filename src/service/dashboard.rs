@@ -93,7 +93,7 @@ fn render_object_store(store: &ObjectStoreStatus) -> Markup {
 fn render_gauge(id: &str, name: &str, value: u64, most: u64, text: &Markup) -> Markup {
     html! {
         p { label for=(id) { (name) } ": " (text)
-            // A gauge whose maximum is its minimum is invalid; a queue of no places is full.
+            // A gauge with its minimum as maximum is invalid; a queue of no places is full.
             meter id=(id) min="0" max=(most.max(1)) value=(value) {} }
     }
 }

@@ -77,7 +77,7 @@ struct Clock {
 }
 
 impl SlotQueue {
-    /// A queue for `count` slots, whose files are in the directory `slots`.
+    /// A queue for `count` slots, with their files in the directory `slots`.
     pub(super) fn new(queue: PathBuf, slots: &Path, count: usize, per_client: usize) -> SlotQueue {
         SlotQueue {
             queue,

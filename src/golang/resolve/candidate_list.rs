@@ -42,7 +42,7 @@ impl Resolver<'_> {
             if let Some(first) = self.list_released(&plain).first()
                 && Some(first) != likeliest
             {
-                // It is tried first, and that reports an error.
+                // The result is kept. It is tried first, and that reports its error.
                 drop(self.download(&first.module));
             }
             // A panic is a fault of this program, and was printed. Then nothing is known ahead.

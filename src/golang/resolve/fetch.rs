@@ -16,7 +16,7 @@ use crate::sandbox::self_exe::self_exe;
 const DIRECTORIES_BYTES: usize = 8 << 20;
 const MESSAGES_BYTES: usize = 4 << 10;
 
-/// A module version whose zip was downloaded and verified.
+/// A module version with a downloaded and verified zip.
 pub(super) struct PackedModule(DownloadedModule);
 
 impl Lookup<'_> {

@@ -19,7 +19,7 @@ use crate::store::table::age;
 use crate::store::work_dir::WorkDir;
 use crate::store::{BuildKey, KeyHasher};
 
-/// Number of versions whose times are found at once when the newest old one is wanted: the newest few usually suffice.
+/// A search for a version of a minimum age queries the times of this many versions at once. The newest few usually suffice.
 const BATCH: usize = 8;
 
 /// How many `go list` query times at once. With 8, the times of 15 versions take a fifth of the time of one `go list`.

@@ -62,7 +62,7 @@ pub fn check_archive(archive: &Path) -> Result<(), ArchiveError> {
 
 /// Checks an archive in the compile cache, unless it has been checked before: files there never change.
 pub fn check_cached_archive(archive: &Path) -> Result<(), ArchiveError> {
-    // Neither `go` nor a tool creates links there. Links point into an image, whose archives were compiled without any module.
+    // Neither `go` nor a tool creates links there. Links point into an image, and its archives were compiled without any module.
     if fs::symlink_metadata(archive)?.is_symlink() {
         return Ok(());
     }

@@ -29,7 +29,7 @@ pub struct CacheVerifier {
 }
 
 impl CacheVerifier {
-    /// Creates a verifier for a build that reads `cache`, and whose tools record that in `inputs`.
+    /// Creates a verifier for a build that reads `cache`. The build's tools record what they read in `inputs`.
     pub fn new(cache: &Path, inputs: &Path) -> CacheVerifier {
         CacheVerifier {
             cache: cache.to_owned(),
@@ -62,13 +62,13 @@ impl CacheVerifier {
         Ok(())
     }
 
-    /// The outputs whose content does not match their name. Call it when the build has ended.
+    /// The outputs with a content that does not match their name. Call it when the build has ended.
     pub fn damaged(&mut self) -> io::Result<Vec<PathBuf>> {
         self.verify_new()?;
         Ok(self.damaged.clone())
     }
 
-    /// The outputs whose build ID does not match their content, which tools refuse to read. Call it when the build has failed.
+    /// The outputs with a build ID that does not match their content, which tools refuse to read. Call it when the build has failed.
     pub fn forged(&self) -> Vec<PathBuf> {
         let is_forged = |path: &&PathBuf| matches!(check_cached_archive(path), Err(ArchiveError::Forged));
         self.verified.iter().filter(is_forged).cloned().collect()
@@ -133,7 +133,7 @@ pub fn disable_module_index(command: &mut Command) {
     command.env("GODEBUG", "goindex=0");
 }
 
-/// The files in the cache's subdirectories whose name ends with `suffix`.
+/// The files in the cache's subdirectories with a name that ends with `suffix`.
 fn cache_files(cache: &Path, suffix: &[u8]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for subdirectory in fs::read_dir(cache)? {

@@ -81,7 +81,7 @@ pub struct Go<'a> {
     pub toolchain: &'a Toolchain,
     /// Deadlines of lookups at the module proxy.
     pub deadlines: Deadlines,
-    /// The client whose budget lookups are charged to; `None` for the operator.
+    /// The client that is charged for lookups; `None` for the operator.
     pub client: Option<&'a Client>,
 }
 

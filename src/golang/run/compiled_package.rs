@@ -31,7 +31,7 @@ struct BuildAction {
     cmd: Option<Vec<String>>,
 }
 
-/// Finds the packages of a successful build, whose action graph this is, in the order in which `go` needs them. Leaves out those of a
+/// Finds the packages in the action graph of a successful build, in the order in which `go` needs them. Leaves out those of a
 /// container image.
 pub fn find_compiled_packages(graph: &[u8], cache: &Path) -> Vec<CompiledPackage> {
     // An empty graph is that of no build.

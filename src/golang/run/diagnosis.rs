@@ -13,7 +13,7 @@ use crate::golang::source::constraint::BuildRequirement;
 use crate::parse::GoVersion;
 use crate::sandbox::process::{Outcome, Termination};
 
-/// Number of failed packages whose tool output is shown.
+/// The tool output of this many failed packages is shown.
 const MAX_PACKAGES: usize = 10;
 
 /// Precedes the response body of a module proxy. It can come from any server, because `go` follows redirects.

@@ -27,7 +27,7 @@ const HEADER_BYTES: u64 = 4 << 10;
 /// How much of a text is unpacked, in bytes.
 const MAX_TEXT_BYTES: u64 = 8 << 20;
 
-/// Limits of an outline. A module beyond them is unpacked by `go`, whose limits the operator sets.
+/// Limits of an outline. A module beyond them is unpacked by `go`, within the limits that the operator sets.
 const MAX_FILES: usize = 50_000;
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -90,7 +90,7 @@ pub fn is_text(file: &Path) -> bool {
     is_text && file.components().count() <= MAX_TEXT_DEPTH + 1
 }
 
-/// Finds the directories with a file of package main, or with one whose package clause comes late.
+/// Finds the directories with a file of package main, or with one that has its package clause late.
 fn find_command_directories<'a>(
     archive: &mut Zip,
     files: &'a [(usize, String)],

@@ -24,7 +24,7 @@ use crate::store::layout;
 use crate::store::remove::remove;
 use crate::store::work_dir::WorkDir;
 
-/// An unpacked toolchain whose hash has been verified.
+/// An unpacked toolchain with a verified hash.
 struct VerifiedTree {
     tree: PathBuf,
     /// What verified it, for the log.

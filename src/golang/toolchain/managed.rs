@@ -18,7 +18,7 @@ use crate::store::lock::{Lock, LockWait};
 use crate::store::table::age;
 use crate::store::{BuildKey, KeyHasher, Store};
 
-/// The module whose versions are versions of Go (cmd/go/internal/toolchain).
+/// The module with the versions of Go as its versions (cmd/go/internal/toolchain).
 pub const MODULE: &str = "golang.org/toolchain";
 
 /// How long a failed download is cached, so that concurrent requests do not each repeat it.

@@ -46,7 +46,7 @@ const REQUIREMENTS: &[Requirement] = &[
 #[derive(Clone, Copy, Debug)]
 pub struct SystemLimit {
     release: SystemRelease,
-    /// The first series whose programs do not run on it.
+    /// The first series of Go that makes programs which do not run on it.
     since: GoVersion,
     /// What that series needs.
     name: &'static str,

@@ -168,7 +168,7 @@ impl BeginRequest {
 pub enum ProtocolStatus {
     /// FCGI_REQUEST_COMPLETE
     RequestComplete = 0,
-    /// FCGI_CANT_MPX_CONN: rejects a second request on a connection whose first request has not ended.
+    /// FCGI_CANT_MPX_CONN: rejects a second request on a connection while its first request has not ended.
     CantMpxConn = 1,
     /// FCGI_UNKNOWN_ROLE
     UnknownRole = 3,

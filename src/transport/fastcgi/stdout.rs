@@ -7,7 +7,7 @@ use super::stream::TimedStream;
 
 /// Maximum content length of a record: the largest multiple of 8 (section 3.3) that does not make 65,536 bytes with the header.
 ///
-/// The reason is a bug of nginx (seen in 1.22), whose buffers have a power of two as length. If a read fills such a buffer to its
+/// The reason is a bug of nginx (seen in 1.22): the length of its buffers is a power of two. If a read fills such a buffer to its
 /// last byte and empties the socket, nginx treats the socket as still readable and sets no timer. A worker that shuts down after a
 /// reload then exits in the middle of the response. The end of a record of 65,528 bytes coincides with the end of a 64 KiB buffer
 /// once in 512 MB.

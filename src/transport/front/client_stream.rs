@@ -1,6 +1,5 @@
-//! The socket of one client for hyper: a TcpStream that sends files (`body_part`), whose writes fail if the client reads too slowly
-//! (hyper has timeouts only for reads), and whose reads normalize HTTP versions (`version`). Also functions to detect a disconnect and
-//! to close gracefully.
+//! The socket of one client for hyper: a TcpStream that sends files (`body_part`). Writes fail if the client reads too slowly (hyper has
+//! timeouts only for reads). Reads normalize HTTP versions (`version`). Also functions to detect a disconnect and to close gracefully.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;

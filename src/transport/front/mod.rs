@@ -58,7 +58,7 @@ pub struct Front {
     pub inherited: Vec<(OsString, OsString)>,
     /// The limits for clients.
     pub limits: FrontLimits,
-    /// Peers whose X-Forwarded-For is trusted.
+    /// Peers that are trusted to set X-Forwarded-For.
     pub trusted_proxies: Vec<Network>,
     /// Maximum time for the running requests after SIGTERM or SIGINT.
     pub drain: Duration,

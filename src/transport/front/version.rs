@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// The text before the version in a request line (RFC 9112 section 3).
 const PREFIX: &[u8] = b" HTTP/";
 
-/// Request extension for a request whose major version is not 1. hyper has parsed it as HTTP/1.1.
+/// Request extension for a request with a major version other than 1. hyper has parsed it as HTTP/1.1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnsupportedMajor;
 

@@ -14,7 +14,7 @@ pub(super) struct ImportedArchive {
     pub(super) file: PathBuf,
 }
 
-/// The archives of the import configuration, whose lines are `packagefile IMPORTPATH=FILE`. The linker also reads the archive of
+/// The archives of the import configuration. Its lines are `packagefile IMPORTPATH=FILE`. The linker also reads the archive of
 /// package main, which is its last argument.
 pub(super) fn archives(invocation: Invocation<'_>) -> Result<Vec<ImportedArchive>, ToolError> {
     let mut archives = Vec::new();

@@ -73,7 +73,7 @@ pub fn source_directory(rules: &str, output_dir: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The root of the package's module in the module cache: the directory whose name has the `@` before the version. The path of a
+/// The root of the package's module in the module cache: the directory with the `@` before the version in its name. The path of a
 /// package contains no other `@` (golang.org/x/mod/module, CheckImportPath).
 ///
 /// For a package in a copy of a module it is the package's own directory. The path of the copy may get into the program, and no
