@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, FileTimes};
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -248,6 +249,28 @@ fn flood_of_unknown_names_does_not_delay_other_clients() {
     );
 }
 
+/// A client that reads a piece of its response after each build. The front ends a connection that reads less than 240 KiB a minute.
+struct SlowReader(Mutex<(TcpStream, Vec<u8>)>);
+
+impl SlowReader {
+    fn begin(front: &Front, request: &Request) -> SlowReader {
+        let mut connection = front.connect();
+        connection.write_all(&http::encode_request(request)).unwrap();
+        SlowReader(Mutex::new((connection, Vec::new())))
+    }
+
+    fn read_piece(&self) {
+        let (connection, wire) = &mut *self.0.lock().unwrap();
+        connection.take(32 << 10).read_to_end(wire).unwrap();
+    }
+
+    fn finish(self) -> Response {
+        let (mut connection, mut wire) = self.0.into_inner().unwrap();
+        connection.read_to_end(&mut wire).unwrap();
+        Response::from_http(&wire, false).unwrap()
+    }
+}
+
 /// Many programs under a cap of five, and a slow reader: no response is truncated, no request fails, and the cap is exceeded by
 /// at most one program.
 #[test]
@@ -259,10 +282,7 @@ fn cache_cap_holds_while_programs_are_built_and_read() {
     let cap = total_bytes(&store.dir.join("cache")) + 5 * size;
     let store = store.set("GOX_CACHE_BYTES", cap.to_string());
     let mut front = store.front();
-    let mut reader = front.connect();
-    reader.write_all(&http::encode_request(&program(0))).unwrap();
-    let mut wire = vec![0; 4096];
-    reader.read_exact(&mut wire).unwrap();
+    let slow = SlowReader::begin(&front, &program(0));
     let next = AtomicUsize::new(1);
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -273,6 +293,7 @@ fn cache_cap_holds_while_programs_are_built_and_read() {
                         return;
                     }
                     assert_complete(&front.ask(&program(number)));
+                    slow.read_piece();
                     // Make artifacts evictable that are older than two seconds; other clients may still wait for newer ones.
                     let is_new = |path: &&PathBuf| {
                         let made = fs::metadata(path).and_then(|metadata| metadata.modified());
@@ -289,11 +310,7 @@ fn cache_cap_holds_while_programs_are_built_and_read() {
     });
     store.artifacts().iter().for_each(|path| make_old(path));
     assert_complete(&front.ask(&program(programs + 1)));
-    reader.read_to_end(&mut wire).unwrap();
-    assert_eq!(
-        Response::from_http(&wire, false).unwrap().sha256(),
-        first.sha256()
-    );
+    assert_eq!(slow.finish().sha256(), first.sha256());
     front.signal(Signal::SIGTERM);
     front.wait_for_exit();
     store.wait_until_idle();
@@ -339,9 +356,7 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
         .set("GOX_CACHE_BYTES", cap.to_string());
     let mut front = store.front();
     let first = front.ask(&program(0));
-    let mut reader = front.connect();
-    reader.write_all(&http::encode_request(&program(0))).unwrap();
-    let slow = Mutex::new((reader, Vec::new()));
+    let slow = SlowReader::begin(&front, &program(0));
     let (next, over) = (AtomicUsize::new(1), AtomicBool::new(false));
     let most = std::thread::scope(|scope| {
         let disk = scope.spawn(|| {
@@ -362,8 +377,7 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
                         assert_complete(&front.ask(&program(number)));
                         assert_complete(&front.ask(&program(number).header("Accept-Encoding", "zstd")));
                         assert_complete(&front.ask(&program(number / 2)));
-                        let (reader, wire) = &mut *slow.lock().unwrap();
-                        reader.take(64 << 10).read_to_end(wire).unwrap();
+                        slow.read_piece();
                     }
                 })
             })
@@ -372,12 +386,7 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
         over.store(true, Ordering::Relaxed);
         disk.join().unwrap()
     });
-    let (mut reader, mut wire) = slow.into_inner().unwrap();
-    reader.read_to_end(&mut wire).unwrap();
-    assert_eq!(
-        Response::from_http(&wire, false).unwrap().sha256(),
-        first.sha256()
-    );
+    assert_eq!(slow.finish().sha256(), first.sha256());
     let builds = read_count(&front, "builds");
     assert_eq!(read_count(&front, "failed_builds"), 0);
     front.signal(Signal::SIGTERM);
