@@ -28,7 +28,7 @@ pub struct DownloadedModule {
     /// The path of its go.mod. The `go` command synthesizes one for a module that has none.
     pub go_mod: PathBuf,
     /// Its zip.
-    pub(super) zip: PathBuf,
+    pub(in crate::golang) zip: PathBuf,
     /// The directory in which it is unpacked, or its outline (`source/outline.rs`).
     pub dir: PathBuf,
     /// The hash of its content, as in go.sum: `h1:…`.

@@ -17,12 +17,16 @@ const DIRECTORIES_BYTES: usize = 8 << 20;
 const MESSAGES_BYTES: usize = 4 << 10;
 
 /// A module version with a downloaded and verified zip.
-pub(super) struct PackedModule(DownloadedModule);
+pub(in crate::golang) struct PackedModule(pub(in crate::golang) DownloadedModule);
 
 impl Lookup<'_> {
     /// Downloads these modules, MODULE@VERSION, with one `go`. Returns the results in the same order. `exact` says that the client named
     /// the version.
-    pub(super) fn download_packed(&self, queries: &[&str], exact: bool) -> Vec<Result<PackedModule, Error>> {
+    pub(in crate::golang) fn download_packed(
+        &self,
+        queries: &[&str],
+        exact: bool,
+    ) -> Vec<Result<PackedModule, Error>> {
         let Lookup { go, work, deadline } = *self;
         let args = [&["mod", "download", "-json", "--"], queries].concat();
         let outcome = go.look_up(work, &args, deadline).and_then(|outcome| {

@@ -12,10 +12,10 @@ use crate::golang::run::diagnosis;
 
 /// Runs `go` in a working directory, until a deadline.
 #[derive(Clone, Copy)]
-pub(super) struct Lookup<'a> {
-    pub(super) go: Go<'a>,
-    pub(super) work: &'a Path,
-    pub(super) deadline: Instant,
+pub(in crate::golang) struct Lookup<'a> {
+    pub(in crate::golang) go: Go<'a>,
+    pub(in crate::golang) work: &'a Path,
+    pub(in crate::golang) deadline: Instant,
 }
 
 /// The output of `go list -m -json` for one module.
