@@ -5,13 +5,9 @@ use std::thread;
 use crate::error::Error;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
-use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::resolve::lookup::Lookup;
 use crate::golang::resolve::majors::{MAJORS, Majors};
-use crate::golang::resolve::nested_commands::guess_nested_modules;
-
-/// How many majors of a guess are queried ahead: as many as are needed if the outer module's is 6 or less.
-const MAJORS_OF_GUESS: u64 = 10;
+use crate::golang::resolve::nested_commands::{MAJORS_AHEAD, guess_nested_modules};
 
 impl Resolver<'_> {
     /// Lists the candidates in the order in which they are tried: released modules first, the longest path first, and the newest major
@@ -27,28 +23,34 @@ impl Resolver<'_> {
             return Ok(with_major.flatten().collect());
         }
         // Without a version, or with a branch or a commit, the target means the newest major. One query lists the majors of all.
-        // Meanwhile the likeliest module is downloaded, and its nested modules are queried.
+        // Meanwhile the likeliest module is downloaded.
         let likeliest = plain.iter().min_by_key(|c| c.module.matches('/').count());
         let version = self.target.version().query();
         let query = likeliest.map(|c| format!("{}@{version}", c.module));
         let root = likeliest.map(std::slice::from_ref).unwrap_or_default();
-        let guesses = guess_nested_modules(self.target, root);
         let (lookup, exact) = (self.lookup, self.is_exact());
         thread::scope(|scope| {
-            let ahead =
-                query.map(|query| scope.spawn(move || download_ahead(lookup, &query, guesses, exact)));
+            let ahead = query.map(|query| scope.spawn(move || lookup.download_outline(&query, exact)));
             let majors = plain.iter().map(|c| (c.clone(), MAJORS));
             self.majors.borrow_mut().query(lookup, majors)?;
-            if let Some(first) = self.list_released(&plain).first()
-                && Some(first) != likeliest
+            let released = self.list_released(&plain);
+            let guessed = released.first().filter(|_| !exact).map(|newest| {
+                let last_major = newest.major() + MAJORS_AHEAD;
+                let guesses = guess_nested_modules(self.target, root);
+                scope.spawn(move || query_guesses(lookup, guesses, last_major))
+            });
+            if let Some(newest) = released.first()
+                && Some(newest) != likeliest
             {
                 // The result is kept. It is tried first, and that reports its error.
-                drop(self.download(&first.module));
+                drop(self.download(&newest.module));
             }
             // A panic is a fault of this program, and was printed. Then nothing is known ahead.
-            if let Some((downloaded, guessed)) = ahead.and_then(|thread| thread.join().ok()) {
+            if let Some(downloaded) = ahead.and_then(|thread| thread.join().ok()) {
                 *self.ahead.borrow_mut() = likeliest.map(|c| (c.module.clone(), downloaded));
-                self.majors.borrow_mut().extend(guessed);
+            }
+            if let Some(majors) = guessed.and_then(|thread| thread.join().ok()) {
+                self.majors.borrow_mut().extend(majors);
             }
             Ok(())
         })?;
@@ -70,27 +72,12 @@ impl Resolver<'_> {
     }
 }
 
-/// Downloads `query`, MODULE@VERSION, and lists the majors of the guessed nested modules if it exists.
-fn download_ahead(
-    lookup: Lookup<'_>,
-    query: &str,
-    guesses: Vec<Candidate>,
-    exact: bool,
-) -> (Result<DownloadedModule, Error>, Majors) {
-    let packed = match lookup.download_packed(&[query], exact).remove(0) {
-        Ok(packed) => packed,
-        Err(error) => return (Err(error), Majors::default()),
-    };
-    thread::scope(|scope| {
-        let guessed = scope.spawn(move || {
-            let mut majors = Majors::default();
-            let guesses = guesses.into_iter().map(|c| (c, MAJORS_OF_GUESS));
-            // What is not known ahead is queried when it is needed, and that query reports the error.
-            majors
-                .query(lookup, guesses)
-                .map_or_else(|_| Majors::default(), |()| majors)
-        });
-        let downloaded = lookup.unpack(packed, exact);
-        (downloaded, guessed.join().unwrap_or_default())
-    })
+/// Lists the majors of the guessed nested modules of a module that exists.
+fn query_guesses(lookup: Lookup<'_>, guesses: Vec<Candidate>, last_major: u64) -> Majors {
+    let mut majors = Majors::default();
+    let guesses = guesses.into_iter().map(|c| (c, last_major));
+    // What is not known ahead is queried when it is needed, and that query reports the error.
+    majors
+        .query(lookup, guesses)
+        .map_or_else(|_| Majors::default(), |()| majors)
 }

@@ -24,12 +24,8 @@ impl Resolver<'_> {
         }
         let version = self.target.version();
         let at = |query: &str| {
-            let query = format!("{module}@{query}");
-            let packed = self
-                .lookup
-                .download_packed(&[&query], self.is_exact())
-                .remove(0)?;
-            self.lookup.unpack(packed, self.is_exact())
+            self.lookup
+                .download_outline(&format!("{module}@{query}"), self.is_exact())
         };
         let majors = self.majors.borrow();
         let query = match version {

@@ -57,6 +57,12 @@ impl Lookup<'_> {
         queries.iter().map(result).collect()
     }
 
+    /// Downloads `query`, MODULE@VERSION, and unpacks its outline. `exact` says that the client named the version.
+    pub(super) fn download_outline(&self, query: &str, exact: bool) -> Result<DownloadedModule, Error> {
+        let packed = self.download_packed(&[query], exact).remove(0)?;
+        self.unpack(packed, exact)
+    }
+
     /// Unpacks the outline. A module that has none is unpacked by `go`, which reports what is wrong with it.
     pub(super) fn unpack(&self, packed: PackedModule, exact: bool) -> Result<DownloadedModule, Error> {
         let PackedModule(packed) = packed;

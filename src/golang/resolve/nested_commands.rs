@@ -19,7 +19,7 @@ use crate::parse::{Target, Version};
 const YEARS: u64 = 2 * 365 * 24 * 60 * 60;
 
 /// The majors of nested modules follow that of the outer one. This many more are queried.
-const MAJORS_AHEAD: u64 = 4;
+pub(super) const MAJORS_AHEAD: u64 = 4;
 
 /// A command in a nested module.
 pub(super) struct NestedCommand {

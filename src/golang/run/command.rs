@@ -26,11 +26,22 @@ use crate::store::layout;
 /// Limit of the output of `go list` and `go mod download`, which is much smaller unless a hostile proxy sends an endless list.
 const STDOUT_BYTES: usize = 32 << 20;
 
-/// Returns the value of GOMEMLIMIT for a process with this much memory. Go collects garbage more often near this limit. It is half of
-/// the memory, or all but a GiB: the heap grows by arenas of 64 MB, and memory outside of the heap counts too.
-pub fn heap_limit(memory_bytes: u64) -> String {
+/// Memory of a Go process, in bytes, from which its heap may grow to nine times the data in use.
+const MIN_MEMORY_FOR_LARGE_HEAP: u64 = 2 << 30;
+
+/// Returns the variables of the garbage collector for a process of Go with this much memory. Near GOMEMLIMIT, Go collects garbage more
+/// often. That limit is half of the memory, or all but a GiB: the heap grows by arenas of 64 MB, and memory outside of the heap counts
+/// too.
+pub fn collector_variables(memory_bytes: u64) -> Vec<(&'static str, String)> {
     const OTHER_MAX: u64 = 1 << 30;
-    (memory_bytes - (memory_bytes / 2).min(OTHER_MAX)).to_string()
+    let limit = memory_bytes - (memory_bytes / 2).min(OTHER_MAX);
+    let mut variables = vec![("GOMEMLIMIT", limit.to_string())];
+    // `go` and its tools end before garbage matters. This saves a fifth of the CPU time of a build and a third of that of a lookup. With
+    // little memory, fzf would need more than a machine of 256 MB has.
+    if memory_bytes >= MIN_MEMORY_FOR_LARGE_HEAP {
+        variables.push(("GOGC", "800".to_owned()));
+    }
+    variables
 }
 
 /// The files that Go reads to resolve and authenticate the module proxy.
@@ -226,7 +237,7 @@ impl Go<'_> {
     /// all *_PROXY.
     fn environment(&self, work: &Path, cache: &Path) -> Vec<(&'static str, PathBuf)> {
         let text = |name, value: &str| (name, PathBuf::from(value));
-        vec![
+        let mut variables = vec![
             // `go` starts its tools by their absolute paths. It must start nothing else: no git, no C compiler.
             text("PATH", "/nonexistent"),
             text("CGO_ENABLED", "0"),
@@ -263,8 +274,10 @@ impl Go<'_> {
             ("GOPATH", work.join("gopath")),
             ("GOTMPDIR", work.join("tmp")),
             ("TMPDIR", work.join("tmp")),
-            text("GOMEMLIMIT", &heap_limit(self.config.memory().process_bytes)),
-        ]
+        ];
+        let collector = collector_variables(self.config.memory().process_bytes);
+        variables.extend(collector.iter().map(|(name, value)| text(name, value)));
+        variables
     }
 
     /// Limit of the CPU time of one process.

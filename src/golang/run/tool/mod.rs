@@ -18,7 +18,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use crate::golang::run::build_id::ArchiveError;
-use crate::golang::run::command::heap_limit;
+use crate::golang::run::command::collector_variables;
 use crate::golang::run::include::IncludeError;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::enter::enter;
@@ -27,9 +27,6 @@ use crate::sandbox::supervise::SuperviseError;
 
 pub use cell::source_directory;
 pub use records::forbidden_calls;
-
-/// Memory of a tool, in bytes, from which it collects garbage only near its limit.
-const MIN_MEMORY_WITHOUT_COLLECTION: u64 = 2 << 30;
 
 /// The variable in which `go` names the package that it runs a tool for.
 const PACKAGE: &str = "TOOLEXEC_IMPORTPATH";
@@ -134,12 +131,7 @@ pub fn run(
         }
     }
     if let Some(limits) = context.compiler_limits {
-        command.env("GOMEMLIMIT", heap_limit(limits.memory_bytes));
-        // A tool ends before garbage matters. Collecting it only near the limit saves a tenth of the CPU time of a build. With little
-        // memory, the heap cannot grow that far: fzf would need more than a machine of 256 MB has.
-        if limits.memory_bytes >= MIN_MEMORY_WITHOUT_COLLECTION {
-            command.env("GOGC", "off");
-        }
+        command.envs(collector_variables(limits.memory_bytes));
     }
     let package = environment.iter().find(|(name, _)| name == PACKAGE);
     let package = package.map_or_else(Default::default, |(_, package)| package.to_string_lossy());
