@@ -10,6 +10,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+/// The most requests for an unknown name: one for each of 20 majors and for five majors of each of two guessed nested modules, and two for the
+/// newest version.
+pub(crate) const MAX_REQUESTS: usize = 32;
+
 /// How the proxy responds.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Behavior {

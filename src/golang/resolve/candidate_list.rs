@@ -5,9 +5,9 @@ use std::thread;
 use crate::error::Error;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
-use crate::golang::resolve::lookup::Lookup;
-use crate::golang::resolve::majors::{MAJORS, Majors};
+use crate::golang::resolve::majors::MAJORS;
 use crate::golang::resolve::nested_commands::{MAJORS_AHEAD, guess_nested_modules};
+use crate::parse::Version;
 
 impl Resolver<'_> {
     /// Lists the candidates in the order in which they are tried: released modules first, the longest path first, and the newest major
@@ -22,35 +22,28 @@ impl Resolver<'_> {
                 .flat_map(|c| [c.at_major(major), (major > 1).then(|| c.clone())]);
             return Ok(with_major.flatten().collect());
         }
-        // Without a version, or with a branch or a commit, the target means the newest major. One query lists the majors of all.
-        // Meanwhile the likeliest module is downloaded.
+        // Without a version, or with a branch or a commit, the target means the newest major. One query lists the majors of these
+        // modules and of nested ones. Meanwhile the likeliest module is downloaded.
         let likeliest = plain.iter().min_by_key(|c| c.module.matches('/').count());
         let version = self.target.version().query();
         let query = likeliest.map(|c| format!("{}@{version}", c.module));
-        let root = likeliest.map(std::slice::from_ref).unwrap_or_default();
+        let root = likeliest.filter(|_| *self.target.version() == Version::Latest);
+        let guesses = guess_nested_modules(self.target, root.map(std::slice::from_ref).unwrap_or_default());
         let (lookup, exact) = (self.lookup, self.is_exact());
         thread::scope(|scope| {
             let ahead = query.map(|query| scope.spawn(move || lookup.download_outline(&query, exact)));
             let majors = plain.iter().map(|c| (c.clone(), MAJORS));
-            self.majors.borrow_mut().query(lookup, majors)?;
-            let released = self.list_released(&plain);
-            let guessed = released.first().filter(|_| !exact).map(|newest| {
-                let last_major = newest.major() + MAJORS_AHEAD;
-                let guesses = guess_nested_modules(self.target, root);
-                scope.spawn(move || query_guesses(lookup, guesses, last_major))
-            });
-            if let Some(newest) = released.first()
-                && Some(newest) != likeliest
+            let guessed = guesses.into_iter().map(|c| (c, 1 + MAJORS_AHEAD));
+            self.majors.borrow_mut().query(lookup, majors.chain(guessed))?;
+            if let Some(first) = self.list_released(&plain).first()
+                && Some(first) != likeliest
             {
                 // The result is kept. It is tried first, and that reports its error.
-                drop(self.download(&newest.module));
+                drop(self.download(&first.module));
             }
             // A panic is a fault of this program, and was printed. Then nothing is known ahead.
             if let Some(downloaded) = ahead.and_then(|thread| thread.join().ok()) {
                 *self.ahead.borrow_mut() = likeliest.map(|c| (c.module.clone(), downloaded));
-            }
-            if let Some(majors) = guessed.and_then(|thread| thread.join().ok()) {
-                self.majors.borrow_mut().extend(majors);
             }
             Ok(())
         })?;
@@ -70,14 +63,4 @@ impl Resolver<'_> {
         let all = majors.of_candidates(plain);
         all.filter(|c| majors.released.contains(&c.module)).collect()
     }
-}
-
-/// Lists the majors of the guessed nested modules of a module that exists.
-fn query_guesses(lookup: Lookup<'_>, guesses: Vec<Candidate>, last_major: u64) -> Majors {
-    let mut majors = Majors::default();
-    let guesses = guesses.into_iter().map(|c| (c, last_major));
-    // What is not known ahead is queried when it is needed, and that query reports the error.
-    majors
-        .query(lookup, guesses)
-        .map_or_else(|_| Majors::default(), |()| majors)
 }

@@ -104,16 +104,6 @@ impl Majors {
         Ok(())
     }
 
-    /// Adds the results of other queries.
-    pub(super) fn extend(&mut self, other: Majors) {
-        self.released.extend(other.released);
-        self.unreleased.extend(other.unreleased);
-        self.versions.extend(other.versions);
-        self.untagged.extend(other.untagged);
-        self.queried.extend(other.queried);
-        self.newest = self.newest.max(other.newest);
-    }
-
     fn add(&mut self, listed: ModuleVersions) {
         let is_release = |version: &String| !version.contains('-');
         let modules_of_kind = match listed.versions.as_slice() {
