@@ -37,6 +37,14 @@ pub enum HiddenCommand {
         #[arg(allow_hyphen_values = true)]
         target: String,
     },
+    /// Fetches the resolution of TARGET from the object store, reports on stdout that it has, and publishes the one that a lookup has cached.
+    /// stdin ends with the lookup.
+    #[command(hide = true)]
+    ShareResolution {
+        /// OWNER/REPO and so on, as in a request's path.
+        #[arg(allow_hyphen_values = true)]
+        target: String,
+    },
     /// Lists the versions of Go again. Holds a lock as stdin.
     #[command(hide = true)]
     Versions,
@@ -114,6 +122,7 @@ impl HiddenCommand {
             HiddenCommand::CheckStore => "check-store",
             HiddenCommand::Enqueue { .. } => "enqueue",
             HiddenCommand::Refresh { .. } => "refresh",
+            HiddenCommand::ShareResolution { .. } => "share-resolution",
             HiddenCommand::Versions => "versions",
             HiddenCommand::Vulnerabilities => "vulnerabilities",
             HiddenCommand::Evict => "evict",
@@ -131,7 +140,11 @@ impl HiddenCommand {
     pub fn uses_object_store(&self) -> bool {
         matches!(
             self,
-            HiddenCommand::Builder { .. } | HiddenCommand::Enqueue { .. } | HiddenCommand::CheckStore
+            HiddenCommand::Builder { .. }
+                | HiddenCommand::Enqueue { .. }
+                | HiddenCommand::CheckStore
+                | HiddenCommand::Refresh { .. }
+                | HiddenCommand::ShareResolution { .. }
         )
     }
 
@@ -144,7 +157,9 @@ impl HiddenCommand {
                 words.extend(client.iter().map(OsString::from));
             }
             HiddenCommand::Enqueue { recipe, client } => words.extend([recipe.into(), client.into()]),
-            HiddenCommand::Refresh { target } => words.push(target.into()),
+            HiddenCommand::Refresh { target } | HiddenCommand::ShareResolution { target } => {
+                words.push(target.into());
+            }
             HiddenCommand::CheckStore
             | HiddenCommand::Versions
             | HiddenCommand::Vulnerabilities
@@ -215,6 +230,7 @@ mod tests {
             HiddenCommand::Refresh {
                 target: text("-o/r@v1.0.0"),
             },
+            HiddenCommand::ShareResolution { target: text("/o/r") },
             HiddenCommand::CheckStore,
             HiddenCommand::Versions,
             HiddenCommand::Vulnerabilities,

@@ -10,7 +10,7 @@ use crate::builder::{self, Recipe, SharedProgram, Waiter, core_packages};
 use crate::config::{Config, Deadlines};
 use crate::error::Error;
 use crate::golang::Toolchain;
-use crate::golang::resolve::resolution_cache;
+use crate::golang::resolve::{resolution_cache, shared_resolution};
 use crate::golang::run::command::Go;
 use crate::golang::run::tool;
 use crate::golang::source::outline;
@@ -42,6 +42,10 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
         HiddenCommand::Refresh { target } => {
             let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
             with_go(|go| resolution_cache::refresh(go, &target))
+        }
+        HiddenCommand::ShareResolution { target } => {
+            let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
+            with_go(|go| shared_resolution::share(go, &target))
         }
         HiddenCommand::Versions => with_go(versions::refresh),
         HiddenCommand::Vulnerabilities => with_go(vulnerability_database::refresh),

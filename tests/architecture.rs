@@ -35,6 +35,7 @@ const MAY_IMPORT: [(&str, &[&str]); 39] = [
             "error",
             "hidden_command",
             "notices",
+            "object_store",
             "parse",
             "sandbox",
             "store",

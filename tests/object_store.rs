@@ -5,6 +5,7 @@ use crate::support::case::tester;
 use crate::support::object_store::{ACCESS_KEY, Fault, Object, ObjectStore, SECRET_KEY};
 use crate::support::plain_go;
 use crate::support::processes;
+use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::response::Response;
 use crate::support::test_store::TestStore;
@@ -13,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 const HELLO: &str = "/tester/hello@v1.0.0";
@@ -487,7 +489,8 @@ fn claim_is_renewed_during_a_build() {
     assert_eq!(objects.keys("claim/"), [] as [String; 0], "claims are left");
 }
 
-/// An empty machine compiles only what no other machine has compiled, and what the store has lost or damaged.
+/// An empty machine compiles only what no other machine has compiled, and what the store has lost or damaged. It fetches no more than one
+/// build may add to its disk, and keeps no more than its disk may have.
 #[test]
 fn empty_machine_fetches_compiled_packages() {
     let (objects, content, _) = filled_store();
@@ -508,11 +511,25 @@ fn empty_machine_fetches_compiled_packages() {
         panic!("{outputs:?}");
     };
     let is_new = |key: &&String| !content.contains_key(*key);
+    const MIB: u64 = 1 << 20;
+    // A package that exceeds GOX_WORK_BYTES together with the others.
+    let work_bytes = 256 * MIB;
+    let sizes = listed
+        .lines()
+        .map(|line| line.split_ascii_whitespace().nth(3).unwrap());
+    let sizes = sizes.map(|size| size.parse::<u64>().unwrap());
+    let too_much = work_bytes - sizes.sum::<u64>() / 2;
+    let too_much = format!("v1 {} {} {too_much} 0\n", "a".repeat(64), "b".repeat(64));
+    let cache_bytes = 4 * MIB;
     for (damage, compiled, rejected) in [("none", 1, 0), ("no list", 1, 0), ("bytes", 5, 3)] {
         objects.set_objects(&content);
         match damage {
-            "none" => {}
-            "no list" => objects.remove(program_list),
+            "none" => objects.put(program_list, (too_much.clone() + &listed).as_bytes()),
+            "no list" => {
+                objects.remove(program_list);
+                let standard = String::from_utf8(body(standard_list).clone()).unwrap();
+                objects.put(standard_list, (standard + &too_much).as_bytes());
+            }
             _ => {
                 objects.remove(lost);
                 let mut bytes = body(damaged).clone();
@@ -527,8 +544,28 @@ fn empty_machine_fetches_compiled_packages() {
         }
         objects.set_fault(Fault::None);
         let empty = with_settings(TestStore::empty(), objects.settings());
+        let empty = match damage {
+            "none" => empty.set("GOX_CACHE_BYTES", cache_bytes.to_string()),
+            "no list" => empty.set("GOX_WORK_BYTES", work_bytes.to_string()),
+            _ => empty,
+        };
         let response = ask(&empty, "/tester/hello@v1.1.0");
         assert!(response.program() == next_version, "{damage}: {}", log(&empty));
+        let is_too_much = |request: &String| request.ends_with(&"b".repeat(64));
+        assert_eq!(objects.requests().iter().any(is_too_much), damage == "none");
+        let files = walk(&empty.dir)
+            .into_iter()
+            .filter_map(|path| path.metadata().ok());
+        let on_disk: u64 = files
+            .filter(fs::Metadata::is_file)
+            .map(|file| file.blocks() * 512)
+            .sum();
+        // Locks and records of the store do not count.
+        assert_eq!(
+            on_disk <= cache_bytes / 4 * 5,
+            damage == "none",
+            "{damage}: {on_disk} bytes"
+        );
         // The builder asks for each package that it has compiled: `go` may have overtaken the fetch.
         let asked = objects
             .requests()
@@ -567,6 +604,122 @@ fn empty_machine_fetches_compiled_packages() {
             assert!(after[key].body == content[key].body, "{damage}: {key}");
         }
     }
+}
+
+/// Asks for the headers of a program, which is not built, and waits until nothing runs.
+fn look_up(machine: &TestStore, url: &str) -> Response {
+    let response = machine.ask(&Request::get(url).method("HEAD"));
+    machine.wait_until_idle();
+    response
+}
+
+/// A resolution of another machine is used like one in the own cache: as long as it is fresh, while it is refreshed, and if the module
+/// proxy is away.
+#[test]
+fn resolution_is_shared_with_its_age() {
+    const NAMES: [&str; 3] = ["/tester/hello", HELLO, "/tester/nosuch"];
+    let objects = ObjectStore::start();
+    // The store's clock differs from those of the machines.
+    objects.set_clock_ahead(Duration::from_secs(600));
+    let first = machine(objects.settings());
+    let found = NAMES.map(|name| look_up(&first, name));
+    let content = objects.objects();
+    assert_eq!(objects.keys("resolution/").len(), NAMES.len());
+    let proxy = Proxy::start(Behavior::Page(500));
+    // The age of the resolutions in minutes, and which of them are used without a module proxy.
+    for (minutes, used) in [
+        (0, [true, true, true]),
+        (5, [true, true, false]),
+        (120, [true, true, false]),
+        (3000, [false, true, false]),
+    ] {
+        objects.set_objects(&content);
+        objects.age("resolution/", Duration::from_secs(minutes * 60));
+        let second = machine(objects.settings()).set("GOX_GOPROXY", proxy.url());
+        for ((name, found), used) in NAMES.iter().zip(&found).zip(used) {
+            let response = look_up(&second, name);
+            let log = log(&second);
+            match used {
+                true => {
+                    let facts = |of: &Response| (of.status, of.reason_phrase.clone());
+                    assert_eq!(facts(&response), facts(found), "{name}, {minutes} min: {log}");
+                    for header in ["Gox-Version", "Gox-Command"] {
+                        assert_eq!(response.header(header), found.header(header));
+                    }
+                }
+                false => assert_eq!(response.status, 502, "{name}, {minutes} min: {log}"),
+            }
+        }
+        // Only a fresh one needs no query, not even in the background.
+        assert_eq!(
+            proxy.requests().is_empty(),
+            minutes == 0,
+            "{:?}",
+            proxy.requests()
+        );
+        assert_eq!(count(&second, "store_fetched_resolutions"), NAMES.len() as u64);
+        assert_eq!(objects.objects().len(), content.len());
+    }
+}
+
+/// A resolution that is damaged, or of another name, version or form, is looked up and replaced.
+#[test]
+fn damaged_resolution_is_replaced() {
+    let objects = ObjectStore::start();
+    look_up(&machine(objects.settings()), "/tester/hello@v1.1.0");
+    let other = String::from_utf8(objects.only("resolution/")).unwrap();
+    objects.remove("resolution/");
+    look_up(&machine(objects.settings()), HELLO);
+    let key = objects.keys("resolution/").remove(0);
+    let right = String::from_utf8(objects.only("resolution/")).unwrap();
+    let replaced = |from: &str, to: &str| {
+        assert!(right.contains(from), "{right}");
+        right.replace(from, to)
+    };
+    for stored in [
+        right[..right.len() / 2].to_owned(),
+        other,
+        replaced("\"by\":\"", "\"by\":\"0."),
+        replaced("\"licence_file\":null", "\"licence_file\":\"\\u001b[31m\""),
+        replaced(
+            "\"package\":\"github.com/tester/hello\"",
+            "\"package\":\"github.com/tester/busy\"",
+        ),
+        replaced("\"version\":\"v1.0.0\"", "\"version\":\"-x\""),
+    ] {
+        objects.put(&key, stored.as_bytes());
+        let third = machine(objects.settings());
+        assert_eq!(
+            look_up(&third, HELLO).header("Gox-Version"),
+            Some("v1.0.0"),
+            "{stored}"
+        );
+        assert_eq!(count(&third, "store_fetched_resolutions"), 0, "{stored}");
+        assert!(
+            objects.only("resolution/") == right.as_bytes(),
+            "{stored}: {}",
+            log(&third)
+        );
+    }
+}
+
+/// A lookup waits for the store for a second, and not at all while the store is known to be away.
+#[test]
+fn lookup_does_not_wait_for_a_store_that_is_away() {
+    let objects = ObjectStore::start();
+    objects.set_fault(Fault::Hang);
+    let machine = machine(objects.settings());
+    let response = machine.ask(&Request::get(HELLO).method("HEAD"));
+    assert_eq!(response.status, 200, "{response}");
+    let waiting = processes::find(&machine.dir);
+    assert!(
+        waiting.iter().any(|process| process.is("share-resolution")),
+        "the lookup has waited for the timeout of the store: {waiting:?}"
+    );
+    machine.wait_until_idle();
+    let requests = objects.requests();
+    assert_eq!(look_up(&machine, "/tester/hello@v1.1.0").status, 200);
+    assert_eq!(objects.requests(), requests);
 }
 
 /// A permanent failure is shared, as long as the limits and the version are the same.

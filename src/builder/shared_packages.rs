@@ -213,7 +213,8 @@ impl SharedPackages {
 
     /// Reads a list: empty if there is none, `None` if the store does not work.
     fn read_list(&self, object: &str) -> Option<Vec<CacheEntry>> {
-        let text = self.objects.get(object)?.unwrap_or_default();
+        let list = self.objects.get(object)?;
+        let text = list.map_or_else(Vec::new, |list| list.body);
         let text = String::from_utf8_lossy(&text);
         Some(text.lines().filter_map(CacheEntry::parse).collect())
     }

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::Recipe;
 use super::check::{check_program, contains_path};
 use super::shared_packages::{PackageFetch, SharedPackages};
@@ -22,27 +20,16 @@ use crate::object_store::record::Conflict;
 use crate::object_store::{CLAIM_LIFETIME, Claim, HeldClaim, ObjectStore, random_part_of};
 use crate::parse::Cacheability;
 use crate::store::work_dir::WorkDir;
-use crate::store::{Artifact, Meta, Store, Total, layout};
+use crate::store::{Artifact, Meta, Store, Total, layout, table};
 use crate::text::sanitize;
 
 /// Interval at which a machine looks for the result of another machine's build: grows from the first to the last.
 const FIRST_POLL: Duration = Duration::from_millis(500);
 const LAST_POLL: Duration = Duration::from_secs(4);
 
-/// The version that writes failures. Another version may have failed where this one succeeds.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// A download may take twice the time that the build took, within these limits: a slower store saves nothing.
 const MIN_DOWNLOAD: Duration = Duration::from_secs(10);
 const MAX_DOWNLOAD: Duration = Duration::from_secs(120);
-
-/// The content of `failure/BUILDKEY`.
-#[derive(Serialize, Deserialize)]
-struct StoredFailure {
-    by: String,
-    key: String,
-    failure: Failure,
-}
 
 /// A recipe, and the store where its program may be.
 pub struct SharedProgram<'a> {
@@ -115,7 +102,7 @@ impl<'a> SharedProgram<'a> {
     /// Fetches the program, verifies it, and publishes it in the local store.
     fn fetch_program(&mut self, client: Option<&str>) -> Option<Meta> {
         let stored = self.objects.get(&self.result_object())??;
-        let fetched = StoredResult::parse(&stored, self.recipe, self.config)
+        let fetched = StoredResult::parse(&stored.body, self.recipe, self.config)
             .and_then(|result| self.fetch_bytes(&result, client))
             .transpose()?;
         match fetched {
@@ -142,12 +129,8 @@ impl<'a> SharedProgram<'a> {
     /// Fetches the failure of a build with the same limits.
     fn fetch_failure(&self) -> Option<Error> {
         let stored = self.objects.get(&self.failure_object())??;
-        let stored: StoredFailure = serde_json::from_slice(&stored).ok()?;
-        let is_own = stored.by == VERSION && stored.key == self.recipe.key().to_string();
-        let error = stored
-            .failure
-            .error_under(&self.config.limits)
-            .filter(|_| is_own)?;
+        let failure: Failure = table::decode(&stored.body, &self.recipe.key())?;
+        let error = failure.error_under(&self.config.limits)?;
         let is_clean = |text: &String| sanitize(text) == *text;
         let is_valid =
             error.reason.is_permanent() && is_clean(&error.detail) && error.suggestions.iter().all(is_clean);
@@ -233,12 +216,8 @@ impl<'a> SharedProgram<'a> {
         if !error.reason.is_permanent() || error.expires_daily {
             return;
         }
-        let failure = StoredFailure {
-            by: VERSION.to_owned(),
-            key: self.recipe.key().to_string(),
-            failure: Failure::new(error, &self.config.limits),
-        };
-        match serde_json::to_vec(&failure) {
+        let failure = Failure::new(error, &self.config.limits);
+        match table::encode(&self.recipe.key(), &failure) {
             Ok(failure) => {
                 self.objects.replace(&self.failure_object(), &failure);
             }
@@ -252,7 +231,7 @@ impl<'a> SharedProgram<'a> {
         let existing = self.objects.get(&self.result_object())?;
         if existing
             .as_ref()
-            .is_some_and(|existing| !self.check_agreement(existing, artifact))
+            .is_some_and(|existing| !self.check_agreement(&existing.body, artifact))
         {
             return Some(());
         }
@@ -276,7 +255,7 @@ impl<'a> SharedProgram<'a> {
         } else {
             // Another machine published meanwhile.
             let existing = self.objects.get(&self.result_object())??;
-            self.check_agreement(&existing, artifact);
+            self.check_agreement(&existing.body, artifact);
         }
         Some(())
     }

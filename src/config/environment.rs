@@ -21,8 +21,8 @@ pub fn inheritable_environment() -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// Returns the variables from which builders take the endpoint, region and credentials of the object store, under the names that the
-/// AWS command line uses; none without GOX_STORE. Processes that neither are builders nor start one do not get them.
+/// Returns the variables with the endpoint, region and credentials of the object store, under the names that the AWS command line uses;
+/// none without GOX_STORE. Processes that neither connect to the store nor start one that does do not get them.
 pub fn object_store_environment() -> Vec<(OsString, OsString)> {
     // An empty variable counts as unset.
     if env::var_os("GOX_STORE").is_none_or(|store| store.is_empty()) {

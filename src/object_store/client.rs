@@ -36,10 +36,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_SMALL_BYTES: u64 = 8 << 20;
 
 /// An object that was read into memory.
-pub(super) struct Object {
-    pub(super) body: Vec<u8>,
+pub struct Object {
+    /// The content.
+    pub body: Vec<u8>,
     /// Time since it was written, by the clock of the store. [`Duration::MAX`] if the store does not say.
-    pub(super) age: Duration,
+    pub age: Duration,
 }
 
 /// The result of a request to create an object.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::HeldClaim;
 use super::claim::{self, ClaimState};
-use super::client::{Client, Creation, Overwrite};
+use super::client::{Client, Creation, Object, Overwrite};
 use super::probe::{ProbeResult, probe};
 use super::record::{Conflict, Outage, Record};
 use super::store_error::StoreError;
@@ -82,9 +82,8 @@ impl ObjectStore {
     }
 
     /// Reads a small object: `Some(None)` if there is none, `None` if the store does not work.
-    pub fn get(&self, key: &str) -> Option<Option<Vec<u8>>> {
+    pub fn get(&self, key: &str) -> Option<Option<Object>> {
         self.attempt(|client| client.get(key))
-            .map(|object| object.map(|object| object.body))
     }
 
     /// Returns the size of an object.

@@ -4,8 +4,10 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
+use tempfile::NamedTempFile;
 
 /// Reads a JSON file. A file that is missing, unreadable or invalid gives `None`: callers create it again.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
@@ -14,10 +16,22 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
 
 /// Replaces a small file atomically: writes a temporary file and renames it.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
-    temporary.write_all(bytes)?;
+    write_temporary(path, bytes)?.persist(path)?;
+    Ok(())
+}
+
+/// The same, with this modification time.
+pub fn replace_at(path: &Path, bytes: &[u8], at: SystemTime) -> io::Result<()> {
+    let temporary = write_temporary(path, bytes)?;
+    temporary.as_file().set_modified(at)?;
     temporary.persist(path)?;
     Ok(())
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut temporary = NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
+    temporary.write_all(bytes)?;
+    Ok(temporary)
 }
 
 /// Writes a new file and syncs it to disk.

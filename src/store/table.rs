@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::BuildKey;
-use super::file::{list_entries, replace};
+use super::file::{list_entries, replace, replace_at};
 
 /// The bucket is the first hexadecimal digits of the key: 65,536 files of one or two kilobytes, which eviction counts. With fewer, two
 /// popular programs replace each other's resolution.
@@ -57,13 +57,29 @@ impl Table {
 
     /// Stores a value, in place of any other value in the same bucket.
     pub fn put(&self, key: &BuildKey, value: &impl Serialize) -> io::Result<()> {
-        let bytes = serde_json::to_vec(&TableEntry {
-            by: VERSION,
-            key: key.as_str(),
-            value,
-        })?;
-        replace(&self.bucket(key), &bytes)
+        replace(&self.bucket(key), &encode(key, value)?)
     }
+
+    /// The same for a value that was put into another table at this time.
+    pub fn put_at(&self, key: &BuildKey, value: &impl Serialize, at: SystemTime) -> io::Result<()> {
+        replace_at(&self.bucket(key), &encode(key, value)?, at)
+    }
+}
+
+/// Encodes a value with its key and this version, as JSON.
+pub fn encode(key: &BuildKey, value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let entry = TableEntry {
+        by: VERSION,
+        key: key.as_str(),
+        value,
+    };
+    Ok(serde_json::to_vec(&entry)?)
+}
+
+/// Decodes the value of a key. `None` for the value of another key or version.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], key: &BuildKey) -> Option<T> {
+    let entry: TableEntry<String, T> = serde_json::from_slice(bytes).ok()?;
+    (entry.by == VERSION && entry.key == key.as_str()).then_some(entry.value)
 }
 
 /// Reads an entry, and the time when it was put. An unreadable file, or the entry of another version, counts as missing.

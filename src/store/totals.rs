@@ -22,6 +22,8 @@ pub enum Total {
     PackagesFetched,
     /// Compiled packages sent to the object store.
     PackagesSent,
+    /// Resolutions fetched from the object store.
+    ResolutionsFetched,
     /// Bytes fetched from the object store.
     BytesFetched,
     /// Bytes sent to the object store.
@@ -32,7 +34,7 @@ pub enum Total {
 
 impl Total {
     /// All totals.
-    pub const ALL: [Total; 10] = [
+    pub const ALL: [Total; 11] = [
         Total::Fetches,
         Total::Publications,
         Total::Rejections,
@@ -40,6 +42,7 @@ impl Total {
         Total::Errors,
         Total::PackagesFetched,
         Total::PackagesSent,
+        Total::ResolutionsFetched,
         Total::BytesFetched,
         Total::BytesSent,
         Total::SecondsSaved,
@@ -55,6 +58,7 @@ impl Total {
             Total::Errors => "store_errors",
             Total::PackagesFetched => "store_fetched_packages",
             Total::PackagesSent => "store_sent_packages",
+            Total::ResolutionsFetched => "store_fetched_resolutions",
             Total::BytesFetched => "store_fetched_bytes",
             Total::BytesSent => "store_sent_bytes",
             Total::SecondsSaved => "store_saved_seconds",
@@ -73,6 +77,7 @@ impl Total {
             Total::Errors => "Requests to the object store that failed.",
             Total::PackagesFetched => "Compiled packages fetched from the object store instead of compiled.",
             Total::PackagesSent => "Compiled packages sent to the object store.",
+            Total::ResolutionsFetched => "Resolutions of names fetched from the object store.",
             Total::BytesFetched => "Bytes of programs and packages fetched from the object store.",
             Total::BytesSent => "Bytes of programs and packages sent to the object store.",
             Total::SecondsSaved => "Seconds that the builds of the fetched programs took.",

@@ -21,6 +21,7 @@ mod release_tags;
 pub mod replacements;
 pub mod resolution_cache;
 pub mod resolved;
+pub mod shared_resolution;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

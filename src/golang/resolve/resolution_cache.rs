@@ -9,6 +9,7 @@ use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Resolved;
 use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
+use crate::golang::resolve::shared_resolution::{SharedResolution, start_sharing};
 use crate::golang::resolve::{resolution_key, resolve};
 use crate::golang::run::command::Go;
 use crate::golang::run::failure::Failure;
@@ -32,72 +33,102 @@ pub(super) const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the notices of an exact version are fresh. They are refreshed in the background.
 const NOTICES_FRESH_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The outcome of a resolution, as it is cached.
-type Resolution = Result<Resolved, Error>;
+/// The outcome of a resolution.
+pub(super) type Resolution = Result<Resolved, Error>;
 
 /// Called before a query to the module proxy: fails if the client has exceeded its budget.
 pub type LookupPermit<'a> = &'a dyn Fn() -> Result<(), Error>;
 
-/// Resolves `target` from the cache, or else from the module proxy.
+/// Resolves `target` from the cache, or else from the object store or the module proxy.
 pub fn resolve_through_cache(go: Go<'_>, target: &Target, permit: LookupPermit<'_>) -> Resolution {
     let key = resolution_key(target, &go.toolchain.version);
     let table = go.store.resolutions();
-    let cached = read_cached(go, &table, &key);
-    let age = cached.as_ref().map_or(Duration::MAX, |(_, at)| age(*at));
-    let fresh = go.config.resolve;
-    match cached {
-        Some((resolution, _)) if age < fresh => resolution,
-        Some((resolution, _)) if is_permanent(target, &resolution) => {
-            if resolution.is_ok() && age > NOTICES_FRESH_FOR {
-                begin_refresh(go, target, &key, permit);
-            }
-            resolution
-        }
-        Some((resolution, _)) if has_programs(&resolution) && age < fresh + STALE_WHILE_REVALIDATE => {
-            begin_refresh(go, target, &key, permit);
-            resolution
-        }
-        Some((resolution, _)) if has_programs(&resolution) && age < STALE_IF_ERROR => {
-            resolve_and_cache(go, target, permit, &table, &key).or_else(|error| {
-                if !is_inconclusive(&error) {
-                    return Err(error);
-                }
-                log::warn!(
-                    "cannot query the module proxy, a resolution from {} s ago is used: {}",
-                    age.as_secs(),
-                    error.log
-                );
-                resolution
-            })
-        }
-        Some(_) | None => resolve_and_cache(go, target, permit, &table, &key),
+    if let Some(resolution) = use_cached(go, target, &table, &key, permit) {
+        return resolution;
     }
+    resolve_and_cache(go, target, permit, &table, &key).or_else(|error| {
+        let cached = read_cached(go, &table, &key).map(|(resolution, at)| (resolution, age(at)));
+        let usable = cached.filter(|(resolution, age)| has_programs(resolution) && *age < STALE_IF_ERROR);
+        let Some((resolution, age)) = usable.filter(|_| is_inconclusive(&error)) else {
+            return Err(error);
+        };
+        log::warn!(
+            "cannot query the module proxy, a resolution from {} s ago is used: {}",
+            age.as_secs(),
+            error.log
+        );
+        resolution
+    })
+}
+
+/// Returns the cached resolution, unless it has expired for so long that it must be looked up again. Starts a refresh of an expired one.
+fn use_cached(
+    go: Go<'_>,
+    target: &Target,
+    table: &Table,
+    key: &BuildKey,
+    permit: LookupPermit<'_>,
+) -> Option<Resolution> {
+    let (resolution, at) = read_cached(go, table, key)?;
+    let age = age(at);
+    if is_fresh(go, target, &resolution, age) {
+        return Some(resolution);
+    }
+    let is_usable = is_permanent(target, &resolution)
+        || has_programs(&resolution) && age < go.config.resolve + STALE_WHILE_REVALIDATE;
+    is_usable.then(|| {
+        begin_refresh(go, target, key, permit);
+        resolution
+    })
+}
+
+/// Whether a resolution of this age needs no refresh. That of an exact version is permanent, but for its notices.
+fn is_fresh(go: Go<'_>, target: &Target, resolution: &Resolution, age: Duration) -> bool {
+    let has_fresh_notices = resolution.is_err() || age < NOTICES_FRESH_FOR;
+    age < go.config.resolve || is_permanent(target, resolution) && has_fresh_notices
 }
 
 /// Reads a cached resolution and the time at which it was cached. A failure that has expired is not returned.
-fn read_cached(go: Go<'_>, table: &Table, key: &BuildKey) -> Option<(Resolution, SystemTime)> {
-    let (cached, at): (Result<Resolved, Failure>, SystemTime) = table.get(key)?;
-    let resolution = match cached {
-        Ok(resolved) => Ok(resolved),
-        Err(failure) => Err(failure.error_under(&go.config.limits)?),
-    };
-    Some((resolution, at))
+pub(super) fn read_cached(go: Go<'_>, table: &Table, key: &BuildKey) -> Option<(Resolution, SystemTime)> {
+    let (cached, at) = table.get(key)?;
+    Some((from_entry(go, cached)?, at))
 }
 
-/// Resolves `target` again and caches the result, for later requests. A permanent resolution is replaced only by one with notices:
-/// the version may be missing on the proxy today.
+/// The resolution of an entry of the cache. `None` for a failure under other limits.
+pub(super) fn from_entry(go: Go<'_>, entry: Result<Resolved, Failure>) -> Option<Resolution> {
+    Some(match entry {
+        Ok(resolved) => Ok(resolved),
+        Err(failure) => Err(failure.error_under(&go.config.limits)?),
+    })
+}
+
+/// Resolves `target` again and caches the result, for later requests, unless another machine has done so. A permanent resolution is replaced
+/// only by one with notices: the version may be missing on the proxy today.
 pub fn refresh(go: Go<'_>, target: &Target) -> Result<(), Error> {
     let key = resolution_key(target, &go.toolchain.version);
     let table = go.store.resolutions();
-    let cached = read_cached(go, &table, &key).map(|(resolution, _)| resolution);
-    let permanent = cached.filter(|resolution| resolution.is_ok() && is_permanent(target, resolution));
     create_directories(go)?;
+    let shared = SharedResolution::connect(go, target);
+    if let Some(shared) = &shared {
+        shared.fetch();
+    }
+    let cached = read_cached(go, &table, &key);
+    if let Some((resolution, at)) = &cached
+        && is_fresh(go, target, resolution, age(*at))
+    {
+        return Ok(());
+    }
+    let cached = cached.map(|(resolution, _)| resolution);
+    let permanent = cached.filter(|resolution| resolution.is_ok() && is_permanent(target, resolution));
     let deadline = go.deadlines.lookup_deadline();
     let new = resolve(go, target, deadline, acquire_lookup_slot(go, deadline)?);
     let has_notices = new.as_ref().is_ok_and(|resolved| resolved.notices.is_some());
     let unchanged = permanent.as_ref().filter(|_| !has_notices);
-    write_cached(go, &table, &key, unchanged.unwrap_or(&new))?;
+    write_cached(go, &table, &key, unchanged.unwrap_or(&new), SystemTime::now())?;
     cache_exact_version(go, target, &table, &new)?;
+    if let Some(shared) = shared.filter(|_| unchanged.is_none()) {
+        shared.publish(&new);
+    }
     match has_programs(&new) {
         true => Ok(()),
         false => new.map(drop),
@@ -122,7 +153,9 @@ fn cache_exact_version(
         Ok(resolved) if resolved.is_same_at_version && resolved.notices.is_some() => {
             let exact = target.at_version(&resolved.version);
             let key = exact.map(|exact| resolution_key(&exact, &go.toolchain.version));
-            key.map_or(Ok(()), |key| write_cached(go, table, &key, resolution))
+            key.map_or(Ok(()), |key| {
+                write_cached(go, table, &key, resolution, SystemTime::now())
+            })
         }
         Ok(_) | Err(_) => Ok(()),
     }
@@ -136,7 +169,7 @@ fn is_permanent(target: &Target, resolution: &Resolution) -> bool {
     }
 }
 
-/// Resolves `target` within a lookup slot, and caches the result.
+/// Resolves `target` within a lookup slot, and caches the result. Asks the object store first.
 fn resolve_and_cache(
     go: Go<'_>,
     target: &Target,
@@ -153,10 +186,16 @@ fn resolve_and_cache(
         return resolution;
     }
     permit()?;
+    let sharing = start_sharing(go, target);
+    if sharing.is_some()
+        && let Some(resolution) = use_cached(go, target, table, key, permit)
+    {
+        return resolution;
+    }
     let resolution = resolve(go, target, deadline, slot);
     // Modules unpacked by a resolution use disk too, even if no build follows.
     detached::start_eviction(go.store);
-    let cached = write_cached(go, table, key, &resolution)
+    let cached = write_cached(go, table, key, &resolution, SystemTime::now())
         .and_then(|()| cache_exact_version(go, target, table, &resolution));
     if let Err(error) = cached {
         log::warn!("cannot cache the resolution of {target}: {}", error.log);
@@ -175,21 +214,32 @@ pub(super) fn is_inconclusive(error: &Error) -> bool {
     error.reason != Reason::ChecksumMismatch && matches!(error.reason.status(), 429 | 500..)
 }
 
-/// Caches a resolution, or a failure that the module proxy reported. Failures to query the proxy are not cached.
-fn write_cached(go: Go<'_>, table: &Table, key: &BuildKey, resolution: &Resolution) -> Result<(), Error> {
-    let is_conclusive = resolution.as_ref().map_or_else(
-        |error| error.reason.is_permanent() || matches!(error.reason.status(), 300 | 404),
-        |_| true,
-    );
-    if !is_conclusive {
-        return Ok(());
+/// Caches a resolution of this time, or a failure that the module proxy reported. Failures to query the proxy are not cached.
+pub(super) fn write_cached(
+    go: Go<'_>,
+    table: &Table,
+    key: &BuildKey,
+    resolution: &Resolution,
+    at: SystemTime,
+) -> Result<(), Error> {
+    to_entry(go, resolution).map_or(Ok(()), |entry| {
+        let put = table.put_at(key, &entry, at);
+        put.map_err(|e| internal_error("cache a resolution", &e))
+    })
+}
+
+/// The entry of a resolution in the cache. `None` for a failure to query the module proxy.
+pub(super) fn to_entry<'a>(go: Go<'_>, resolution: &'a Resolution) -> Option<Result<&'a Resolved, Failure>> {
+    if resolution.as_ref().is_err_and(|error| !is_conclusive(error)) {
+        return None;
     }
-    let entry = resolution
-        .as_ref()
-        .map_err(|error| Failure::new(error, &go.config.limits));
-    table
-        .put(key, &entry)
-        .map_err(|e| internal_error("cache a resolution", &e))
+    let to_failure = |error| Failure::new(error, &go.config.limits);
+    Some(resolution.as_ref().map_err(to_failure))
+}
+
+/// Whether the module proxy reported a failure.
+pub(super) fn is_conclusive(error: &Error) -> bool {
+    error.reason.is_permanent() || matches!(error.reason.status(), 300 | 404)
 }
 
 /// Starts a process that refreshes `target`, if the client's budget allows one more lookup and a refresh slot is free. Does nothing if
