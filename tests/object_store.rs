@@ -755,7 +755,7 @@ fn permanent_failure_is_shared() {
     assert_eq!(objects.keys("claim/"), [] as [String; 0], "claims are left");
 }
 
-/// The store's credentials are in the environment of builders only, and nowhere else.
+/// The store's credentials are in the environment of the processes that use it only: not in that of `go` and tools, and nowhere else.
 #[test]
 fn store_credentials_reach_only_builders() {
     let objects = ObjectStore::start();

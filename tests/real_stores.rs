@@ -149,8 +149,8 @@ fn doctor_describes_each_store() {
         let second = machine(store.settings());
         assert_hello(&second);
         assert_eq!(
-            [count(&second, "builds"), count(&second, "store_fetches")],
-            [0, 1],
+            ["builds", "store_fetches", "store_fetched_resolutions"].map(|counter| count(&second, counter)),
+            [0, 1, 1],
             "{}",
             log(&second)
         );

@@ -25,8 +25,8 @@ use crate::parse::Target;
 use crate::store::{BuildKey, Total, layout, table};
 use crate::text::sanitize;
 
-/// How long a lookup waits for the object store.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a lookup waits for the object store, in milliseconds.
+const TIMEOUT_MS: u16 = 1000;
 
 /// Limit of a resolution from the store: a builder gets it in one argument, which the kernel limits to 128 KiB (MAX_ARG_STRLEN).
 const MAX_BYTES: usize = 64 << 10;
@@ -50,10 +50,7 @@ pub(super) fn start_sharing(go: Go<'_>, target: &Target) -> Option<PipeWriter> {
             &go.store.path(layout::LOG),
         )?;
         let mut answer = [PollFd::new(answer.as_fd(), PollFlags::POLLIN)];
-        poll(
-            &mut answer,
-            PollTimeout::try_from(TIMEOUT).unwrap_or(PollTimeout::ZERO),
-        )?;
+        poll(&mut answer, PollTimeout::from(TIMEOUT_MS))?;
         Ok(lookup)
     };
     start()
@@ -131,10 +128,13 @@ impl<'a> SharedResolution<'a> {
 
     /// Publishes a resolution. One without notices is not published: the module proxy could not answer, but may answer another machine.
     pub(super) fn publish(&self, resolution: &Resolution) -> Option<()> {
-        let has_notices = |resolved: &Resolved| resolved.notices.is_some();
-        let entry = to_entry(self.go, resolution)
-            .filter(|entry| entry.as_ref().ok().is_none_or(|resolved| has_notices(resolved)))?;
-        let body = table::encode(&self.key, &entry)
+        if resolution
+            .as_ref()
+            .is_ok_and(|resolved| resolved.notices.is_none())
+        {
+            return None;
+        }
+        let body = table::encode(&self.key, &to_entry(self.go, resolution)?)
             .inspect_err(|error| log::warn!("cannot write a resolution as JSON: {error}"));
         self.objects.replace(&self.object, &body.ok()?)
     }
