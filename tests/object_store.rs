@@ -84,8 +84,9 @@ fn filled_store() -> (ObjectStore, BTreeMap<String, Object>, Vec<u8>) {
 #[test]
 fn second_machine_fetches_the_program() {
     let (objects, content, _) = filled_store();
-    let second = machine(objects.settings());
-    // It fetches without a module proxy as soon as it knows the version.
+    let proxy = Proxy::start(Behavior::Page(500));
+    let second = machine(objects.settings()).set("GOX_GOPROXY", proxy.url());
+    // It needs no module proxy.
     assert_hello(&second);
     assert_eq!(
         [count(&second, "builds"), count(&second, "store_fetches")],
@@ -629,14 +630,19 @@ fn resolution_is_shared_with_its_age() {
     // The age of the resolutions in minutes, and which of them are used without a module proxy.
     for (minutes, used) in [
         (0, [true, true, true]),
-        (5, [true, true, false]),
+        (15, [true, true, false]),
         (120, [true, true, false]),
         (3000, [false, true, false]),
     ] {
         objects.set_objects(&content);
         objects.age("resolution/", Duration::from_secs(minutes * 60));
-        let second = machine(objects.settings()).set("GOX_GOPROXY", proxy.url());
+        let second = machine(objects.settings())
+            .set("GOX_GOPROXY", proxy.url())
+            .set("GOX_RESOLVE_SECONDS", "600");
         for ((name, found), used) in NAMES.iter().zip(&found).zip(used) {
+            // What a lookup starts, without the limit of a second.
+            let shared = second.command().args(["share-resolution", name]).status();
+            assert!(shared.unwrap().success());
             let response = look_up(&second, name);
             let log = log(&second);
             match used {

@@ -14,7 +14,7 @@ use crate::detached;
 use crate::error::Error;
 use crate::golang::Resolved;
 use crate::golang::resolve::resolution_cache::{
-    Resolution, from_entry, is_conclusive, read_cached, to_entry, write_cached,
+    Resolution, create_directories, from_entry, is_conclusive, read_cached, to_entry, write_cached,
 };
 use crate::golang::resolve::resolution_key;
 use crate::golang::run::command::Go;
@@ -61,6 +61,7 @@ pub(super) fn start_sharing(go: Go<'_>, target: &Target) -> Option<PipeWriter> {
 /// Fetches the resolution of `target`, writes a line to stdout, and waits on stdin for the end of the lookup. Then publishes what the
 /// lookup has cached.
 pub fn share(go: Go<'_>, target: &Target) -> Result<(), Error> {
+    create_directories(go)?;
     let Some(shared) = SharedResolution::connect(go, target) else {
         return Ok(());
     };
