@@ -57,7 +57,8 @@ pub(super) const DENIED: &[c_long] = &[
     libc::SYS_finit_module,
     libc::SYS_delete_module,
     libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
+    // libc has no constant for arm64 with musl.
+    syscalls::Sysno::kexec_file_load as c_long,
     libc::SYS_reboot,
     libc::SYS_swapon,
     libc::SYS_swapoff,
