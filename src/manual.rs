@@ -91,6 +91,8 @@ pub fn render(command: &Command) -> String {
     let mut roff = Roff::new();
     let source = format!("gox-server {}", command.get_version().unwrap_or_default());
     roff.control("TH", ["GOX-SERVER", "1", "", &source, "gox-server manual"]);
+    // Lines end between words: no names are hyphenated, and no gaps fill a line.
+    roff.control("nh", []).control("ad", ["l"]);
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!(
         "gox-server - {}",
@@ -143,8 +145,8 @@ pub fn render(command: &Command) -> String {
         bold("curl"),
         roman("(1)"),
     ]);
-    // groff's input is ASCII.
-    roff.to_roff().replace('…', "...")
+    // groff's input is ASCII, and its `~` a raised accent.
+    roff.to_roff().replace('…', "...").replace('~', r"\(ti")
 }
 
 /// A section of terms, each with its text.
@@ -153,8 +155,16 @@ fn definitions(roff: &mut Roff, title: &str, entries: impl IntoIterator<Item = (
     for (term, text) in entries {
         roff.control("TP", []);
         roff.text([term]);
-        roff.text([roman(text)]);
+        roff.text(inlines(&text.into()));
     }
+}
+
+/// Text with its code, such as `latest`, in bold.
+fn inlines(text: &str) -> Vec<Inline> {
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(index, part)| if index % 2 == 0 { roman(part) } else { bold(part) })
+        .collect()
 }
 
 /// The commands with their arguments.
@@ -169,8 +179,10 @@ fn commands(roff: &mut Roff, command: &Command) {
             .disable_help_flag(true)
             .render_usage()
             .to_string();
-        let usage = usage.trim_start_matches("Usage: ").to_owned();
-        roff.control("SS", [format!("{} {usage}", command.get_name()).as_str()]);
+        let usage = usage.trim_start_matches("Usage: ").replace(['<', '>'], "");
+        // The arguments of a control line are not escaped.
+        let heading = format!("{} {usage}", command.get_name()).replace('-', r"\-");
+        roff.control("SS", [heading.as_str()]);
         roff.text([roman(describe(subcommand.get_about()))]);
         for argument in subcommand.get_arguments() {
             roff.control("TP", []);
