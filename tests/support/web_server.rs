@@ -291,6 +291,7 @@ impl WebServer {
         write_script(&folder, cgi);
         let mut started = match command[0] {
             "/usr/sbin/apache2" => apache(),
+            "/usr/bin/caddy" => caddy(),
             other => Command::new(other),
         };
         started.args(command[1..].iter().map(|argument| here(argument)));
@@ -321,9 +322,7 @@ impl WebServer {
             changes.push((format!("\n{host} {{\n"), bound));
         }
         let config = install("Caddyfile", &folder, &changes);
-        // `CADDY=/PATH` tests another version than Debian's.
-        let caddy = std::env::var_os("CADDY").unwrap_or_else(|| "/usr/bin/caddy".into());
-        let mut command = Command::new(caddy);
+        let mut command = caddy();
         command
             .args(["run", "--adapter", "caddyfile", "--config"])
             .arg(config);
@@ -567,6 +566,11 @@ impl Mount {
 fn spawn(command: &mut Command) -> Child {
     let spawned = command.spawn();
     spawned.unwrap_or_else(|error| panic!("{command:?}: {error}; `make test-packages` installs it"))
+}
+
+/// `CADDY=/PATH` tests another version than Debian's.
+fn caddy() -> Command {
+    Command::new(std::env::var_os("CADDY").unwrap_or_else(|| "/usr/bin/caddy".into()))
 }
 
 /// Apache refuses to run as root. A user namespace maps root to www-data (33), which then owns root's files.
