@@ -123,9 +123,12 @@ deb-test:
 reproducible:
 	deploy/check-reproducible $(TARGET)
 
-# Cross-compiles for arm64, and checks the cells on Debian's arm64 kernel, in a virtual machine. Needs root and mmdebstrap.
+# Cross-compiles the Debian package for arm64, and tests it and the cells in a virtual machine with Debian's arm64 kernel. Needs root, mmdebstrap,
+# qemu-system-arm, cpio, gcc-aarch64-linux-gnu, cargo-deb, and Rust's target aarch64-unknown-linux-musl. A program of this machine prints the manual page.
 arm64:
-	deploy/test-arm64
+	cargo build --bin gox-server
+	GOX_SERVER=target/$(shell rustc --print host-tuple)/debug/gox-server deploy/cross-arm64 $(MAKE) deb TARGET=aarch64-unknown-linux-musl
+	deploy/test-arm64 target/debian/*_arm64.deb
 
 # Prints the compressed size of the image and of its parts.
 slug-size:
