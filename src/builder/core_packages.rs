@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::make::charge;
+use super::charge::charge;
 use super::warm::warm;
 use crate::config::Config;
 use crate::detached;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::time::Instant;
 
+use super::charge::charge;
 use super::check::{check_program, contains_path};
 use super::progress::plan_file;
 use super::recipe::RecipeKind;
@@ -99,14 +100,6 @@ pub fn build(
         }
     }
     outcome.map(drop)
-}
-
-/// Charges a client. A started unit counts as a whole one. A failure is logged.
-pub(super) fn charge(client: &Client, cost: Cost, amount: u64, store: &Store) {
-    let amount = u32::try_from(amount + 1).unwrap_or(u32::MAX);
-    if let Err(error) = store.charge(client, cost, amount) {
-        log::warn!("cannot count a client's builds: {error}");
-    }
 }
 
 /// Runs `build` again if it failed during an eviction, which may have removed modules or archives that it needed.

@@ -1,5 +1,6 @@
 //! Builds programs: the recipe and its key, the wait for a slot, the builder process, compilation, progress and eviction.
 
+mod charge;
 pub mod check;
 pub mod compilation;
 pub mod core_packages;

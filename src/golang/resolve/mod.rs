@@ -1,5 +1,6 @@
 //! Resolves a target to one package at one exact version. All requests to the module proxy are made by `go`, which this module runs.
 
+mod cached_resolution;
 pub mod candidate;
 mod candidate_list;
 mod clues;

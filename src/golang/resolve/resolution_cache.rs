@@ -7,12 +7,11 @@ use std::time::{Duration, SystemTime};
 use crate::detached;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
-use crate::golang::Resolved;
+use crate::golang::resolve::cached_resolution::{Resolution, read_cached, write_cached};
 use crate::golang::resolve::lookup_slot::acquire_lookup_slot;
 use crate::golang::resolve::shared_resolution::{SharedResolution, start_sharing};
 use crate::golang::resolve::{resolution_key, resolve};
 use crate::golang::run::command::Go;
-use crate::golang::run::failure::Failure;
 use crate::hidden_command::HiddenCommand;
 use crate::parse::Target;
 use crate::store::budget::Client;
@@ -32,9 +31,6 @@ pub(super) const STALE_IF_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the notices of an exact version are fresh. They are refreshed in the background.
 const NOTICES_FRESH_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The outcome of a resolution.
-pub(super) type Resolution = Result<Resolved, Error>;
 
 /// Called before a query to the module proxy: fails if the client has exceeded its budget.
 pub type LookupPermit<'a> = &'a dyn Fn() -> Result<(), Error>;
@@ -86,20 +82,6 @@ fn use_cached(
 fn is_fresh(go: Go<'_>, target: &Target, resolution: &Resolution, age: Duration) -> bool {
     let has_fresh_notices = resolution.is_err() || age < NOTICES_FRESH_FOR;
     age < go.config.resolve || is_permanent(target, resolution) && has_fresh_notices
-}
-
-/// Reads a cached resolution and the time at which it was cached. A failure that has expired is not returned.
-pub(super) fn read_cached(go: Go<'_>, table: &Table, key: &BuildKey) -> Option<(Resolution, SystemTime)> {
-    let (cached, at) = table.get(key)?;
-    Some((from_entry(go, cached)?, at))
-}
-
-/// The resolution of an entry of the cache. `None` for a failure under other limits.
-pub(super) fn from_entry(go: Go<'_>, entry: Result<Resolved, Failure>) -> Option<Resolution> {
-    Some(match entry {
-        Ok(resolved) => Ok(resolved),
-        Err(failure) => Err(failure.error_under(&go.config.limits)?),
-    })
 }
 
 /// Resolves `target` again and caches the result, for later requests, unless another machine has done so. A permanent resolution is replaced
@@ -212,34 +194,6 @@ pub(super) fn create_directories(go: Go<'_>) -> Result<(), Error> {
 /// Whether an error says nothing about the target: no query was sent, or the module proxy did not answer it.
 pub(super) fn is_inconclusive(error: &Error) -> bool {
     error.reason != Reason::ChecksumMismatch && matches!(error.reason.status(), 429 | 500..)
-}
-
-/// Caches a resolution of this time, or a failure that the module proxy reported. Failures to query the proxy are not cached.
-pub(super) fn write_cached(
-    go: Go<'_>,
-    table: &Table,
-    key: &BuildKey,
-    resolution: &Resolution,
-    at: SystemTime,
-) -> Result<(), Error> {
-    to_entry(go, resolution).map_or(Ok(()), |entry| {
-        let put = table.put_at(key, &entry, at);
-        put.map_err(|e| internal_error("cache a resolution", &e))
-    })
-}
-
-/// The entry of a resolution in the cache. `None` for a failure to query the module proxy.
-pub(super) fn to_entry<'a>(go: Go<'_>, resolution: &'a Resolution) -> Option<Result<&'a Resolved, Failure>> {
-    if resolution.as_ref().is_err_and(|error| !is_conclusive(error)) {
-        return None;
-    }
-    let to_failure = |error| Failure::new(error, &go.config.limits);
-    Some(resolution.as_ref().map_err(to_failure))
-}
-
-/// Whether the module proxy reported a failure.
-pub(super) fn is_conclusive(error: &Error) -> bool {
-    error.reason.is_permanent() || matches!(error.reason.status(), 300 | 404)
 }
 
 /// Starts a process that refreshes `target`, if the client's budget allows one more lookup and a refresh slot is free. Does nothing if

@@ -11,10 +11,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 use crate::detached;
-use crate::error::Error;
+use crate::error::{Error, internal_error};
 use crate::golang::Resolved;
-use crate::golang::resolve::resolution_cache::{
-    Resolution, create_directories, from_entry, is_conclusive, read_cached, to_entry, write_cached,
+use crate::golang::resolve::cached_resolution::{
+    Resolution, from_entry, is_conclusive, read_cached, to_entry, write_cached,
 };
 use crate::golang::resolve::resolution_key;
 use crate::golang::run::command::Go;
@@ -61,7 +61,8 @@ pub(super) fn start_sharing(go: Go<'_>, target: &Target) -> Option<PipeWriter> {
 /// Fetches the resolution of `target`, writes a line to stdout, and waits on stdin for the end of the lookup. Then publishes what the
 /// lookup has cached.
 pub fn share(go: Go<'_>, target: &Target) -> Result<(), Error> {
-    create_directories(go)?;
+    let created = go.store.create_directories();
+    created.map_err(|e| internal_error("make the state directory", &e))?;
     let Some(shared) = SharedResolution::connect(go, target) else {
         return Ok(());
     };
