@@ -88,12 +88,20 @@ impl ObjectStore {
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                if shared.0.lock().unwrap().over {
+                let (is_over, fault) = {
+                    let state = shared.0.lock().unwrap();
+                    (state.over, state.fault)
+                };
+                if is_over {
                     return;
                 }
                 let shared = Arc::clone(&shared);
                 // EPIPE: a client may end a request early.
-                std::thread::spawn(move || serve(stream, &shared).ok());
+                let served = std::thread::spawn(move || serve(stream, &shared).ok());
+                // The next request finds what an interrupted upload has left.
+                if fault == Fault::KeepCutPuts {
+                    served.join().unwrap();
+                }
             }
         });
         ObjectStore { address, state }
