@@ -154,10 +154,10 @@ fn doctor_describes_each_store() {
             "{}",
             log(&second)
         );
-        assert_eq!(
-            ["probe", "claim"].map(|kind| store.keys(kind)),
-            [Vec::<String>::new(), Vec::new()]
-        );
+        // rclone removes what an interrupted upload has left after it has answered.
+        eventually("no probe and no claim is left", TIMEOUT, || {
+            ["probe", "claim"].iter().all(|kind| store.keys(kind).is_empty())
+        });
     }
 }
 
