@@ -25,6 +25,9 @@ use crate::sandbox::{enter, probe};
 use crate::store::budget::Client;
 use crate::store::{Counter, Store, file};
 
+/// The nice value of work that no request waits for.
+const LOWEST_PRIORITY: i32 = 19;
+
 /// Runs one hidden command in this process, which has this environment. Returns the exit status.
 pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Result<u8, String> {
     let done = match command {
@@ -47,8 +50,8 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
             let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
             with_go(|go| shared_resolution::share(go, &target))
         }
-        HiddenCommand::Versions => with_go(versions::refresh),
-        HiddenCommand::Vulnerabilities => with_go(vulnerability_database::refresh),
+        HiddenCommand::Versions => with_go_when_idle(versions::refresh),
+        HiddenCommand::Vulnerabilities => with_go_when_idle(vulnerability_database::refresh),
         HiddenCommand::Evict => in_background(|config, store| {
             builder::eviction::evict_if_idle(config, store).map_err(|error| cannot_evict(&error))
         }),
@@ -89,6 +92,13 @@ fn with_go(work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String>
         let toolchain = Toolchain::find(config, store).map_err(|error| error.log)?;
         work(Go::for_operator(config, store, &toolchain)).map_err(|error| error.log)
     })
+}
+
+/// Runs `work` as [`with_go`] does, at the lowest priority: builds need the CPU first.
+fn with_go_when_idle(work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String> {
+    // If this fails, builds take longer.
+    rustix::process::nice(LOWEST_PRIORITY).ok();
+    with_go(work)
 }
 
 fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -> Result<(), String> {

@@ -24,9 +24,9 @@ use crate::store::layout;
 use crate::store::lock::{Lock, TemporaryLock};
 use crate::store::{KeyHasher, Store};
 
-/// The packages, and with them all that they import. Every program contains them. They take about as long as most lookups, because few
-/// can be compiled at the same time: `runtime` is the longest one, and nearly all others import it.
-const CORE_PACKAGES: [&str; 1] = ["runtime"];
+/// The packages, and with them all that they import. Nearly every program contains them. `runtime` takes the longest, and nearly all
+/// other packages import it: these are those that can be compiled at the same time.
+const CORE_PACKAGES: [&str; 4] = ["runtime", "math", "sync/atomic", "unicode"];
 
 /// How long the packages are expected to stay in the compile cache. If they are evicted before, builds compile them.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
