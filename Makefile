@@ -50,7 +50,7 @@ accessibility: test-packages
 clients: test-packages
 	cargo test --test suite -- --nocapture clients::
 
-# Runs every command of docs/clients.md and prints what it prints. The tools must be on PATH: wget2, mise, aqua, eget, ansible-playbook, buildah, nix-prefetch-url.
+# Runs every command of docs/clients.md and prints what it prints. The tools must be on PATH: wget2, mise, aqua, ubi, eget, ansible-playbook, buildah, nix-prefetch-url.
 tools: test-packages
 	TOOLS=all cargo test --test suite -- --nocapture every_section_installs
 
