@@ -7,7 +7,7 @@
 
 use crate::advisories::check_vulnerabilities;
 use crate::builder::without_cgo::{self, check_stubs};
-use crate::builder::{Recipe, Waiter, core_packages, find_artifact, find_failure};
+use crate::builder::{Recipe, core_packages, find_artifact};
 use crate::config::{Config, Deadlines};
 use crate::default_go::find_default_go;
 use crate::error::state_dir_error;
@@ -15,17 +15,16 @@ use crate::error::{Error, Reason};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
 use crate::golang::toolchain::system_limit::SystemLimit;
-use crate::golang::toolchain::{managed, versions};
-use crate::parse::{Cacheability, executable};
+use crate::parse::Cacheability;
 use crate::policy::resolve_to_build;
 use crate::program_url::ProgramUrl;
 use crate::request::Request;
 use crate::request_errors::check_request;
-use crate::response::program::{negotiate_coding, respond_to_head, serve};
-use crate::response::{EarlyResponse, Response, ResponseSink};
+use crate::response::program::{negotiate_coding, serve};
+use crate::response::{Response, ResponseSink};
 use crate::store::budget::Client;
-use crate::store::{Artifact, Counter, Store};
-use crate::{detached, program_page, service, sidecars, version_list};
+use crate::store::{Counter, Store};
+use crate::{detached, miss, program_page, service, sidecars, version_list};
 
 /// Answers one request. During a build, `sink` is called at intervals; the build continues if the client disconnects.
 pub fn answer(request: &Request, config: &Config, sink: &mut dyn ResponseSink) -> Response {
@@ -91,19 +90,12 @@ fn serve_program(
         Some(artifact) => {
             store.increment(Counter::Hits);
             if store.mark_used(&artifact) {
-                record_request(&url, &recipe, store);
+                url.record(&recipe.platform, store);
             }
             artifact
         }
-        None if request.method == "HEAD" => return announce(&recipe, request, go),
-        None if !request.may_start_build() => return Err(Error::new(Reason::NotBuilt)),
-        None => {
-            let mut is_wanted = managed::wait_until(deadlines.wait_deadline());
-            recipe.go = versions::choose_for_build(go, recipe.go, options.go, &mut is_wanted);
-            let artifact = build(&recipe, request, go, sink)?;
-            record_request(&url, &recipe, store);
-            artifact
-        }
+        None if request.method == "HEAD" => return miss::announce(&recipe, request, go),
+        None => miss::build(&mut recipe, &url, request, go, sink)?,
     };
     let vulnerabilities = check_vulnerabilities(&artifact, config, store);
     vulnerabilities.check_policy(config)?;
@@ -121,49 +113,4 @@ fn serve_program(
         .with_notices(recipe.resolved.notices.as_ref())
         .with_some("Gox-Vulnerabilities", vulnerabilities.header())
         .with_some("Gox-Without-Cgo", without_cgo))
-}
-
-/// Records a request for a program that may be another version tomorrow.
-fn record_request(url: &ProgramUrl, recipe: &Recipe, store: &Store) {
-    if let Some(address) = url.renewable_address(&recipe.platform) {
-        store.record_request(&address);
-    }
-}
-
-/// Waits for the program, and starts a build if none is under way.
-fn build(
-    recipe: &Recipe,
-    request: &Request,
-    go: Go<'_>,
-    sink: &mut dyn ResponseSink,
-) -> Result<Artifact, Error> {
-    let mut waiter = Waiter {
-        go,
-        deadline: go
-            .deadlines
-            .response_deadline()
-            .filter(|_| !sink.sends_early_response()),
-        on_stage: &mut |_| {
-            sink.keep_alive(Some(&EarlyResponse::new(
-                &recipe.description(),
-                recipe.resolved.command(),
-                recipe.resolved.notices.as_ref(),
-                request,
-                executable::expected_header(&recipe.platform),
-            )))
-        },
-    };
-    let artifact = waiter.obtain(recipe)?;
-    go.store.increment(Counter::Misses);
-    Ok(artifact)
-}
-
-/// Answers HEAD for a program that is not built. It never starts a build, but reports a cached failure.
-fn announce(recipe: &Recipe, request: &Request, go: Go<'_>) -> Result<Response, Error> {
-    match find_failure(recipe, go.config, go.store).filter(|error| error.reason.is_cacheable()) {
-        Some(error) => Err(error),
-        None => Ok(respond_to_head(&recipe.description(), request)
-            .with("Gox-Command", recipe.resolved.command())
-            .with_notices(recipe.resolved.notices.as_ref())),
-    }
 }

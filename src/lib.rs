@@ -13,6 +13,7 @@ pub mod service;
 pub mod program_page;
 pub mod events;
 pub mod sidecars;
+pub mod miss;
 pub mod installs;
 pub mod badge;
 pub mod version_list;

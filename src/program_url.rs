@@ -5,6 +5,7 @@ use crate::parse::{BadNamedFile, BuildOptions, NamedFile, Platform, Sidecar, Tar
 use crate::request::Request;
 use crate::request_errors::{bad_path_error, bad_query_error, platform_error, with_correction};
 use crate::response::message::ResponseFormat;
+use crate::store::Store;
 
 /// The URL of a program or of a sidecar.
 pub struct ProgramUrl {
@@ -103,8 +104,15 @@ impl ProgramUrl {
         }
     }
 
+    /// Records the request, unless it names an exact version, for which no newer program can exist.
+    pub fn record(&self, platform: &Platform, store: &Store) {
+        if let Some(address) = self.renewable_address(platform) {
+            store.record_request(&address);
+        }
+    }
+
     /// Returns the path and query of the same request from any machine; `None` if they name an exact version.
-    pub fn renewable_address(&self, platform: &Platform) -> Option<String> {
+    fn renewable_address(&self, platform: &Platform) -> Option<String> {
         let options = BuildOptions {
             os: Some(platform.os().to_owned()),
             arch: Some(platform.arch_with_level()),

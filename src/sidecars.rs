@@ -10,7 +10,6 @@ use crate::error::{Error, Reason};
 use crate::events;
 use crate::golang::build_info::BuildInfo;
 use crate::golang::run::command::Go;
-use crate::golang::toolchain::{managed, versions};
 use crate::parse::{Cacheability, GoVersion, Sidecar};
 use crate::request::Request;
 use crate::response::{Response, ResponseSink};
@@ -86,8 +85,7 @@ pub fn wait_for_build(
     if find_artifact(recipe, go.store).is_some() {
         return Ok(());
     }
-    let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
-    recipe.go = versions::choose_for_build(go, recipe.go.clone(), requested, &mut is_wanted);
+    recipe.choose_newest_patch(go, requested);
     let mut waiter = Waiter {
         go,
         deadline: go.deadlines.response_deadline(),

@@ -13,9 +13,10 @@ use crate::golang::resolve::go_mod::without_comment;
 use crate::golang::resolve::replacements::FetchedReplacement;
 use crate::golang::run::command::Go;
 use crate::golang::run::flags::{format_flags, format_variables, recipe_flags};
+use crate::golang::toolchain::managed;
 use crate::golang::toolchain::system_limit::SystemLimit;
 use crate::golang::toolchain::versions::{self, VersionRequest};
-use crate::parse::{BuildOptions, Cacheability, FileName, NamedFile, Platform, RecipeName};
+use crate::parse::{BuildOptions, Cacheability, FileName, GoVersion, NamedFile, Platform, RecipeName};
 use crate::store::{BuildKey, Description, KeyHasher};
 use crate::text::{quote, sanitize};
 
@@ -72,6 +73,12 @@ impl Recipe {
         };
         let version = versions::choose(go, request)?;
         Recipe::with_go(go.config, version, resolved, platform, options)
+    }
+
+    /// Chooses a newer patch release of Go, unless the client `requested` a version: downloads it while the response may wait.
+    pub fn choose_newest_patch(&mut self, go: Go<'_>, requested: Option<GoVersion>) {
+        let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
+        self.go = versions::choose_for_build(go, self.go.clone(), requested, &mut is_wanted);
     }
 
     /// The recipe for a Go version that is chosen already. Without `recipe=` in the URL the operator's default applies. If that is

@@ -8,7 +8,6 @@ use crate::builder::{BuildState, Recipe};
 use crate::detached;
 use crate::error::{Error, internal_error};
 use crate::golang::run::command::Go;
-use crate::golang::toolchain::{managed, versions};
 use crate::hidden_command::HiddenCommand;
 use crate::program_url::ProgramUrl;
 use crate::request::Request;
@@ -26,8 +25,7 @@ pub(super) fn answer(
     let state = BuildState::read(recipe, go.config, go.store);
     let is_needed = matches!(state, BuildState::NotBuilt | BuildState::Failed(_));
     if is_needed && !request.comes_from_other_site() {
-        let mut is_wanted = managed::wait_until(go.deadlines.wait_deadline());
-        recipe.go = versions::choose_for_build(go, recipe.go.clone(), url.options.go, &mut is_wanted);
+        recipe.choose_newest_patch(go, url.options.go);
         enqueue(recipe, go)?;
     }
     Ok(Response::see_other(page_url(
