@@ -2,6 +2,8 @@
 //! The database is tests/modules/vulndb.txtar.
 
 use crate::support::modproxy::modproxy;
+use crate::support::processes;
+use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::response::Response;
 use crate::support::test_store::TestStore;
@@ -294,4 +296,18 @@ fn bill_of_materials_lists_linked_modules() {
             "{bill:#}"
         );
     }
+}
+
+#[test]
+fn database_is_fetched_at_the_lowest_priority() {
+    const LIST: &str = "/golang.org/x/vulndb/@v/list";
+    let proxy = Proxy::start(Behavior::Hold(LIST));
+    let store = reporting_store().set("GOX_GOPROXY", proxy.url());
+    ask(&store, HELLO).program();
+    proxy.wait_for_request(LIST);
+    let mut running = processes::find(&store.dir).into_iter();
+    let fetching = running.find(|process| process.is("vulnerabilities")).unwrap();
+    assert_eq!(processes::nice_value(fetching.pid), 19);
+    proxy.set_behavior(Behavior::Serve);
+    store.wait_until_idle();
 }

@@ -96,6 +96,13 @@ pub(crate) fn peak_memory(pid: i32) -> u64 {
     peak.trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
+/// Its nice value: field 19 of /proc/PID/stat. The name, field 2, may contain spaces.
+pub(crate) fn nice_value(pid: i32) -> i32 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = text.rsplit_once(") ").unwrap().1;
+    fields.split(' ').nth(16).unwrap().parse().unwrap()
+}
+
 /// Its open sockets.
 pub(crate) fn sockets(pid: i32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd"))
