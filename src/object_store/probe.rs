@@ -30,11 +30,12 @@ pub(super) fn probe(client: &Client) -> Result<ProbeResult, StoreError> {
     let (object, cut) = (format!("probe/{name}"), format!("probe/{name}-cut"));
     // Before any write: without s3:ListBucket, AWS answers 403 for an object that does not exist.
     client.get(&object)?;
-    // First: the store may notice late that the upload ended.
-    let was_cut = client.upload_half(&cut, &[b'x'; CUT_BYTES]);
     let started = Instant::now();
     client.put(&object, b"first", Overwrite::Allowed)?;
     let latency_ms = started.elapsed().as_millis() as u64;
+    // Its result is read last: the store may notice late that the upload ended. It starts after the first write: rclone removes the
+    // directory if the upload leaves it empty, and then loses a file that is being written there.
+    let was_cut = client.upload_half(&cut, &[b'x'; CUT_BYTES]);
     // Some stores answer 501 to the condition.
     let second = client.put(&object, b"second", Overwrite::Refused);
     let is_refused = second.is_ok_and(|created| created == Creation::Exists);
