@@ -24,8 +24,8 @@ use crate::store::layout;
 use crate::store::lock::{Lock, TemporaryLock};
 use crate::store::{KeyHasher, Store};
 
-/// The packages, and with them all that they import. Nearly every program contains them. `runtime` takes the longest, and nearly all
-/// other packages import it: these are those that can be compiled at the same time.
+/// The packages, and with them all that they import. Nearly every program contains them. `runtime` takes the longest, and most packages
+/// import it. The others here do not, so they are compiled beside it.
 const CORE_PACKAGES: [&str; 4] = ["runtime", "math", "sync/atomic", "unicode"];
 
 /// How long the packages are expected to stay in the compile cache. If they are evicted before, builds compile them.
