@@ -93,7 +93,7 @@ pub enum HiddenCommand {
         /// The paths to attempt, as JSON.
         paths: String,
     },
-    /// Compiles the packages that every program needs, for PLATFORM. Holds a lock as stdin and a slot as stdout.
+    /// Compiles packages that nearly every program needs, for PLATFORM. Holds a lock as stdin and a slot as stdout.
     #[command(hide = true)]
     Precompile {
         /// OS/ARCH.

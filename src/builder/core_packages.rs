@@ -1,5 +1,5 @@
-//! Compiles the packages of the standard library that every program needs, while the name of a program is looked up and its modules are
-//! downloaded: no compiler runs in these seconds.
+//! Compiles packages of the standard library that nearly every program needs, while the name of a program is looked up and its modules
+//! are downloaded: no compiler runs in these seconds.
 //!
 //! The process has a build slot of its own, so the limits of builds hold. A build with the same Go for the same platform downloads its
 //! modules at the same time, but waits with its first compiler until the process has ended: no package is compiled twice.
