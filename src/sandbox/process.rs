@@ -54,7 +54,7 @@ pub struct Outcome {
     pub out_of_memory: bool,
 }
 
-/// How often the callback runs. A program that writes 2 GB/s exceeds its disk quota by half a gigabyte.
+/// How often the callback runs.
 const CALLBACK_INTERVAL: Duration = Duration::from_millis(250);
 
 enum ProcessEvent {

@@ -127,7 +127,8 @@ impl Supervisor {
 
     fn supervise(mut self) -> nix::Result<ToolExit> {
         loop {
-            if self.poll()?
+            let event = self.poll()?;
+            if event.contains(PollFlags::POLLIN)
                 && let Some(forbidden) = self.handle_input()?
             {
                 // ESRCH: the child has ended meanwhile. Its call was not allowed in any case.
@@ -135,7 +136,9 @@ impl Supervisor {
                 waitpid(self.child, None)?;
                 return Ok(ToolExit::Forbidden(forbidden));
             }
-            match waitpid(self.child, Some(WaitPidFlag::WNOHANG))? {
+            // POLLHUP: the child is ending, and the kernel still frees its memory. Until then, poll(2) would return at once.
+            let options = (!event.contains(PollFlags::POLLHUP)).then_some(WaitPidFlag::WNOHANG);
+            match waitpid(self.child, options)? {
                 WaitStatus::Exited(_, status) => return Ok(ToolExit::Exited(status as u8)),
                 // Without a listener, the name of the call is unknown.
                 WaitStatus::Signaled(_, Signal::SIGSYS, _) => {
@@ -151,8 +154,8 @@ impl Supervisor {
         }
     }
 
-    /// Waits for an event. Returns whether the listener, or the pipe that delivers it, is readable.
-    fn poll(&self) -> nix::Result<bool> {
+    /// Waits for an event. Returns that of the listener or of the pipe that delivers it; none if the child has ended.
+    fn poll(&self) -> nix::Result<PollFlags> {
         let input = self
             .listener
             .as_ref()
@@ -172,7 +175,7 @@ impl Supervisor {
                 let flags = events[0].revents().unwrap_or(PollFlags::empty());
                 match flags.contains(PollFlags::POLLNVAL) {
                     true => Err(nix::Error::EBADF),
-                    false => Ok(flags.contains(PollFlags::POLLIN)),
+                    false => Ok(flags),
                 }
             }
             Err(error) => Err(error),

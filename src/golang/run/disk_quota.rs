@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::unistd::Pid;
 
@@ -28,20 +28,56 @@ pub struct DiskQuota<'a> {
     started: SystemTime,
     /// The modules that this run unpacks, and the number of files of each.
     unpacked: BTreeMap<UnpackedModule, u64>,
-    /// When to scan the module index again.
-    next_scan: Instant,
+    /// The run's own directory, and of that the bytes in its private cache.
+    work_scan: Scan<(Usage, u64)>,
+    /// The number of new files in the module index.
+    index_scan: Scan<u64>,
     /// Whether the run was stopped because the disk is nearly full.
     disk_is_full: bool,
 }
 
-/// Pause between two scans of the module index, as a multiple of the duration of a scan: scans take 5 % of a run.
-const SCAN_PAUSE: u32 = 20;
+/// Pause between two scans, as a multiple of the duration of a scan: unless the maximum is shorter, scans take 1 % of a run.
+const SCAN_PAUSE: u32 = 100;
+
+/// Maximum pause between two scans of the run's own directory. A program that writes 2 GB/s exceeds its quota by 2 GB.
+const MAX_WORK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Maximum pause between two scans of the module index, which only downloads fill.
+const MAX_INDEX_PAUSE: Duration = Duration::from_secs(10);
 
 /// The compile cache of a run that does not share one: a directory in the run's own.
 pub const PRIVATE_CACHE: &str = "cache";
 
 /// Maximum depth of nested directories in a module. Real modules have about thirty at most.
 const MAX_DEPTH: usize = 256;
+
+/// A measurement that reads many files.
+struct Scan<T> {
+    latest: T,
+    due: Instant,
+    max_pause: Duration,
+}
+
+impl<T: Copy + Default> Scan<T> {
+    fn new(max_pause: Duration) -> Scan<T> {
+        Scan {
+            latest: T::default(),
+            due: Instant::now(),
+            max_pause,
+        }
+    }
+
+    /// Returns the latest result. Measures again if the pause after it is over.
+    fn result(&mut self, measure: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        if started >= self.due {
+            self.latest = measure();
+            let duration = started.elapsed();
+            self.due = started + duration + (duration * SCAN_PAUSE).min(self.max_pause);
+        }
+        self.latest
+    }
+}
 
 /// The disk usage of a directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,7 +110,8 @@ impl<'a> DiskQuota<'a> {
             modules,
             started: created.unwrap_or_else(|_| SystemTime::now()),
             unpacked: BTreeMap::new(),
-            next_scan: Instant::now(),
+            work_scan: Scan::new(MAX_WORK_PAUSE),
+            index_scan: Scan::new(MAX_INDEX_PAUSE),
             disk_is_full: false,
         }
     }
@@ -85,15 +122,16 @@ impl<'a> DiskQuota<'a> {
     }
 
     /// Whether the run may continue. Called every quarter of a second, so it reads little: the descriptors and the I/O counters
-    /// of `go` in /proc, the run's own directory, and the modules that `go` is unpacking.
+    /// of `go` in /proc, the modules that `go` is unpacking and, less often, the run's own directory.
     pub fn is_within_limits(&mut self, go: Pid) -> bool {
-        let used = usage(self.work);
+        // `go` itself writes to the caches, apart from some small files. A private cache is part of `used`.
+        let (used, private_cache) = self
+            .work_scan
+            .result(|| (usage(self.work), usage(&self.work.join(PRIVATE_CACHE)).bytes));
         self.record_unpacked(go);
         let unpacked: u64 = self.unpacked.values().sum();
         // If the free space is unknown, a write fails when the disk is full.
         self.disk_is_full = DiskSpace::read(self.work).is_ok_and(DiskSpace::is_low);
-        // `go` itself writes to the caches, apart from some small files. A private cache is part of `used`.
-        let private_cache = usage(&self.work.join(PRIVATE_CACHE)).bytes;
         let added = io_counter(go, "wchar").saturating_sub(private_cache);
         !self.disk_is_full
             && used.is_within(self.limits)
@@ -119,13 +157,11 @@ impl<'a> DiskQuota<'a> {
     /// Whether the run adds too many files to the module index, which has some small files for each module of which `go` reads
     /// the go.mod. Each file takes a write: the index is scanned only if the run made more writes than it may create files.
     fn floods_index(&mut self, go: Pid) -> bool {
-        if io_counter(go, "syscw") <= self.limits.work_files || Instant::now() < self.next_scan {
-            return false;
-        }
-        let started = Instant::now();
-        let new = count_new_files(&self.modules.join("cache/download"), self.started);
-        self.next_scan = Instant::now() + started.elapsed() * SCAN_PAUSE;
-        new > self.limits.work_files
+        io_counter(go, "syscw") > self.limits.work_files
+            && self
+                .index_scan
+                .result(|| count_new_files(&self.modules.join("cache/download"), self.started))
+                > self.limits.work_files
     }
 
     /// Removes the modules that the run left partially unpacked, and those that exceed the limits on their own. Returns whether a
@@ -267,7 +303,6 @@ fn read_io_counter(file: &Path, name: &str) -> u64 {
 mod tests {
     use std::io::{Read, Write};
     use std::process::{Command, Stdio};
-    use std::time::Duration;
 
     use super::*;
 
