@@ -184,7 +184,6 @@ fn is_command(path: &Path) -> bool {
 }
 
 /// Identifies the content of a file by its time and size. Empty for a missing file.
-/// Identifies the content of a file by its time and size. Empty for a missing file.
 fn stamp(file: &Path) -> String {
     fs::metadata(file).map_or(String::new(), |m| {
         format!("{} {} {}", m.mtime(), m.mtime_nsec(), m.size())
