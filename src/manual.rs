@@ -90,7 +90,8 @@ const EXAMPLES: [(&str, &str); 6] = [
 pub fn render(command: &Command) -> String {
     let mut roff = Roff::new();
     let source = format!("gox-server {}", command.get_version().unwrap_or_default());
-    roff.control("TH", ["GOX-SERVER", "1", "", &source, "gox-server manual"]);
+    // The third argument is the date. An empty one needs quotes, since the crate quotes only spaces.
+    roff.control("TH", ["GOX-SERVER", "1", "\"\"", &source, "gox-server manual"]);
     // Lines end between words: no names are hyphenated, and no gaps fill a line.
     roff.control("nh", []).control("ad", ["l"]);
     roff.control("SH", ["NAME"]);
@@ -146,7 +147,7 @@ pub fn render(command: &Command) -> String {
         roman("(1)"),
     ]);
     // groff's input is ASCII, and its `~` a raised accent.
-    roff.to_roff().replace('…', "...").replace('~', r"\(ti")
+    roff.render().replace('…', "...").replace('~', r"\(ti")
 }
 
 /// A section of terms, each with its text.
