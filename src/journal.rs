@@ -38,10 +38,20 @@ pub fn log_request(request: &Request, client: &str, response: &Response, seconds
     let path = String::from_utf8_lossy(&request.path);
     let reason = response.header("Gox-Reason").unwrap_or("-");
     let query = if request.query.is_empty() { "" } else { "?" };
+    let path = format!("{}{path}{query}{}", request.mount, request.query);
+    log_line(&request.method, &path, response.status.0, reason, seconds, client);
+}
+
+/// Logs a request that the front answers with a stored head, as [`log_request`] would.
+pub fn log_reuse(target: &str, client: &str) {
+    log_line("GET", target, 200, "-", 0.0, client);
+}
+
+fn log_line(method: &str, path: &str, status: u16, reason: &str, seconds: f64, client: &str) {
     log::info!(
-        method = request.method,
-        path = format!("{}{path}{query}{}", request.mount, request.query),
-        status = response.status.0,
+        method = method,
+        path = path,
+        status = status,
         reason = reason,
         seconds = format!("{seconds:.3}"),
         client = client;

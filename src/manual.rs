@@ -25,7 +25,7 @@ const MODES: [(&str, &str); 4] = [
     ),
     (
         "HTTP/1.1",
-        "No command: listens on $PORT or 127.0.0.1:3000, and starts gox-server as a CGI program for each request.",
+        "No command: listens on $PORT or 127.0.0.1:3000, and starts gox-server as a CGI program for a request.",
     ),
     ("Command line", "One of the commands below."),
 ];

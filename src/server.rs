@@ -1,11 +1,13 @@
 //! The servers: the front, which speaks HTTP, and the FastCGI responder.
 
+use std::sync::Arc;
 use std::thread;
 
 use crate::config::{self, Config};
-use crate::doctor;
+use crate::store::{Counter, Store};
 use crate::transport::fastcgi::{FastCgiListener, ListenAddress, Responder, WebServerAddrs};
 use crate::transport::front::{Front, FrontLimits};
+use crate::{doctor, journal};
 
 /// Serves HTTP/1.1 on the configured address until it is stopped.
 pub fn serve_http(config: Config) -> Result<(), String> {
@@ -16,6 +18,14 @@ pub fn serve_http(config: Config) -> Result<(), String> {
         doctor::log_go(&checked);
         doctor::start_object_store_check(&checked);
     });
+    let dir = config.dir.clone();
+    // If the state directory cannot be opened, the requests that start a program fail and say so.
+    let on_reuse = move |target: &str, client: &str| {
+        if let Ok(store) = Store::open(&dir) {
+            store.increment(Counter::Hits);
+        }
+        journal::log_reuse(target, client);
+    };
     let front = Front {
         listen: config.listen,
         // The running file, even after an upgrade replaced it: the front and its CGI programs are one version.
@@ -31,6 +41,7 @@ pub fn serve_http(config: Config) -> Result<(), String> {
         },
         trusted_proxies: config.trusted_proxies,
         drain: config.drain,
+        on_reuse: Arc::new(on_reuse),
     };
     let stopped = front.run();
     // A panic in the checks has been printed, and does not change how the front ended.

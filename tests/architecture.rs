@@ -254,7 +254,7 @@ const MAY_IMPORT: [(&str, &[&str]); 40] = [
         "transport",
         &["config", "error", "handler", "journal", "request", "response"],
     ),
-    ("server", &["config", "doctor", "transport"]),
+    ("server", &["config", "doctor", "journal", "store", "transport"]),
     (
         "worker",
         &[

@@ -60,6 +60,34 @@ fn disconnected_client_is_logged_and_build_continues() {
     });
 }
 
+/// The front answers the second request without a process. It counts and logs it as a process does.
+#[test]
+fn stored_head_is_counted_and_logged() {
+    let store = TestStore::new();
+    store.ask(&Request::get("/tester/hello@v1.0.0")).program();
+    let front = store.front();
+    let requests = [(); 2].map(|()| front.ask(&Request::get("/tester/hello@v1.0.0")));
+    let [first, second] = requests.map(|response| {
+        (
+            response.header("Age").map(str::to_owned),
+            response.program().to_owned(),
+        )
+    });
+    assert_eq!((first.0, second.0), (None, Some("0".to_owned())));
+    assert_eq!(first.1, second.1);
+    eventually("both are logged", TIMEOUT, || {
+        let log = front.log();
+        let lines = log.lines().filter(|line| line.contains(" info request "));
+        let known = |line: &&str| {
+            line.contains(" method=GET path=/tester/hello@v1.0.0 status=200 reason=- seconds=0.0")
+                && line.ends_with(" client=127.0.0.1")
+        };
+        lines.filter(known).count() == 2
+    });
+    let metrics = front.ask(&Request::get("/-/metrics")).text();
+    assert!(metrics.contains("\ngox_hits_total 2\n"), "{metrics}");
+}
+
 #[test]
 fn connection_serves_many_requests() {
     let store = TestStore::new();

@@ -62,8 +62,8 @@ impl Transport for Front {
     }
 
     fn own_headers(&self) -> &'static [&'static str] {
-        // RFC 9110 section 6.6.1 requires Date, RFC 9112 section 6 a message length; CGI has neither.
-        &["date", "connection", "transfer-encoding", "content-length"]
+        // RFC 9110 section 6.6.1 requires Date, RFC 9112 section 6 a message length; CGI has neither. A stored head has Age.
+        &["date", "connection", "transfer-encoding", "content-length", "age"]
     }
 }
 

@@ -1,9 +1,9 @@
 //! A file as parts of a response body (X-Sendfile). The file is opened once and read by offset, so that eviction or replacement of
 //! the file does not affect a running response.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IoSliceMut};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -26,10 +26,19 @@ pub(super) struct FilePart {
     length: usize,
 }
 
+/// Identifies the content of a file: its inode, and when that was changed last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
 /// An open file as a source of parts.
 pub(super) struct FileParts {
     path: PathBuf,
     file: Arc<File>,
+    id: FileId,
     length: u64,
     offset: u64,
     /// To the `ClientStream`, which sends the parts in this order.
@@ -76,18 +85,28 @@ impl FilePart {
 }
 
 impl FileParts {
-    /// Opens the file. The program has just opened it too, so its path is cached and this waits for no disk.
-    pub(super) fn open(path: PathBuf, stream: Sender<FilePart>) -> Result<Self, ProgramError> {
+    /// Opens the file. The program has opened it some seconds ago at most, so its path is cached and this waits for no disk.
+    pub(super) fn open(path: &Path, stream: Sender<FilePart>) -> Result<Self, ProgramError> {
+        let path = path.to_owned();
         match open_regular(&path) {
-            Ok((file, length)) => Ok(Self {
+            Ok((file, metadata)) => Ok(Self {
                 path,
                 file: Arc::new(file),
-                length,
+                id: FileId {
+                    device: metadata.dev(),
+                    inode: metadata.ino(),
+                    changed: (metadata.ctime(), metadata.ctime_nsec()),
+                },
+                length: metadata.len(),
                 offset: 0,
                 stream,
             }),
             Err(source) => Err(ProgramError::File { path, source }),
         }
+    }
+
+    pub(super) fn id(&self) -> FileId {
+        self.id
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -107,13 +126,13 @@ impl FileParts {
     }
 }
 
-/// Opens a regular file, and returns its length.
-fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+/// Opens a regular file.
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     // Without O_NONBLOCK, the open of a FIFO would wait for a writer.
     let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_file() {
-        Ok((file, metadata.len()))
+        Ok((file, metadata))
     } else {
         Err(io::Error::other("not a regular file"))
     }

@@ -1,4 +1,4 @@
-//! The gateway from HTTP to CGI: runs one CGI program for each request and returns its response. An error of the program becomes a
+//! The gateway from HTTP to CGI: runs one CGI program for a request and returns its response, or a stored one. An error of the program becomes a
 //! 502 or 503 response; after the headers were sent, it closes the connection instead.
 
 use std::ffi::OsString;
@@ -8,23 +8,25 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Body as _;
-use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::spawn_blocking;
 
 use super::body_part::BodyPart;
 use super::cgi_process::CgiProcess;
 use super::environment::{Endpoints, build_environment, joined};
 use super::file_parts::{FilePart, FileParts};
+use super::head::Head;
 use super::output_chunks::OutputChunks;
+use super::own_responses::{busy_response, error_response, reject_invalid};
 use super::permits::{AddressPermit, ConnectionPermit, PermitDenied, Permits};
 use super::program_error::ProgramError;
+use super::stored_heads::{HeadKey, StoredHeads};
 use super::streamed_body::StreamedBody;
-use super::version::UnsupportedMajor;
 use crate::config::Network;
 use crate::request::client_address;
 
@@ -43,7 +45,12 @@ pub(super) struct Gateway {
     pub(super) inherited: Vec<(OsString, OsString)>,
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) permits: Permits,
+    pub(super) stored_heads: StoredHeads,
+    pub(super) on_reuse: OnReuse,
 }
+
+/// Called with the target and the client's address of a request that is answered with a stored head.
+pub type OnReuse = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// The permits of a request. They are held until the response has been sent.
 type RequestPermit = (OwnedSemaphorePermit, Option<AddressPermit>);
@@ -118,11 +125,7 @@ impl Gateway {
         if !self.trusts(endpoints.client.ip()) {
             return Ok(None);
         }
-        let peer = endpoints.client.ip().to_canonical().to_string();
-        let forwarded_for = joined(&request.headers, &FORWARDED_FOR);
-        let forwarded_for = forwarded_for.to_string_lossy();
-        let client = client_address(&peer, &forwarded_for, |peer| self.trusts(peer));
-        match client.parse() {
+        match self.client(request, endpoints).parse() {
             Ok(client) if !self.trusts(client) => {
                 let permit = self.permits.try_acquire_request(client);
                 permit.map(Some).ok_or(PermitDenied::AddressFull)
@@ -132,11 +135,20 @@ impl Gateway {
         }
     }
 
+    /// The address of the client, which a trusted proxy reports.
+    fn client(&self, request: &Parts, endpoints: Endpoints) -> String {
+        let peer = endpoints.client.ip().to_canonical().to_string();
+        let forwarded_for = joined(&request.headers, &FORWARDED_FOR);
+        let forwarded_for = forwarded_for.to_string_lossy();
+        client_address(&peer, &forwarded_for, |peer| self.trusts(peer)).to_owned()
+    }
+
     /// Whether this peer's X-Forwarded-For is trusted.
     pub(super) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
+    /// Responds with a stored head, or runs the program.
     async fn run(
         &self,
         request: &Parts,
@@ -144,38 +156,15 @@ impl Gateway {
         permit: RequestPermit,
         files: Sender<FilePart>,
     ) -> Result<Response<Body>, ProgramError> {
-        let environment = build_environment(request, endpoints, &self.inherited);
-        let mut process = CgiProcess::spawn(&self.program, environment)?;
-        let mut head = process.read_head().await?;
-        let no_body = request.method == Method::HEAD
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-            || head.content_length == Some(0);
-
-        let body = if let Some(path) = head.send_file {
-            process.drain().await?;
-            let file = FileParts::open(path, files)?;
-            match head.content_length {
-                Some(expected) if expected != file.length() => {
-                    return Err(ProgramError::WrongLength {
-                        expected,
-                        actual: file.length(),
-                    });
-                }
-                Some(_) => {}
-                None => drop(head.fields.insert(header::CONTENT_LENGTH, file.length().into())),
+        let key = HeadKey::of(request);
+        let stored = key.as_ref().and_then(|key| self.stored_heads.open(key, &files));
+        let (head, body) = match stored {
+            Some((head, file)) => {
+                self.report_reuse(request, endpoints);
+                let length = file.length();
+                (head, StreamedBody::new(file, Some(length)).boxed_unsync())
             }
-            let length = file.length();
-            if no_body {
-                empty_body()
-            } else {
-                StreamedBody::new(file, Some(length)).boxed_unsync()
-            }
-        } else if no_body {
-            process.drain().await?;
-            empty_body()
-        } else {
-            let output = OutputChunks::new(process, head.content_length);
-            StreamedBody::new(output, head.content_length).boxed_unsync()
+            None => self.run_program(request, endpoints, key, files).await?,
         };
 
         let description = describe(request);
@@ -192,6 +181,60 @@ impl Gateway {
             response.extensions_mut().insert(phrase);
         }
         Ok(response)
+    }
+
+    /// Runs the program, and returns the head and the body of its response. Stores a head under `key` if it may be used again.
+    async fn run_program(
+        &self,
+        request: &Parts,
+        endpoints: Endpoints,
+        key: Option<HeadKey>,
+        files: Sender<FilePart>,
+    ) -> Result<(Head, Body), ProgramError> {
+        let environment = build_environment(request, endpoints, &self.inherited);
+        let mut process = CgiProcess::spawn(&self.program, environment)?;
+        let mut head = process.read_head().await?;
+        let no_body = request.method == Method::HEAD
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || head.content_length == Some(0);
+
+        let body = if let Some(path) = &head.send_file {
+            process.drain().await?;
+            let file = FileParts::open(path, files)?;
+            let length = file.length();
+            match head.content_length {
+                Some(expected) if expected != length => {
+                    return Err(ProgramError::WrongLength {
+                        expected,
+                        actual: length,
+                    });
+                }
+                Some(_) => {}
+                None => drop(head.fields.insert(header::CONTENT_LENGTH, length.into())),
+            }
+            if no_body {
+                empty_body()
+            } else {
+                if let Some(key) = key {
+                    self.stored_heads.store(key, &head, &file);
+                }
+                StreamedBody::new(file, Some(length)).boxed_unsync()
+            }
+        } else if no_body {
+            process.drain().await?;
+            empty_body()
+        } else {
+            let output = OutputChunks::new(process, head.content_length);
+            StreamedBody::new(output, head.content_length).boxed_unsync()
+        };
+        Ok((head, body))
+    }
+
+    /// Reports a response that no program reports. In a thread: the report writes files.
+    fn report_reuse(&self, request: &Parts, endpoints: Endpoints) {
+        let report = Arc::clone(&self.on_reuse);
+        let (target, client) = (request.uri.to_string(), self.client(request, endpoints));
+        drop(spawn_blocking(move || report(&target, &client)));
     }
 }
 
@@ -212,101 +255,6 @@ impl Drop for PendingRequest<'_> {
             );
         }
     }
-}
-
-/// The response to a request that the front rejects without running the program.
-fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
-    if request.extensions.get::<UnsupportedMajor>().is_some() {
-        let mut response = text_response(
-            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            "This server supports only HTTP/1.1.\n",
-        );
-        let fields = response.headers_mut();
-        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return Some(response);
-    }
-    // RFC 9112 section 3.2: a server MUST reject an HTTP/1.1 request without Host, and any request with more than one. The program
-    // checks the value of Host.
-    let hosts = request.headers.get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
-        return Some(text_response(
-            StatusCode::BAD_REQUEST,
-            "A request must have exactly one Host header.\n",
-        ));
-    }
-    if request.uri.path().starts_with('/') {
-        return None;
-    }
-    if matches!(request.method, Method::GET | Method::HEAD) {
-        return Some(text_response(
-            StatusCode::BAD_REQUEST,
-            "The path must begin with a slash.\n",
-        ));
-    }
-    // `CONNECT host:port` and `OPTIONS *` have no path (RFC 9112 sections 3.2.3 and 3.2.4).
-    let mut response = text_response(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "The method is not supported here.\n",
-    );
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    Some(response)
-}
-
-/// The response if the limit of connections or requests is reached.
-fn busy_response(denied: PermitDenied) -> Response<Body> {
-    let mut response = match denied {
-        PermitDenied::ServerFull => text_response(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "This server is too busy. Try again in a second.\n",
-        ),
-        PermitDenied::AddressFull => text_response(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many requests from your address are running. Try again in a second.\n",
-        ),
-    };
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-/// The response if the program failed. The details are only in the log.
-fn error_response(error: &ProgramError) -> Response<Body> {
-    match error {
-        // A lack of processes, memory or descriptors is transient.
-        ProgramError::Start(_) => busy_response(PermitDenied::ServerFull),
-        ProgramError::Read(_)
-        | ProgramError::NoHead(_)
-        | ProgramError::InvalidHead(_)
-        | ProgramError::Failed(_)
-        | ProgramError::WrongLength { .. }
-        | ProgramError::File { .. } => text_response(
-            StatusCode::BAD_GATEWAY,
-            "This server had an internal error; its log has the details.\n",
-        ),
-    }
-}
-
-fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(
-        Full::new(BodyPart::Bytes(text.into()))
-            .map_err(|never| match never {})
-            .boxed_unsync(),
-    );
-    *response.status_mut() = status;
-    // Many clients print the status line and discard the body.
-    if let Ok(phrase) = ReasonPhrase::try_from(text.trim_end().as_bytes()) {
-        response.extensions_mut().insert(phrase);
-    }
-    let fields = response.headers_mut();
-    fields.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 fn empty_body() -> Body {

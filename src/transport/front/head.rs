@@ -26,7 +26,7 @@ const STATUS: HeaderName = HeaderName::from_static("status");
 const X_SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
 
 /// The head of a CGI response.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     /// 200 to 599.
     pub status: StatusCode,

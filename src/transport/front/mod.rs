@@ -1,12 +1,14 @@
-//! The bundled HTTP/1.1 server. It starts one CGI program for each request and relays its response. The program, gox-server itself,
+//! The bundled HTTP/1.1 server. It starts a CGI program for a request and relays its response. The program, gox-server itself,
 //! interprets the request. This is the only async code of the project. It runs on one thread, since all computation is in other
 //! processes.
 //!
 //! Modules in the order of a request: `permits` limits connections and requests, `connection` has the timeouts and detects
-//! disconnects, `gateway` runs the program (`environment`, `cgi_process`, `head`), and `streamed_body` sends the output of the
-//! program (`output_chunks`) or a file (`file_parts`).
+//! disconnects, `gateway` runs the program (`environment`, `cgi_process`, `head`) or finds the head of its last response
+//! (`stored_heads`), and `streamed_body` sends the output of the program (`output_chunks`) or a file (`file_parts`).
+//! `own_responses` are those without a program.
 
 mod gateway;
+mod own_responses;
 mod connection;
 mod environment;
 mod program_error;
@@ -14,6 +16,7 @@ pub mod head;
 mod limits;
 mod client_stream;
 mod streamed_body;
+mod stored_heads;
 mod cgi_process;
 mod output_chunks;
 mod permits;
@@ -36,8 +39,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use gateway::Gateway;
+pub use gateway::OnReuse;
 pub use limits::FrontLimits;
 use permits::Permits;
+use stored_heads::StoredHeads;
 
 use crate::config::Network;
 
@@ -48,7 +53,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 const FILE_READERS: usize = 4;
 
 /// An HTTP server for one CGI program.
-#[derive(Debug)]
 pub struct Front {
     /// The address to listen on. With port 0 the kernel selects a port, which is logged.
     pub listen: SocketAddr,
@@ -62,6 +66,8 @@ pub struct Front {
     pub trusted_proxies: Vec<Network>,
     /// Maximum time for the running requests after SIGTERM or SIGINT.
     pub drain: Duration,
+    /// Counts and logs a response with a stored head: no program does.
+    pub on_reuse: OnReuse,
 }
 
 /// Why the front could not start. After the start, only a signal stops it.
@@ -131,6 +137,8 @@ impl Front {
             inherited: self.inherited,
             trusted_proxies: self.trusted_proxies,
             permits: Permits::new(&limits),
+            stored_heads: StoredHeads::default(),
+            on_reuse: self.on_reuse,
         });
         let open = GracefulShutdown::new();
         loop {

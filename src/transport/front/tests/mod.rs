@@ -4,6 +4,7 @@
 //! all tests share one process, and call the function that a signal triggers instead.
 
 mod responses;
+mod stored_heads;
 mod environment;
 mod head;
 mod disconnects;
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -73,6 +75,7 @@ impl TestFront {
             limits,
             trusted_proxies: vec!["127.0.0.9".parse().unwrap()],
             drain,
+            on_reuse: Arc::new(|_, _| {}),
         };
         let listener = std::net::TcpListener::bind(front.listen).unwrap();
         listener.set_nonblocking(true).unwrap();

@@ -1,0 +1,108 @@
+//! The responses of the front itself: to requests that it rejects, beyond its limits, and for a program that failed.
+
+use http_body_util::{BodyExt, Full};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode, Version};
+
+use super::body_part::BodyPart;
+use super::gateway::Body;
+use super::permits::PermitDenied;
+use super::program_error::ProgramError;
+use super::version::UnsupportedMajor;
+
+/// The response to a request that the front rejects without running the program.
+pub(super) fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
+    if request.extensions.get::<UnsupportedMajor>().is_some() {
+        let mut response = text_response(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "This server supports only HTTP/1.1.\n",
+        );
+        let fields = response.headers_mut();
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Some(response);
+    }
+    // RFC 9112 section 3.2: a server MUST reject an HTTP/1.1 request without Host, and any request with more than one. The program
+    // checks the value of Host.
+    let hosts = request.headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
+        return Some(text_response(
+            StatusCode::BAD_REQUEST,
+            "A request must have exactly one Host header.\n",
+        ));
+    }
+    if request.uri.path().starts_with('/') {
+        return None;
+    }
+    if matches!(request.method, Method::GET | Method::HEAD) {
+        return Some(text_response(
+            StatusCode::BAD_REQUEST,
+            "The path must begin with a slash.\n",
+        ));
+    }
+    // `CONNECT host:port` and `OPTIONS *` have no path (RFC 9112 sections 3.2.3 and 3.2.4).
+    let mut response = text_response(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "The method is not supported here.\n",
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    Some(response)
+}
+
+/// The response if the limit of connections or requests is reached.
+pub(super) fn busy_response(denied: PermitDenied) -> Response<Body> {
+    let mut response = match denied {
+        PermitDenied::ServerFull => text_response(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "This server is too busy. Try again in a second.\n",
+        ),
+        PermitDenied::AddressFull => text_response(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests from your address are running. Try again in a second.\n",
+        ),
+    };
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The response if the program failed. The details are only in the log.
+pub(super) fn error_response(error: &ProgramError) -> Response<Body> {
+    match error {
+        // A lack of processes, memory or descriptors is transient.
+        ProgramError::Start(_) => busy_response(PermitDenied::ServerFull),
+        ProgramError::Read(_)
+        | ProgramError::NoHead(_)
+        | ProgramError::InvalidHead(_)
+        | ProgramError::Failed(_)
+        | ProgramError::WrongLength { .. }
+        | ProgramError::File { .. } => text_response(
+            StatusCode::BAD_GATEWAY,
+            "This server had an internal error; its log has the details.\n",
+        ),
+    }
+}
+
+fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(
+        Full::new(BodyPart::Bytes(text.into()))
+            .map_err(|never| match never {})
+            .boxed_unsync(),
+    );
+    *response.status_mut() = status;
+    // Many clients print the status line and discard the body.
+    if let Ok(phrase) = ReasonPhrase::try_from(text.trim_end().as_bytes()) {
+        response.extensions_mut().insert(phrase);
+    }
+    let fields = response.headers_mut();
+    fields.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
