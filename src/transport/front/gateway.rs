@@ -1,5 +1,5 @@
-//! The gateway from HTTP to CGI: runs one CGI program for a request and returns its response, or a stored one. An error of the program becomes a
-//! 502 or 503 response; after the headers were sent, it closes the connection instead.
+//! The gateway from HTTP to CGI: runs one CGI program for a request and returns its response, or uses a stored head. An error of the
+//! program becomes a 502 or 503 response; after the headers were sent, it closes the connection instead.
 
 use std::ffi::OsString;
 use std::net::IpAddr;

@@ -149,6 +149,28 @@ fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'
 mod tests {
     use super::*;
 
+    /// The values of these headers are in no head: the first is for limits and the log, the others are for URLs in texts.
+    const UNUSED: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "forwarded"];
+
+    #[test]
+    fn every_header_that_the_program_reads_is_part_of_the_key_or_needs_the_program() {
+        let reads = include_str!("../../request.rs").split("\"HTTP_").skip(1);
+        let names = reads.map(|rest| {
+            rest[..rest.find('"').unwrap()]
+                .to_ascii_lowercase()
+                .replace('_', "-")
+        });
+        let names: Vec<_> = names.collect();
+        assert!(
+            names.iter().any(|name| name == "user-agent") && names.len() > 15,
+            "{names:?}"
+        );
+        for name in names.iter().filter(|name| !UNUSED.contains(&name.as_str())) {
+            let header = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            assert!(SELECTING.contains(&header) || needs_program(&header), "{name}");
+        }
+    }
+
     #[test]
     fn number_of_heads_is_bounded() {
         let (stream, _parts) = std::sync::mpsc::channel();
