@@ -161,8 +161,7 @@ impl Gateway {
         let (head, body) = match stored {
             Some((head, file)) => {
                 self.report_reuse(request, endpoints);
-                let length = file.length();
-                (head, StreamedBody::new(file, Some(length)).boxed_unsync())
+                (head, file_body(file))
             }
             None => self.run_program(request, endpoints, key, files).await?,
         };
@@ -218,7 +217,7 @@ impl Gateway {
                 if let Some(key) = key {
                     self.stored_heads.store(key, &head, &file);
                 }
-                StreamedBody::new(file, Some(length)).boxed_unsync()
+                file_body(file)
             }
         } else if no_body {
             process.drain().await?;
@@ -255,6 +254,11 @@ impl Drop for PendingRequest<'_> {
             );
         }
     }
+}
+
+fn file_body(file: FileParts) -> Body {
+    let length = file.length();
+    StreamedBody::new(file, Some(length)).boxed_unsync()
 }
 
 fn empty_body() -> Body {

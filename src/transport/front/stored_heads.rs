@@ -84,19 +84,17 @@ fn needs_program(name: &HeaderName) -> bool {
 impl StoredHeads {
     /// Returns a head and opens its file, if it is stored and still valid.
     pub(super) fn open(&self, key: &HeadKey, stream: &Sender<FilePart>) -> Option<(Head, FileParts)> {
-        let mut stored = self.lock().get(key)?.clone();
-        let age = stored.stored.elapsed();
-        if age > stored.lifetime {
-            return None;
-        }
+        let is_fresh = |stored: &&StoredHead| stored.stored.elapsed() <= stored.lifetime;
+        let mut stored = self.lock().get(key).filter(is_fresh)?.clone();
         // If the file cannot be opened, the program responds, and reports why.
         let file = FileParts::open(stored.head.send_file.as_ref()?, stream.clone()).ok()?;
         // RFC 9111 section 4: a cache MUST generate Age.
-        stored.head.fields.insert(header::AGE, age.as_secs().into());
+        let age = stored.stored.elapsed().as_secs();
+        stored.head.fields.insert(header::AGE, age.into());
         (file.id() == stored.file).then_some((stored.head, file))
     }
 
-    /// Stores a head whose body is this file, if a later response may use it.
+    /// Stores a head, whose body is this file, unless its fields forbid it.
     pub(super) fn store(&self, key: HeadKey, head: &Head, file: &FileParts) {
         let Some(lifetime) = lifetime(head) else { return };
         let mut heads = self.lock();

@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// A program that clients may use for a minute, whatever their User-Agent.
+/// A response that caches may use for a minute.
 const STORED: &str = "/stored?Cache-Control:max-age=60&Vary:Accept";
 
 impl TestFront {
-    /// Sends a request for `STORED`, and returns how many programs ran.
+    /// Sends a request, and returns how many times the program ran for it.
     fn runs_for(&self, request: &str) -> u64 {
         let before = self.runs();
         let (response, end) = self.fetch(request);
