@@ -43,8 +43,8 @@ pub fn log_request(request: &Request, client: &str, response: &Response, seconds
 }
 
 /// Logs a request that the front answers with a stored head, as [`log_request`] would.
-pub fn log_reuse(target: &str, client: &str) {
-    log_line("GET", target, 200, "-", 0.0, client);
+pub fn log_reuse(target: &str, status: u16, client: &str) {
+    log_line("GET", target, status, "-", 0.0, client);
 }
 
 fn log_line(method: &str, path: &str, status: u16, reason: &str, seconds: f64, client: &str) {

@@ -20,11 +20,11 @@ pub fn serve_http(config: Config) -> Result<(), String> {
     });
     let dir = config.dir.clone();
     // If the state directory cannot be opened, the requests that start a program fail and say so.
-    let on_reuse = move |target: &str, client: &str| {
+    let on_reuse = move |target: &str, status: u16, client: &str| {
         if let Ok(store) = Store::open(&dir) {
             store.increment(Counter::Hits);
         }
-        journal::log_reuse(target, client);
+        journal::log_reuse(target, status, client);
     };
     let front = Front {
         listen: config.listen,

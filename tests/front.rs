@@ -60,32 +60,36 @@ fn disconnected_client_is_logged_and_build_continues() {
     });
 }
 
-/// The front answers the second request without a process. It counts and logs it as a process does.
+/// The front answers the second of two equal requests without a process. It counts and logs it as a process does.
 #[test]
 fn stored_head_is_counted_and_logged() {
     let store = TestStore::new();
-    store.ask(&Request::get("/tester/hello@v1.0.0")).program();
+    let request = Request::get("/tester/hello@v1.0.0");
+    let etag = store.ask(&request).header("ETag").unwrap().to_owned();
     let front = store.front();
-    let requests = [(); 2].map(|()| front.ask(&Request::get("/tester/hello@v1.0.0")));
-    let [first, second] = requests.map(|response| {
-        (
-            response.header("Age").map(str::to_owned),
-            response.program().to_owned(),
-        )
-    });
-    assert_eq!((first.0, second.0), (None, Some("0".to_owned())));
-    assert_eq!(first.1, second.1);
-    eventually("both are logged", TIMEOUT, || {
-        let log = front.log();
-        let lines = log.lines().filter(|line| line.contains(" info request "));
-        let known = |line: &&str| {
-            line.contains(" method=GET path=/tester/hello@v1.0.0 status=200 reason=- seconds=0.0")
-                && line.ends_with(" client=127.0.0.1")
-        };
-        lines.filter(known).count() == 2
-    });
+    for (request, status) in [
+        (request.clone(), 200),
+        (request.header("If-None-Match", &etag), 304),
+    ] {
+        let [first, second] = [(); 2].map(|()| front.ask(&request));
+        assert_eq!((first.header("Age"), second.header("Age")), (None, Some("0")));
+        assert_eq!([first.status, second.status], [status; 2]);
+        assert_eq!(
+            (first.header("ETag"), second.header("ETag")),
+            (Some(&*etag), Some(&*etag))
+        );
+        assert_eq!(first.body, second.body);
+        eventually("both are logged", TIMEOUT, || {
+            let log = front.log();
+            let known = format!(
+                " info request method=GET path=/tester/hello@v1.0.0 status={status} reason=- seconds=0.0"
+            );
+            let lines = log.lines().filter(|line| line.contains(&known));
+            lines.filter(|line| line.ends_with(" client=127.0.0.1")).count() == 2
+        });
+    }
     let metrics = front.ask(&Request::get("/-/metrics")).text();
-    assert!(metrics.contains("\ngox_hits_total 2\n"), "{metrics}");
+    assert!(metrics.contains("\ngox_hits_total 4\n"), "{metrics}");
 }
 
 #[test]

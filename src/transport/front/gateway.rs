@@ -49,8 +49,8 @@ pub(super) struct Gateway {
     pub(super) on_reuse: OnReuse,
 }
 
-/// Called with the target and the client's address of a request that is answered with a stored head.
-pub type OnReuse = Arc<dyn Fn(&str, &str) + Send + Sync>;
+/// Called with the target, the status and the client's address of a request that is answered with a stored head.
+pub type OnReuse = Arc<dyn Fn(&str, u16, &str) + Send + Sync>;
 
 /// The permits of a request. They are held until the response has been sent.
 type RequestPermit = (OwnedSemaphorePermit, Option<AddressPermit>);
@@ -160,8 +160,8 @@ impl Gateway {
         let stored = key.as_ref().and_then(|key| self.stored_heads.open(key, &files));
         let (head, body) = match stored {
             Some((head, file)) => {
-                self.report_reuse(request, endpoints);
-                (head, file_body(file))
+                self.report_reuse(request, endpoints, head.status);
+                (head, file.map_or_else(empty_body, file_body))
             }
             None => self.run_program(request, endpoints, key, files).await?,
         };
@@ -197,43 +197,34 @@ impl Gateway {
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || head.content_length == Some(0);
 
-        let body = if let Some(path) = &head.send_file {
-            process.drain().await?;
-            let file = FileParts::open(path, files)?;
-            let length = file.length();
-            match head.content_length {
-                Some(expected) if expected != length => {
-                    return Err(ProgramError::WrongLength {
-                        expected,
-                        actual: length,
-                    });
-                }
-                Some(_) => {}
-                None => drop(head.fields.insert(header::CONTENT_LENGTH, length.into())),
-            }
-            if no_body {
-                empty_body()
-            } else {
-                if let Some(key) = key {
-                    self.stored_heads.store(key, &head, &file);
-                }
-                file_body(file)
-            }
-        } else if no_body {
-            process.drain().await?;
-            empty_body()
-        } else {
+        if head.send_file.is_none() && !no_body {
             let output = OutputChunks::new(process, head.content_length);
-            StreamedBody::new(output, head.content_length).boxed_unsync()
-        };
-        Ok((head, body))
+            let body = StreamedBody::new(output, head.content_length).boxed_unsync();
+            return Ok((head, body));
+        }
+        process.drain().await?;
+        let open = |path: &PathBuf| FileParts::open(path, files);
+        let file = head.send_file.as_ref().map(open).transpose()?;
+        if let Some(file) = &file {
+            let actual = file.length();
+            let expected = *head.content_length.get_or_insert(actual);
+            if expected != actual {
+                return Err(ProgramError::WrongLength { expected, actual });
+            }
+            head.fields.insert(header::CONTENT_LENGTH, actual.into());
+        }
+        if let Some(key) = key {
+            self.stored_heads.store(key, &head, file.as_ref());
+        }
+        let file = file.filter(|_| !no_body);
+        Ok((head, file.map_or_else(empty_body, file_body)))
     }
 
     /// Reports a response that no program reports. In a thread: the report writes files.
-    fn report_reuse(&self, request: &Parts, endpoints: Endpoints) {
+    fn report_reuse(&self, request: &Parts, endpoints: Endpoints, status: StatusCode) {
         let report = Arc::clone(&self.on_reuse);
         let (target, client) = (request.uri.to_string(), self.client(request, endpoints));
-        drop(spawn_blocking(move || report(&target, &client)));
+        drop(spawn_blocking(move || report(&target, status.as_u16(), &client)));
     }
 }
 

@@ -1,8 +1,9 @@
-//! The heads of responses that send a file, stored for some seconds (RFC 9111). So a program that many clients download takes one
-//! process in that time, and not one for each of them. The file itself is opened for each response: once it is evicted or replaced, its
-//! head is not used any more.
+//! The heads of responses that send a file, or that say that the client has it (304), stored for some seconds (RFC 9111). So a program
+//! that many clients download takes one process in that time, and not one for each of them. The file itself is opened for each
+//! response: once it is evicted or replaced, its head is not used any more.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,26 +25,29 @@ const MAX_HEADS: usize = 1024;
 /// Maximum length of a key in bytes. With a head of a kilobyte, all heads take 5 MB at most.
 const MAX_KEY_BYTES: usize = 4096;
 
-/// The request headers that a response may depend on (`Vary`). Host is one of them because it is a part of the URL.
-const SELECTING: [HeaderName; 4] = [
+/// The request headers in a key: those of `Vary`, those that make a 304, and Host, which is a part of the URL.
+const KEYED: [HeaderName; 6] = [
     header::HOST,
     header::USER_AGENT,
     header::ACCEPT,
     header::ACCEPT_ENCODING,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
 ];
 
 /// The heads that are stored.
 #[derive(Default)]
 pub(super) struct StoredHeads(Mutex<HashMap<HeadKey, StoredHead>>);
 
-/// What a stored head is found by: the URL and the values of `SELECTING`.
+/// What a stored head is found by: the URL and the values of `KEYED`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct HeadKey(Vec<u8>);
 
 #[derive(Clone)]
 struct StoredHead {
     head: Head,
-    file: FileId,
+    /// The file of its body; `None` for a 304.
+    file: Option<FileId>,
     stored: Instant,
     lifetime: Duration,
 }
@@ -58,7 +62,7 @@ impl HeadKey {
             return None;
         }
         let mut key = request.uri.to_string().into_bytes();
-        for name in &SELECTING {
+        for name in &KEYED {
             // Neither a URL nor the value of a header contains these bytes.
             key.push(b'\n');
             for value in request.headers.get_all(name) {
@@ -70,32 +74,35 @@ impl HeadKey {
     }
 }
 
-/// Whether a request with this header is passed to the program: a condition, a range, a directive for caches, what only browsers send.
+/// Whether a request with this header is passed to the program: a rare condition, a range, a directive for caches, what only browsers
+/// send.
 fn needs_program(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("if-")
-        || name.starts_with("sec-")
+    let text = name.as_str();
+    let is_special = text.starts_with("if-")
+        || text.starts_with("sec-")
         || matches!(
-            name,
+            text,
             "range" | "want-repr-digest" | "cache-control" | "pragma" | "authorization" | "purpose"
-        )
+        );
+    is_special && !KEYED.contains(name)
 }
 
 impl StoredHeads {
-    /// Returns a head and opens its file, if it is stored and still valid.
-    pub(super) fn open(&self, key: &HeadKey, stream: &Sender<FilePart>) -> Option<(Head, FileParts)> {
+    /// Returns a head, if it is stored and still valid, and opens its file, if it has one.
+    pub(super) fn open(&self, key: &HeadKey, stream: &Sender<FilePart>) -> Option<(Head, Option<FileParts>)> {
         let is_fresh = |stored: &&StoredHead| stored.stored.elapsed() <= stored.lifetime;
         let mut stored = self.lock().get(key).filter(is_fresh)?.clone();
         // If the file cannot be opened, the program responds, and reports why.
-        let file = FileParts::open(stored.head.send_file.as_ref()?, stream.clone()).ok()?;
+        let open = |path: &PathBuf| FileParts::open(path, stream.clone());
+        let file = stored.head.send_file.as_ref().map(open).transpose().ok()?;
         // RFC 9111 section 4: a cache MUST generate Age.
         let age = stored.stored.elapsed().as_secs();
         stored.head.fields.insert(header::AGE, age.into());
-        (file.id() == stored.file).then_some((stored.head, file))
+        (file.as_ref().map(FileParts::id) == stored.file).then_some((stored.head, file))
     }
 
-    /// Stores a head, whose body is this file, unless its fields forbid it.
-    pub(super) fn store(&self, key: HeadKey, head: &Head, file: &FileParts) {
+    /// Stores a head, whose body is this file, or none, unless its fields forbid it.
+    pub(super) fn store(&self, key: HeadKey, head: &Head, file: Option<&FileParts>) {
         let Some(lifetime) = lifetime(head) else { return };
         let mut heads = self.lock();
         if heads.len() >= MAX_HEADS {
@@ -103,7 +110,7 @@ impl StoredHeads {
         }
         let stored = StoredHead {
             head: head.clone(),
-            file: file.id(),
+            file: file.map(FileParts::id),
             stored: Instant::now(),
             lifetime,
         };
@@ -118,12 +125,16 @@ impl StoredHeads {
 
 /// How long a head may be used; `None` if it may not be stored.
 fn lifetime(head: &Head) -> Option<Duration> {
-    let selects = |name: &str| {
-        SELECTING
+    let is_keyed = |name: &str| {
+        KEYED
             .iter()
-            .any(|known| name.eq_ignore_ascii_case(known.as_str()))
+            .any(|keyed| name.eq_ignore_ascii_case(keyed.as_str()))
     };
-    if head.status != StatusCode::OK || !list(&head.fields, &header::VARY).all(selects) {
+    let is_program = match head.status {
+        StatusCode::OK => head.send_file.is_some(),
+        status => status == StatusCode::NOT_MODIFIED,
+    };
+    if !is_program || !list(&head.fields, &header::VARY).all(is_keyed) {
         return None;
     }
     let mut directives = list(&head.fields, &header::CACHE_CONTROL);
@@ -165,7 +176,7 @@ mod tests {
         );
         for name in names.iter().filter(|name| !UNUSED.contains(&name.as_str())) {
             let header = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            assert!(SELECTING.contains(&header) || needs_program(&header), "{name}");
+            assert!(KEYED.contains(&header) || needs_program(&header), "{name}");
         }
     }
 
@@ -179,7 +190,7 @@ mod tests {
         let heads = StoredHeads::default();
         let keys: Vec<_> = (0..=MAX_HEADS).map(|n| HeadKey(n.to_string().into())).collect();
         for key in &keys {
-            heads.store(key.clone(), &head, &file);
+            heads.store(key.clone(), &head, Some(&file));
             assert!(
                 heads
                     .open(key, &stream)

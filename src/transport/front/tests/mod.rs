@@ -75,7 +75,7 @@ impl TestFront {
             limits,
             trusted_proxies: vec!["127.0.0.9".parse().unwrap()],
             drain,
-            on_reuse: Arc::new(|_, _| {}),
+            on_reuse: Arc::new(|_, _, _| {}),
         };
         let listener = std::net::TcpListener::bind(front.listen).unwrap();
         listener.set_nonblocking(true).unwrap();

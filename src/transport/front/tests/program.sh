@@ -27,6 +27,7 @@ case $PATH_INFO in
 /file-fails)    say "X-Sendfile: $FILE\n\n"; exit 3 ;;
 # The query is the headers. Each run adds a byte to a file.
 /stored)        echo >>"$FILE.runs"; echo "$QUERY_STRING" | tr '&' '\n'; say "X-Sendfile: $FILE\n\n" ;;
+/unchanged)     echo >>"$FILE.runs"; echo "$QUERY_STRING" | tr '&' '\n'; say "Status: 304 Not Modified\nETag: \"x\"\n\n" ;;
 /no-file)       say "X-Sendfile: /nonexistent\n\n" ;;
 /directory)     say "X-Sendfile: /\n\n" ;;
 /two-steps)     say "$text\n\none\n"; read -r go <"$PIPE"; echo two ;;

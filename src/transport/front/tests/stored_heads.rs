@@ -39,6 +39,34 @@ fn same_request_is_answered_with_a_stored_head() {
     assert!(body == file_content() && parts(&second).1 == body);
 }
 
+/// Many requests only ask whether a copy is current.
+#[test]
+fn same_condition_is_answered_with_a_stored_head() {
+    let front = TestFront::new();
+    for (fields, condition, runs) in [
+        ("Cache-Control:max-age=60", "If-None-Match: \"x\"", 1),
+        ("Cache-Control:max-age=60", "If-None-Match: \"x\"", 1),
+        ("Cache-Control:max-age=60", "If-None-Match: \"y\"", 2),
+        ("Cache-Control:max-age=60", "If-Modified-Since: x", 3),
+        ("Cache-Control:max-age=60", "If-Modified-Since: x", 3),
+        ("Cache-Control:no-store", "If-None-Match: \"x\"", 4),
+        ("Cache-Control:no-store", "If-None-Match: \"x\"", 5),
+    ] {
+        let request =
+            get(&format!("/unchanged?{fields}")).replace("Host: x", &format!("Host: x\r\n{condition}"));
+        let (response, end) = front.fetch(&request);
+        assert!(
+            response.starts_with("HTTP/1.1 304 Not Modified\r\n"),
+            "{response}"
+        );
+        assert!(
+            response.contains("\r\netag: \"x\"\r\n") && response.ends_with("\r\n\r\n"),
+            "{response}"
+        );
+        assert_eq!((front.runs(), end), (runs, End::Closed), "{fields} {condition}");
+    }
+}
+
 #[test]
 fn program_runs_if_the_response_may_depend_on_more() {
     let front = TestFront::new();
@@ -54,7 +82,9 @@ fn program_runs_if_the_response_may_depend_on_more() {
         "Range: bytes=0-1",
         "If-Range: \"x\"",
         "If-None-Match: *",
+        "If-Match: *",
         "If-Modified-Since: x",
+        "If-Unmodified-Since: x",
         "Want-Repr-Digest: sha-512=1",
         "Cache-Control: no-cache",
         "Pragma: no-cache",
