@@ -91,14 +91,15 @@ fn now() -> String {
 
 /// Escapes control characters, which could start a line or move the cursor, and bidirectional controls.
 fn escape_controls(text: &str) -> String {
-    let escaped = |c: char| {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
         if c.is_control() || is_bidi_control(c) {
-            c.escape_default().collect()
+            escaped.extend(c.escape_default());
         } else {
-            vec![c]
+            escaped.push(c);
         }
-    };
-    text.chars().flat_map(escaped).collect()
+    }
+    escaped
 }
 
 #[derive(Default)]

@@ -1,13 +1,23 @@
 //! The servers: the front, which speaks HTTP, and the FastCGI responder.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use crate::config::{self, Config};
 use crate::store::{Counter, Store};
 use crate::transport::fastcgi::{FastCgiListener, ListenAddress, Responder, WebServerAddrs};
-use crate::transport::front::{Front, FrontLimits};
+use crate::transport::front::{Front, FrontLimits, Reuse};
 use crate::{doctor, journal};
+
+/// Maximum number of responses with stored heads that are not counted and logged yet. Further ones wait.
+const WAITING_REUSES: usize = 1024;
+
+/// Pause after the responses with stored heads that wait were counted and logged. In this time others arrive: to wake the thread for each
+/// of them takes more CPU time than the response.
+const REUSES_PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves HTTP/1.1 on the configured address until it is stopped.
 pub fn serve_http(config: Config) -> Result<(), String> {
@@ -19,13 +29,8 @@ pub fn serve_http(config: Config) -> Result<(), String> {
         doctor::start_object_store_check(&checked);
     });
     let dir = config.dir.clone();
-    // If the state directory cannot be opened, the requests that start a program fail and say so.
-    let on_reuse = move |target: &str, status: u16, client: &str| {
-        if let Ok(store) = Store::open(&dir) {
-            store.increment(Counter::Hits);
-        }
-        journal::log_reuse(target, status, client);
-    };
+    let (reuses, reused) = mpsc::channel(WAITING_REUSES);
+    let reports = thread::spawn(move || report_reuses(&dir, reused));
     let front = Front {
         listen: config.listen,
         // The running file, even after an upgrade replaced it: the front and its CGI programs are one version.
@@ -41,12 +46,28 @@ pub fn serve_http(config: Config) -> Result<(), String> {
         },
         trusted_proxies: config.trusted_proxies,
         drain: config.drain,
-        on_reuse: Arc::new(on_reuse),
+        reuses,
     };
     let stopped = front.run();
-    // A panic in the checks has been printed, and does not change how the front ended.
+    // A panic in these threads has been printed, and does not change how the front ended.
     checks.join().ok();
+    reports.join().ok();
     stopped.map_err(|error| error.to_string())
+}
+
+/// Counts and logs responses with stored heads until the front ends.
+fn report_reuses(dir: &Path, mut reused: mpsc::Receiver<Reuse>) {
+    let mut reuses = Vec::with_capacity(WAITING_REUSES);
+    while reused.blocking_recv_many(&mut reuses, WAITING_REUSES) > 0 {
+        // If the state directory cannot be opened, the requests that start a program fail and say so.
+        if let Ok(store) = Store::open(dir) {
+            store.count(Counter::Hits, reuses.len() as u64);
+        }
+        for reuse in reuses.drain(..) {
+            journal::log_reuse(&reuse.target, reuse.status, &reuse.client);
+        }
+        thread::sleep(REUSES_PAUSE);
+    }
 }
 
 /// Serves FastCGI on a socket of its own.

@@ -91,10 +91,10 @@ impl Histogram {
             })
     }
 
-    fn add(&mut self, duration: Duration) {
+    fn add(&mut self, events: u64, duration: Duration) {
         let bucket = BOUNDS.partition_point(|bound| *bound < duration.as_secs_f64());
-        self.buckets[bucket] += 1;
-        self.microseconds += duration.as_micros() as u64;
+        self.buckets[bucket] += events;
+        self.microseconds += events * duration.as_micros() as u64;
     }
 }
 
@@ -108,13 +108,18 @@ impl From<[u64; NUMBERS]> for Histogram {
 }
 
 impl Store {
-    /// Counts one event, which began when this store was opened. An error is only logged: it must not fail the response.
+    /// Counts one event, which began when this store was opened.
     pub fn increment(&self, counter: Counter) {
+        self.count(counter, 1);
+    }
+
+    /// Counts events, which began when this store was opened. An error is only logged: it must not fail a response.
+    pub fn count(&self, counter: Counter, events: u64) {
         let path = self.path(layout::COUNTERS).join(counter.name());
         let duration = self.opened_at.elapsed();
         let counted = update_numbers(&path, |numbers| {
             let mut histogram = Histogram::from(*numbers);
-            histogram.add(duration);
+            histogram.add(events, duration);
             numbers[0] = histogram.microseconds;
             numbers[1..].copy_from_slice(&histogram.buckets);
         });
@@ -160,7 +165,7 @@ mod tests {
     fn durations_are_counted_in_the_bucket_of_their_bound() {
         let mut histogram = Histogram::default();
         for milliseconds in [0, 1, 2, 900_000, 900_001] {
-            histogram.add(Duration::from_millis(milliseconds));
+            histogram.add(1, Duration::from_millis(milliseconds));
         }
         let cumulative: Vec<_> = histogram.cumulative().map(|(_, events)| events).collect();
         assert_eq!(cumulative, [1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4]);

@@ -1,7 +1,7 @@
 //! Files of decimal numbers of fixed width. A process locks a file and overwrites its numbers, so the files never grow.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -32,8 +32,11 @@ pub(super) fn update_numbers<const N: usize>(
     file.lock()?;
     let mut numbers = read(&file)?;
     change(&mut numbers);
-    let text: String = numbers.map(|number| format!("{number:020}\n")).concat();
-    file.write_all_at(text.as_bytes(), 0)
+    let mut text = Vec::with_capacity(N * WIDTH);
+    for number in numbers {
+        writeln!(text, "{number:020}")?;
+    }
+    file.write_all_at(&text, 0)
 }
 
 fn read<const N: usize>(file: &File) -> io::Result<[u64; N]> {

@@ -13,8 +13,7 @@ use hyper::body::Body as _;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::spawn_blocking;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::body_part::BodyPart;
 use super::cgi_process::CgiProcess;
@@ -46,11 +45,19 @@ pub(super) struct Gateway {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) permits: Permits,
     pub(super) stored_heads: StoredHeads,
-    pub(super) on_reuse: OnReuse,
+    pub(super) reuses: mpsc::Sender<Reuse>,
 }
 
-/// Called with the target, the status and the client's address of a request that is answered with a stored head.
-pub type OnReuse = Arc<dyn Fn(&str, u16, &str) + Send + Sync>;
+/// A response with a stored head. No program counts and logs it.
+#[derive(Debug)]
+pub struct Reuse {
+    /// The request target.
+    pub target: String,
+    /// The status code of the response.
+    pub status: u16,
+    /// The address of the client.
+    pub client: String,
+}
 
 /// The permits of a request. They are held until the response has been sent.
 type RequestPermit = (OwnedSemaphorePermit, Option<AddressPermit>);
@@ -160,7 +167,7 @@ impl Gateway {
         let stored = key.as_ref().and_then(|key| self.stored_heads.open(key, &files));
         let (head, body) = match stored {
             Some((head, file)) => {
-                self.report_reuse(request, endpoints, head.status);
+                self.report_reuse(request, endpoints, head.status).await;
                 (head, file.map_or_else(empty_body, file_body))
             }
             None => self.run_program(request, endpoints, key, files).await?,
@@ -220,11 +227,15 @@ impl Gateway {
         Ok((head, file.map_or_else(empty_body, file_body)))
     }
 
-    /// Reports a response that no program reports. In a thread: the report writes files.
-    fn report_reuse(&self, request: &Parts, endpoints: Endpoints, status: StatusCode) {
-        let report = Arc::clone(&self.on_reuse);
-        let (target, client) = (request.uri.to_string(), self.client(request, endpoints));
-        drop(spawn_blocking(move || report(&target, status.as_u16(), &client)));
+    /// Reports a response with a stored head. It waits only if the reports of many others are not written yet.
+    async fn report_reuse(&self, request: &Parts, endpoints: Endpoints, status: StatusCode) {
+        let reuse = Reuse {
+            target: request.uri.to_string(),
+            status: status.as_u16(),
+            client: self.client(request, endpoints),
+        };
+        // Fails only if the reader of the reports has panicked, which has been printed.
+        self.reuses.send(reuse).await.ok();
     }
 }
 

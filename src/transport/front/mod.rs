@@ -36,10 +36,11 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use gateway::Gateway;
-pub use gateway::OnReuse;
+pub use gateway::Reuse;
 pub use limits::FrontLimits;
 use permits::Permits;
 use stored_heads::StoredHeads;
@@ -66,8 +67,8 @@ pub struct Front {
     pub trusted_proxies: Vec<Network>,
     /// Maximum time for the running requests after SIGTERM or SIGINT.
     pub drain: Duration,
-    /// Counts and logs a response with a stored head: no program does.
-    pub on_reuse: OnReuse,
+    /// Gets each response with a stored head.
+    pub reuses: mpsc::Sender<Reuse>,
 }
 
 /// Why the front could not start. After the start, only a signal stops it.
@@ -138,7 +139,7 @@ impl Front {
             trusted_proxies: self.trusted_proxies,
             permits: Permits::new(&limits),
             stored_heads: StoredHeads::default(),
-            on_reuse: self.on_reuse,
+            reuses: self.reuses,
         });
         let open = GracefulShutdown::new();
         loop {

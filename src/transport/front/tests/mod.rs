@@ -13,14 +13,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, channel, unbounded_channel};
 
 use super::{Front, FrontLimits};
 
@@ -75,7 +74,7 @@ impl TestFront {
             limits,
             trusted_proxies: vec!["127.0.0.9".parse().unwrap()],
             drain,
-            on_reuse: Arc::new(|_, _, _| {}),
+            reuses: channel(1).0,
         };
         let listener = std::net::TcpListener::bind(front.listen).unwrap();
         listener.set_nonblocking(true).unwrap();
