@@ -11,6 +11,8 @@ use crate::support::{TIMEOUT, eventually, gox_server, processes, tmp};
 use std::fs;
 use std::io::{Read, Write};
 
+use nix::sys::signal::Signal;
+
 fn first_line(wire: &[u8]) -> String {
     String::from_utf8_lossy(wire)
         .lines()
@@ -60,16 +62,16 @@ fn disconnected_client_is_logged_and_build_continues() {
     });
 }
 
-/// The front answers the second of two equal requests without a process. It counts and logs it as a process does.
+/// The front answers the second of two equal requests without a process. It counts and logs it as a process does, also if it stops.
 #[test]
 fn stored_head_is_counted_and_logged() {
     let store = TestStore::new();
     let request = Request::get("/tester/hello@v1.0.0");
     let etag = store.ask(&request).header("ETag").unwrap().to_owned();
-    let front = store.front();
+    let mut front = store.front();
     for (request, status) in [
         (request.clone(), 200),
-        (request.header("If-None-Match", &etag), 304),
+        (request.clone().header("If-None-Match", &etag), 304),
     ] {
         let [first, second] = [(); 2].map(|()| front.ask(&request));
         assert_eq!((first.header("Age"), second.header("Age")), (None, Some("0")));
@@ -88,8 +90,14 @@ fn stored_head_is_counted_and_logged() {
             lines.filter(|line| line.ends_with(" client=127.0.0.1")).count() == 2
         });
     }
-    let metrics = front.ask(&Request::get("/-/metrics")).text();
-    assert!(metrics.contains("\ngox_hits_total 4\n"), "{metrics}");
+    for _ in 0..50 {
+        assert_eq!(front.ask(&request).status, 200);
+    }
+    front.signal(Signal::SIGTERM);
+    assert!(front.wait_for_exit().success());
+    assert_eq!(front.log().matches(" status=200 ").count(), 52);
+    let metrics = store.ask(&Request::get("/-/metrics")).text();
+    assert!(metrics.contains("\ngox_hits_total 54\n"), "{metrics}");
 }
 
 #[test]
