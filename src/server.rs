@@ -15,8 +15,8 @@ use crate::{doctor, journal};
 /// Maximum number of responses with stored heads that are not counted and logged yet. Further ones wait.
 const WAITING_REUSES: usize = 1024;
 
-/// Pause after the responses with stored heads that wait were counted and logged. In this time others arrive: to wake the thread for each
-/// of them takes more CPU time than the response.
+/// Pause after the waiting responses were counted and logged. Others arrive meanwhile: to wake the thread for each of them takes more CPU
+/// time than a 304.
 const REUSES_PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves HTTP/1.1 on the configured address until it is stopped.

@@ -101,7 +101,7 @@ impl StoredHeads {
         (file.as_ref().map(FileParts::id) == stored.file).then_some((stored.head, file))
     }
 
-    /// Stores a head, whose body is this file, or none, unless its fields forbid it.
+    /// Stores a head unless its fields forbid it. `file` is its body; a 304 has none.
     pub(super) fn store(&self, key: HeadKey, head: &Head, file: Option<&FileParts>) {
         let Some(lifetime) = lifetime(head) else { return };
         let mut heads = self.lock();
@@ -132,6 +132,7 @@ fn lifetime(head: &Head) -> Option<Duration> {
     };
     let is_program = match head.status {
         StatusCode::OK => head.send_file.is_some(),
+        // Only responses with a program have validators.
         status => status == StatusCode::NOT_MODIFIED,
     };
     if !is_program || !list(&head.fields, &header::VARY).all(is_keyed) {
