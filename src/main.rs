@@ -16,6 +16,9 @@ use gox_server::{doctor, init, journal, manual, server, terminal, verify, worker
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{self, umask};
 
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// Type OWNER/REPO, get the Go program, compiled for your machine.
 ///
 /// Without a command: an HTTP server on $PORT, or 127.0.0.1:3000. With GATEWAY_INTERFACE set: a CGI program. With a listening

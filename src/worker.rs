@@ -21,6 +21,7 @@ use crate::journal;
 use crate::object_store;
 use crate::parse::Target;
 use crate::sandbox::cell::Cell;
+use crate::sandbox::session::start_session;
 use crate::sandbox::{enter, probe};
 use crate::store::budget::Client;
 use crate::store::{Counter, Store, file};
@@ -78,7 +79,7 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
 fn in_background(work: impl FnOnce(&Config, &Store) -> Result<(), String>) -> Result<(), String> {
     let config = journal::configure()?;
     // This process outlives the one that started it. Some servers kill the process group of a CGI program.
-    if let Err(error) = nix::unistd::setsid() {
+    if let Err(error) = start_session() {
         log::warn!("cannot leave the session: {error}");
     }
     let store =

@@ -2,12 +2,13 @@
 //! The database is tests/modules/vulndb.txtar.
 
 use crate::support::modproxy::modproxy;
-use crate::support::processes;
+use crate::support::processes::{self, Process};
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::response::Response;
 use crate::support::test_store::TestStore;
 use crate::support::{go, tmp};
+use nix::unistd::geteuid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -305,9 +306,20 @@ fn database_is_fetched_at_the_lowest_priority() {
     let store = reporting_store().set("GOX_GOPROXY", proxy.url());
     ask(&store, HELLO).program();
     proxy.wait_for_request(LIST);
-    let mut running = processes::find(&store.dir).into_iter();
-    let fetching = running.find(|process| process.is("vulnerabilities")).unwrap();
-    assert_eq!(processes::nice_value(fetching.pid), 19);
+    let running = processes::find(&store.dir);
+    let is_go = |process: &&Process| process.is("go") && process.command.contains("vulndb");
+    let go = running.iter().find(is_go).unwrap();
+    let parent = running
+        .iter()
+        .find(|process| process.is("vulnerabilities"))
+        .unwrap();
+    for process in [parent, go] {
+        assert_eq!(processes::nice_value(process.pid), 19);
+        // Only root may lower the priority of a session.
+        if let Some(session) = processes::session_nice_value(process.pid).filter(|_| geteuid().is_root()) {
+            assert_eq!(session, 19);
+        }
+    }
     proxy.set_behavior(Behavior::Serve);
     store.wait_until_idle();
 }

@@ -13,6 +13,7 @@ use nix::sys::{prctl, resource};
 use super::cell::{Cell, Role};
 use super::landlock as file_rights;
 use super::seccomp::{self, FilterError};
+use super::session;
 use super::supervise::{self, SuperviseError};
 
 /// All steps but the last, in order. `doctor` prints them.
@@ -120,7 +121,7 @@ fn close_on_exec(_: &Cell) -> Result<(), EnterError> {
 
 fn start_session(cell: &Cell) -> Result<(), EnterError> {
     match cell.role {
-        Role::Driver { .. } => nix::unistd::setsid().map(drop).map_err(failed),
+        Role::Driver { .. } => session::start_session().map_err(failed),
         // A tool stays in the driver's process group, so that one kill ends all tools.
         Role::Tool => Ok(()),
     }

@@ -16,4 +16,5 @@ pub mod probe;
 pub mod process;
 pub mod seccomp;
 pub mod self_exe;
+pub mod session;
 pub mod supervise;

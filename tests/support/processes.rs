@@ -103,6 +103,13 @@ pub(crate) fn nice_value(pid: i32) -> i32 {
     fields.split(' ').nth(16).unwrap().parse().unwrap()
 }
 
+/// The nice value of its session, if the kernel divides the CPU among sessions first (sched(7), "The autogroup feature").
+pub(crate) fn session_nice_value(pid: i32) -> Option<i32> {
+    // Empty or missing otherwise: `/autogroup-25 nice 19`.
+    let text = fs::read_to_string(format!("/proc/{pid}/autogroup")).ok()?;
+    Some(text.trim().rsplit_once(' ')?.1.parse().unwrap())
+}
+
 /// Its open sockets.
 pub(crate) fn sockets(pid: i32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd"))

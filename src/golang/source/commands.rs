@@ -45,29 +45,36 @@ fn is_user_command(dir: &Path) -> bool {
 
 /// The requirement of the command in this directory; `None` if there is no command.
 fn command_requirement(dir: &Path) -> Option<BuildRequirement> {
-    let requirement = |(_, text): (String, String)| {
+    let requirement = |text: String| {
         let header = FileHeader::parse(&text);
         let is_main = header.package == Some("main") && may_have_main(&text);
         is_main.then(|| BuildRequirement::from_header(&header))
     };
-    go_files(dir).filter_map(requirement).min()
+    go_texts(dir).filter_map(requirement).min()
 }
 
 /// The requirement of the package in this directory: that of its least demanding file; `None` if there is no Go file.
 pub fn package_requirement(dir: &Path) -> Option<BuildRequirement> {
-    go_files(dir)
-        .map(|(_, text)| BuildRequirement::from_header(&FileHeader::parse(&text)))
+    go_texts(dir)
+        .map(|text| BuildRequirement::from_header(&FileHeader::parse(&text)))
         .min()
 }
 
 /// Whether a file of the package imports "C", and so needs cgo and a C compiler.
 pub fn imports_c(dir: &Path) -> bool {
-    go_files(dir).any(|(_, text)| has_import_c(&text))
+    go_texts(dir).any(|text| has_import_c(&text))
 }
 
 /// Whether this build has files that import "C" in this directory, which builds without cgo leave out.
 pub fn has_cgo_files(dir: &Path, build: &CgoBuild<'_>) -> bool {
-    go_files(dir).any(|(name, text)| has_import_c(&text) && build.contains(&name, &FileHeader::parse(&text)))
+    let matches_name = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| build.matches_name(&name.to_string_lossy()))
+    };
+    let mut texts = go_files(dir)
+        .filter(matches_name)
+        .filter_map(|path| read_start(&path).ok());
+    texts.any(|text| has_import_c(&text) && build.matches_header(&FileHeader::parse(&text)))
 }
 
 fn has_import_c(text: &str) -> bool {
@@ -87,7 +94,7 @@ fn imports_other_modules(dir: &Path, module: &str, depth: usize) -> bool {
         let host = import.split('/').next().unwrap_or_default();
         host.contains('.') && import != module && !import.starts_with(&format!("{module}/"))
     };
-    if go_files(dir).any(|(_, text)| read_imports(&text).any(is_other)) {
+    if go_texts(dir).any(|text| read_imports(&text).any(is_other)) {
         return true;
     }
     depth < MAX_DEPTH
@@ -147,20 +154,16 @@ fn list_directories(dir: &Path) -> Vec<String> {
     names
 }
 
-/// The name and the first `MAX_FILE_BYTES` of each Go file in `dir`, without tests.
-fn go_files(dir: &Path) -> impl Iterator<Item = (String, String)> {
+/// The first `MAX_FILE_BYTES` of each Go file in `dir`, without tests.
+fn go_texts(dir: &Path) -> impl Iterator<Item = String> {
+    go_files(dir).filter_map(|path| read_start(&path).ok())
+}
+
+/// The Go files in `dir`, without tests.
+fn go_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten();
     let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let is_go = |path: &PathBuf| is_source(&path.to_string_lossy()) && path.is_file();
-    let name = |path: &Path| {
-        path.file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
-    paths
-        .filter(is_go)
-        .filter_map(move |path| Some((name(&path), read_start(&path).ok()?)))
+    paths.filter(|path| is_source(&path.to_string_lossy()) && path.is_file())
 }
 
 /// Whether the path is that of a Go file without tests that Go does not ignore.
@@ -170,8 +173,10 @@ pub(super) fn is_source(path: &str) -> bool {
 }
 
 fn read_start(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // Otherwise the first reads would be of 32 bytes, 64, and so on.
+    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(MAX_FILE_BYTES) as usize);
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -104,13 +104,13 @@ pub struct CgoBuild<'a> {
 }
 
 impl CgoBuild<'_> {
-    /// Whether the build contains a file with this name and header (go/build, matchFile).
-    pub(super) fn contains(&self, name: &str, header: &FileHeader<'_>) -> bool {
-        self.matches_name(name) && evaluate(header, &|tag| self.tag(tag)).can_hold
+    /// Whether the constraints of a file can hold in this build. It contains the file if its name matches too (go/build, matchFile).
+    pub(super) fn matches_header(&self, header: &FileHeader<'_>) -> bool {
+        evaluate(header, &|tag| self.tag(tag)).can_hold
     }
 
     /// Whether the platform in a file name, such as `x_linux_amd64.go`, is this one (go/build, goodOSArchFile).
-    fn matches_name(&self, name: &str) -> bool {
+    pub(super) fn matches_name(&self, name: &str) -> bool {
         let stem = name.split('.').next().unwrap_or_default();
         // What precedes the first underscore is never a platform.
         let mut words = stem.split('_').skip(1).collect::<Vec<_>>().into_iter().rev();
@@ -277,7 +277,7 @@ mod tests {
                 tags: &tags,
             };
             let text = format!("{head}\n\npackage main\n");
-            build.contains(name, &FileHeader::parse(&text))
+            build.matches_name(name) && build.matches_header(&FileHeader::parse(&text))
         };
         for (platform, name, head, expected) in [
             ("linux/amd64", "a.go", "", true),
