@@ -1,26 +1,8 @@
-//! Reads environment variables.
+//! Reads environment variables that are not settings.
 
 use std::collections::HashMap;
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::sync::LazyLock;
-
-/// The variables whose names start with `GOX_`. getenv(3) compares each variable with the name, and a request reads sixty settings.
-static OWN_VARIABLES: LazyLock<Vec<(OsString, OsString)>> =
-    LazyLock::new(|| env::vars_os().filter(|(name, _)| is_own(name)).collect());
-
-fn is_own(name: impl AsRef<OsStr>) -> bool {
-    name.as_ref().as_encoded_bytes().starts_with(b"GOX_")
-}
-
-/// Reads a setting. Some have the names of other programs' variables.
-pub(super) fn setting(name: &str) -> Option<OsString> {
-    if !is_own(name) {
-        return env::var_os(name);
-    }
-    let found = OWN_VARIABLES.iter().find(|(other, _)| other == name);
-    found.map(|(_, value)| value.clone())
-}
+use std::ffi::OsString;
 
 /// Returns the variables that the front passes to the CGI program of each request, and the CGI program to detached processes: the
 /// operator's settings, and the variables needed to find `go` and the state.
@@ -35,7 +17,7 @@ pub fn inheritable_environment() -> Vec<(OsString, OsString)> {
         "RUST_LOG",
     ];
     env::vars_os()
-        .filter(|(name, _)| ALSO.iter().any(|n| name == n) || is_own(name))
+        .filter(|(name, _)| ALSO.iter().any(|n| name == n) || name.as_encoded_bytes().starts_with(b"GOX_"))
         .collect()
 }
 

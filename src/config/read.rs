@@ -1,11 +1,9 @@
 //! Reads single settings from the environment. An invalid value is reported as a [`BadSetting`] with its name.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
+use std::env;
 use std::str::FromStr;
 use std::time::Duration;
-
-use super::environment::setting;
 
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
@@ -38,10 +36,11 @@ impl BadSetting {
 
 /// Reads a variable. An empty one counts as unset, so that a later line of an env file can unset an earlier one.
 pub(super) fn read_text(name: &'static str) -> Result<Option<String>, BadSetting> {
-    match setting(name).map(OsString::into_string) {
-        None => Ok(None),
-        Some(Ok(value)) => Ok((!value.is_empty()).then_some(value)),
-        Some(Err(value)) => Err(BadSetting::new(
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(value)) => Err(BadSetting::new(
             name,
             value.to_string_lossy().into_owned(),
             "must be UTF-8",
