@@ -315,7 +315,7 @@ fn database_is_fetched_at_the_lowest_priority() {
         .unwrap();
     for process in [parent, go] {
         assert_eq!(processes::nice_value(process.pid), 19);
-        // Only root may lower the priority of a session.
+        // Only root may lower the priority of a session, and a kernel may have none.
         if let Some(session) = processes::session_nice_value(process.pid).filter(|_| geteuid().is_root()) {
             assert_eq!(session, 19);
         }
