@@ -6,7 +6,7 @@ use crate::support::case::tester;
 use crate::support::request::Request;
 use crate::support::test_store::TestStore;
 use crate::support::{go, gox_server, plain_go, sha256, tmp, walk};
-use gox_server::golang::run::tool::ToolContext;
+use gox_server::golang::run::tool::{BuildCpus, ToolContext};
 use gox_server::sandbox::cell::{Cell, Role};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -145,6 +145,7 @@ fn linker_script_does_not_run_external_linker() {
         progress: in_cells.0.join("progress"),
         inputs: in_cells.0.join("inputs"),
         compiler_limits: None,
+        cpus: BuildCpus { count: 1, tools: 1 },
         output: in_cells.0.join("output"),
         environment: gox_server::golang::run::command::tool_variables(),
         must_enforce: true,

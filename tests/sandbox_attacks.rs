@@ -245,10 +245,8 @@ fn tool_does_not_get_credentials_of_go() {
         assert!(verdict.says.contains("user:tweet@"), "{verdict:?}");
     }
     let own = arena.attack_as_tool(attack).says;
-    assert!(
-        own.split(' ').all(|variable| variable.starts_with("PWD=")),
-        "{own}"
-    );
+    let (others, pwd): (Vec<_>, Vec<_>) = own.split(' ').partition(|variable| !variable.starts_with("PWD="));
+    assert_eq!((&others[..], pwd.len()), (&["GOMAXPROCS=3"][..], 1));
 }
 
 /// Root has no capability in a cell. The bounding set of an ordinary user cannot be emptied, and grants nothing.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{main_module, progress};
-use crate::config::{Config, SandboxPolicy};
+use crate::config::{Config, SandboxPolicy, available_cpus};
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::run::cache_verifier::{
     CacheVerifier, disable_module_index, invalidate_cache, remove_module_index,
@@ -17,7 +17,7 @@ use crate::golang::run::command::{Go, rlimits, tool_variables};
 use crate::golang::run::diagnosis;
 use crate::golang::run::disk_quota::PRIVATE_CACHE;
 use crate::golang::run::platform::platform_variables;
-use crate::golang::run::tool::{ToolContext, forbidden_calls};
+use crate::golang::run::tool::{BuildCpus, ToolContext, forbidden_calls};
 use crate::golang::run::tool_runs::ToolRuns;
 use crate::golang::run::warmed;
 use crate::hidden_command::HiddenCommand;
@@ -91,6 +91,7 @@ impl<'a> Compilation<'a> {
                 .unwrap_or_else(|e| log::warn!("cannot use {}: {e}", warmed.display()));
         }
         let fills_cache = fills_cache.filter(|lock| lock.starts_with(&cache));
+        let memory = go.config.memory();
         let tool_context = ToolContext {
             goroot: go.toolchain.goroot.clone(),
             modules: go.store.path(layout::MODULE_CACHE),
@@ -99,7 +100,11 @@ impl<'a> Compilation<'a> {
             work: work.to_owned(),
             progress: progress::started_tools_file(work),
             inputs: work.join("inputs"),
-            compiler_limits: Some(rlimits(&go.config.limits, go.config.memory().compiler_bytes)),
+            compiler_limits: Some(rlimits(&go.config.limits, memory.compiler_bytes)),
+            cpus: BuildCpus {
+                count: available_cpus(),
+                tools: memory.compilers,
+            },
             output: work.join("output"),
             environment: tool_variables(),
             must_enforce: confined,
@@ -260,7 +265,7 @@ impl<'a> Compilation<'a> {
         let tool = tool.command_line(&self.self_exe);
         let tool: Vec<_> = tool.iter().map(|word| quote_flag_word(word)).collect();
         [
-            format!("-p={}", self.go.config.memory().compilers),
+            format!("-p={}", self.tool_context.cpus.tools),
             format!("-toolexec={}", tool.join(" ")),
             format!("-debug-actiongraph={}", progress::plan_file(self.work).display()),
         ]

@@ -8,7 +8,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use super::read::{GIB, KIB};
 
 /// Returns the number of CPUs that this process may use, according to its affinity and cgroups.
-pub(super) fn available_cpus() -> usize {
+pub fn available_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 

@@ -15,7 +15,7 @@ pub use deadlines::Deadlines;
 use directories::{directory_from_env, read_state_dir};
 pub use environment::{aws_environment, inheritable_environment, object_store_environment, request_variable};
 pub use limits::{BuildLimits, BuildMemory};
-pub use machine::is_noexec;
+pub use machine::{available_cpus, is_noexec};
 pub use network::Network;
 pub use path_prefix::PathPrefix;
 use proxy::read_proxies;

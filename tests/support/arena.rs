@@ -63,10 +63,11 @@ pub(crate) struct Arena {
 }
 
 /// Files at the start of every run. `b001` belongs to the attacking package, which may read its sources and `dep-d`.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("outside/canary", "tweet"),
     ("stage/work/progress", ""),
     ("stage/work/inputs", ""),
+    ("stage/work/tool-0", ""),
     ("stage/work/forbidden-calls", ""),
     (
         "stage/work/b001/importcfg",
@@ -244,6 +245,7 @@ impl Arena {
             progress: at("work/progress"),
             inputs: at("work/inputs"),
             compiler_limits: None,
+            cpus: gox_server::golang::run::tool::BuildCpus { count: 3, tools: 1 },
             output: at("work/output"),
             environment: gox_server::golang::run::command::tool_variables(),
             must_enforce: false,

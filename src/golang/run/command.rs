@@ -60,7 +60,7 @@ const NETWORK_FILES: &[&str] = &[
 /// Returns the environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read.
 /// Tools read others only for debugging.
 pub fn tool_variables() -> Vec<String> {
-    const OTHERS: [&str; 9] = [
+    const OTHERS: [&str; 8] = [
         "GOOS",
         "GOARCH",
         "GOWASM",
@@ -70,7 +70,6 @@ pub fn tool_variables() -> Vec<String> {
         "GOROOT",
         // With -trimpath, `go` before 1.23 tells the linker by this variable to write `$GOROOT` instead of the path.
         "GOROOT_FINAL",
-        "GOMAXPROCS",
         "PWD",
     ];
     OTHERS

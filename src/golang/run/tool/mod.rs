@@ -6,6 +6,7 @@
 
 mod archives;
 mod cell;
+mod cpus;
 mod output;
 mod records;
 
@@ -26,6 +27,7 @@ use crate::sandbox::limits::ResourceLimits;
 use crate::sandbox::supervise::SuperviseError;
 
 pub use cell::source_directory;
+pub use cpus::BuildCpus;
 pub use records::forbidden_calls;
 
 /// The variable in which `go` names the package that it runs a tool for.
@@ -54,6 +56,8 @@ pub struct ToolContext {
     pub inputs: PathBuf,
     /// Limits of compilers and assemblers, several of which run at the same time. A linker has those of `go`.
     pub compiler_limits: Option<ResourceLimits>,
+    /// The CPUs that the tools share.
+    pub cpus: BuildCpus,
     /// A directory with one file for each package: the output of its tools.
     pub output: PathBuf,
     /// The environment variables that a tool inherits from `go`. The others contain credentials of the module proxy.
@@ -135,6 +139,12 @@ pub fn run(
     }
     let package = environment.iter().find(|(name, _)| name == PACKAGE);
     let package = package.map_or_else(Default::default, |(_, package)| package.to_string_lossy());
+    // Held until the tool ends.
+    let share = context
+        .cpus
+        .share(&context.work, &package)
+        .map_err(|error| format!("cannot count the tools that run: {error}"))?;
+    command.env("GOMAXPROCS", share.cpus.to_string());
     // `go` uses the version in the keys of its cache, so it has downloaded the modules by now, and has read nothing from the cache. The
     // query reads no file of a module.
     let cell = if arguments.first().is_some_and(|arg| arg == VERSION_QUERY) {
