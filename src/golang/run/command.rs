@@ -57,8 +57,8 @@ const NETWORK_FILES: &[&str] = &[
     "/etc/localtime",
 ];
 
-/// Returns the environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read.
-/// Tools read others only for debugging.
+/// Returns the environment variables that tools inherit from `go`: those that internal/buildcfg, package os and Go's runtime read,
+/// except those of the runtime that gox-server sets for each tool. Tools read others only for debugging.
 pub fn tool_variables() -> Vec<String> {
     const OTHERS: [&str; 8] = [
         "GOOS",

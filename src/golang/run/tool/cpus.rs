@@ -16,7 +16,7 @@ const AWAITED_PACKAGE: &str = "runtime";
 pub struct BuildCpus {
     /// Their number.
     pub count: usize,
-    /// How many tools run at the same time (`go build -p`).
+    /// How many tools run at the same time at most (`go build -p`).
     pub tools: usize,
 }
 
@@ -31,6 +31,7 @@ pub(super) struct CpuShare {
 impl BuildCpus {
     /// Returns the share of a tool that starts now, for this package. Each running tool holds a lock in the directory `work`.
     pub(super) fn share(&self, work: &Path, package: &str) -> io::Result<CpuShare> {
+        // The locks that cannot be taken are those of running tools. Of the others, this tool keeps one.
         let files = (0..self.tools).map(|number| work.join(format!("tool-{number}")));
         let free: io::Result<Vec<Lock>> = files
             .filter_map(|file| Lock::try_acquire(&file).transpose())
