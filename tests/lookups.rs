@@ -49,6 +49,35 @@ fn lookup_downloads_a_module_once_and_does_not_unpack_it() {
     assert_eq!(unpacked, ["cache"]);
 }
 
+#[test]
+fn nested_modules_are_listed_while_the_newest_major_is_downloaded() {
+    let proxy = Proxy::start(Behavior::Hold("/majors/v3/@v/v3.0.1.zip"));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    std::thread::scope(|scope| {
+        let response = scope.spawn(|| store.ask(&head("majors?os=linux&arch=amd64")));
+        proxy.wait_for_request("/majors/cmd/majors/v7/@v/list");
+        proxy.set_behavior(Behavior::Serve);
+        assert_eq!(response.join().unwrap().header("Gox-Version"), Some("v3.0.1"));
+    });
+}
+
+#[test]
+fn retractions_of_older_versions_cost_no_query() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    // Each `go` lists the versions: one that lists majors, one that downloads, and one that queries notices.
+    for (name, lists) in [("retracts-older", 2), ("retracted", 3)] {
+        store.ask(&head(&format!("{name}?os=linux&arch=amd64")));
+        let list = format!("/github.com/tester/{name}/@v/list");
+        let requests = proxy.requests();
+        assert_eq!(
+            requests.iter().filter(|path| **path == list).count(),
+            lists,
+            "{requests:?}"
+        );
+    }
+}
+
 /// R29: the lookup of an unknown name makes a bounded number of requests.
 #[test]
 fn unknown_name_costs_few_requests() {

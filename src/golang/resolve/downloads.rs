@@ -3,6 +3,7 @@
 use crate::error::{Error, Reason};
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::downloaded::DownloadedModule;
+use crate::golang::resolve::majors::Majors;
 use crate::parse::Version;
 
 /// How many modules one resolution may download. Each may use as much disk as a build.
@@ -28,10 +29,7 @@ impl Resolver<'_> {
                 .download_outline(&format!("{module}@{query}"), self.is_exact())
         };
         let majors = self.majors.borrow();
-        let query = match version {
-            Version::Latest => majors.latest_version(module),
-            Version::Exact(_) | Version::Prefix(_) | Version::Revision(_) => version.query(),
-        };
+        let query = self.version_to_query(&majors, module);
         let download = || {
             at(query).or_else(|error| match version.tag_without_v() {
                 Some(tag) if error.reason == Reason::NoSuchVersion => at(tag).map_err(|other| {
@@ -44,11 +42,19 @@ impl Resolver<'_> {
                 Some(_) | None => Err(error),
             })
         };
-        let ahead = self.ahead.borrow_mut().take_if(|(other, _)| other == module);
-        let downloaded = ahead.map_or_else(download, |(_, downloaded)| downloaded);
+        let ahead = self.ahead.borrow_mut().remove(module);
+        let downloaded = ahead.unwrap_or_else(download);
         let known = (module.to_owned(), downloaded.clone());
         self.downloads.borrow_mut().extend([known]);
         downloaded
+    }
+
+    /// The version of the target, as far as it is known.
+    pub(super) fn version_to_query<'v>(&'v self, majors: &'v Majors, module: &str) -> &'v str {
+        match self.target.version() {
+            Version::Latest => majors.latest_version(module),
+            version @ (Version::Exact(_) | Version::Prefix(_) | Version::Revision(_)) => version.query(),
+        }
     }
 
     /// Downloads the newest versions of these modules with one `go`, as far as the limit allows.

@@ -47,6 +47,12 @@ impl Majors {
             .flat_map(move |c| (1..=newest).rev().filter_map(|major| c.at_major(major)))
     }
 
+    /// Those of these candidates that have a release, in the same order.
+    pub(super) fn released_of<'c>(&'c self, plain: &'c [Candidate]) -> impl Iterator<Item = Candidate> + 'c {
+        self.of_candidates(plain)
+            .filter(|c| self.released.contains(&c.module))
+    }
+
     /// Whether the module may exist without tags.
     pub(super) fn is_untagged(&self, module: &str) -> bool {
         self.untagged.contains(module)

@@ -127,8 +127,8 @@ pub(super) struct Resolver<'a> {
     pub(super) target: &'a Target,
     /// The majors that exist, as far as they were queried.
     majors: RefCell<Majors>,
-    /// The module that was downloaded before it is needed.
-    ahead: RefCell<Option<(String, Result<DownloadedModule, Error>)>>,
+    /// The modules that were downloaded before they are needed.
+    ahead: RefCell<BTreeMap<String, Result<DownloadedModule, Error>>>,
     /// The downloads of modules at the version of the target, as far as they were needed.
     downloads: RefCell<BTreeMap<String, Result<DownloadedModule, Error>>>,
 }

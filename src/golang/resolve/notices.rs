@@ -31,26 +31,24 @@ impl Resolver<'_> {
             .ok()
     }
 
-    /// Whether this is the newest version that `go list -m -versions` lists, and no go.mod of the module in the module cache has a notice.
-    /// That list leaves out retracted versions. To make it, `go` fetches the newest go.mod, even if its version is retracted
+    /// Whether this is the newest version that `go list -m -versions` lists, and no go.mod of the module in the module cache deprecates the
+    /// module. That list leaves out retracted versions. To make it, `go` fetches the newest go.mod, even if its version is retracted
     /// (cmd/go/internal/modload, CheckRetractions).
     fn is_certainly_without_notices(&self, resolved: &Resolved) -> bool {
         let downloads = self.downloads.borrow();
         let downloaded = downloads.get(&resolved.module).and_then(|d| d.as_ref().ok());
         let index = downloaded.and_then(|downloaded| downloaded.go_mod.parent());
         self.majors.borrow().latest_version(&resolved.module) == resolved.version
-            && index.is_some_and(|index| has_notice(index).is_ok_and(|has| !has))
+            && index.is_some_and(|index| may_deprecate(index).is_ok_and(|may| !may))
     }
 }
 
-/// Whether a go.mod in this directory may deprecate the module or retract a version.
-fn has_notice(index: &Path) -> io::Result<bool> {
+/// Whether a go.mod in this directory may deprecate the module.
+fn may_deprecate(index: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(index)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "mod") {
-            let bytes = fs::read(&path)?;
-            let text = String::from_utf8_lossy(&bytes);
-            if ["Deprecated:", "retract"].iter().any(|word| text.contains(word)) {
+            if String::from_utf8_lossy(&fs::read(&path)?).contains("Deprecated:") {
                 return Ok(true);
             }
         }
