@@ -1,4 +1,4 @@
-//! The install scripts, run by common shells with curl and wget; and sidecars.
+//! The install scripts, run by common shells with curl and wget.
 
 use crate::support::case::tester;
 use crate::support::front::Front;
@@ -528,31 +528,6 @@ fn is_powershell(text: &str) -> bool {
         .set_language(&tree_sitter_powershell::LANGUAGE.into())
         .unwrap();
     !parser.parse(text, None).unwrap().root_node().has_error()
-}
-
-#[test]
-fn sidecars_never_build() {
-    let store = TestStore::new();
-    let get = |path: &str| store.ask(&Request::get(path));
-    for sidecar in ["sha256", "json", "log"] {
-        get(&format!("/tester/hello@v1.0.0.{sidecar}")).refused("not-built");
-    }
-    assert!(store.artifacts().is_empty());
-    let program = get("/tester/hello@v1.0.0");
-    let sum = program.sha256();
-    assert_eq!(
-        get("/tester/hello@v1.0.0.sha256").text(),
-        format!("{sum}  hello\n")
-    );
-    let all: serde_json::Value = serde_json::from_str(&get("/tester/hello@v1.0.0.json").text()).unwrap();
-    assert_eq!(all["sha256"], sum.as_str());
-    assert_eq!(all["verify"], program.header("gox-verify").unwrap());
-    assert_eq!(all["url"], program.header("content-location").unwrap());
-    assert!(get("/tester/hello@v1.0.0.log").text().contains("without output"));
-    get("/tester/does-not-compile").refused("does-not-compile");
-    get("/tester/does-not-compile.sha256").refused("does-not-compile");
-    get("/tester/does-not-compile.json").refused("does-not-compile");
-    assert!(get("/tester/does-not-compile.log").text().contains("cannot use"));
 }
 
 /// A script that was requested through a TLS proxy uses https for its own requests.

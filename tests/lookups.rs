@@ -61,6 +61,7 @@ fn nested_modules_are_listed_while_the_newest_major_is_downloaded() {
     });
 }
 
+/// The newest version in tests/modules/retracts-older.txtar is listed, so it is not retracted.
 #[test]
 fn retractions_of_older_versions_cost_no_query() {
     let proxy = Proxy::start(Behavior::Serve);

@@ -26,8 +26,9 @@ mod fastcgi;
 mod fuzz;
 // Failure pages run by sh; the commands that a user types.
 mod scripts;
-// Concurrent requests for the same program cause one build.
+// The sidecars of a program.
 mod sidecars;
+// Concurrent requests for the same program cause one build.
 mod single_flight;
 // Compressed copies of a program for clients that accept zstd or gzip.
 mod content_coding;
@@ -71,7 +72,7 @@ mod sandbox_attacks;
 mod sandbox_layers;
 // Whole builds of hostile modules and with a hostile compiler.
 mod hostile_builds;
-// Install scripts and sidecars.
+// Install scripts.
 mod install;
 // The first page and the dashboard.
 mod service_pages;

@@ -49,7 +49,7 @@ impl Resolver<'_> {
         downloaded
     }
 
-    /// The version of the target, as far as it is known.
+    /// The version at which `module` is queried: for `latest` its newest listed version, if one is known.
     pub(super) fn version_to_query<'v>(&'v self, majors: &'v Majors, module: &str) -> &'v str {
         match self.target.version() {
             Version::Latest => majors.latest_version(module),
