@@ -18,12 +18,13 @@ check:
 	$(MAKE) lint
 	cargo test --lib --bins
 
-# Format, lints and every test, including the small real programs.
+# Format, lints and every test, including some small real programs. Tests wait for servers and the network, so there is one more at a
+# time than there are CPUs.
 test: test-packages
 	cargo fmt --check
 	$(MAKE) lint
-	cargo test -- --skip corpus --skip well_known --skip real_stores
-	CORPUS=small cargo test --test suite -- --nocapture corpus
+	cargo test -- --test-threads $$(($$(nproc) + 1)) --skip corpus --skip well_known --skip real_stores
+	CORPUS=quick cargo test --test suite -- --nocapture corpus
 
 # Every real program of tests/data/programs.tsv: hours on a small machine.
 corpus:
