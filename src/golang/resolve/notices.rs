@@ -47,10 +47,9 @@ impl Resolver<'_> {
 fn may_deprecate(index: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(index)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "mod") {
-            if String::from_utf8_lossy(&fs::read(&path)?).contains("Deprecated:") {
-                return Ok(true);
-            }
+        let is_go_mod = path.extension().is_some_and(|extension| extension == "mod");
+        if is_go_mod && String::from_utf8_lossy(&fs::read(&path)?).contains("Deprecated:") {
+            return Ok(true);
         }
     }
     Ok(false)
