@@ -2,7 +2,8 @@
 //! gives the program or a list that contains it.
 //!
 //! The table is tests/data/programs.tsv. `CORPUS` selects a part: `quick` (`make test`: small programs, two of them for every
-//! platform), `small`, `medium`, `large`, each including those before it, or `all` (`make corpus`). Without the module proxy, or with another Go, the test fails.
+//! platform), `small`, `medium`, `large`, each including those before it, or `all` (`make corpus`). Without the module proxy, or with
+//! another Go, the test fails.
 
 use crate::support::modproxy::modproxy;
 use crate::support::request::Request;
@@ -16,6 +17,9 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+/// The classes of programs, the quickest first.
+const CLASSES: [&str; 4] = ["quick", "small", "medium", "large"];
 
 struct Row<'a> {
     typed: &'a str,
@@ -57,8 +61,7 @@ impl Row<'_> {
     }
 
     fn wanted(&self, corpus: &str) -> bool {
-        let sizes = ["quick", "small", "medium", "large"];
-        let place = |class| sizes.iter().position(|size| *size == class);
+        let place = |class| CLASSES.iter().position(|known| *known == class);
         corpus == "all" || place(self.class) <= place(corpus)
     }
 }
@@ -70,7 +73,7 @@ const LONGEST_BUILD: std::time::Duration = std::time::Duration::from_secs(1800);
 fn real_programs_have_recorded_hashes_and_resolve_by_owner_and_repo() {
     let corpus = std::env::var("CORPUS").unwrap_or_else(|_| "quick".to_owned());
     assert!(
-        ["quick", "small", "medium", "large", "all"].contains(&corpus.as_str()),
+        corpus == "all" || CLASSES.contains(&corpus.as_str()),
         "CORPUS={corpus}"
     );
     let rows: Vec<_> = include_str!("data/programs.tsv")
