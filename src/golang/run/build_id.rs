@@ -62,15 +62,13 @@ pub fn check_archive(archive: &Path) -> Result<(), ArchiveError> {
 
 /// Checks an archive in the compile cache, unless it has been checked before: files there never change.
 pub fn check_cached_archive(archive: &Path) -> Result<(), ArchiveError> {
+    let metadata = fs::symlink_metadata(archive)?;
+    let mode = metadata.permissions().mode();
     // Neither `go` nor a tool creates links there. Links point into an image, and its archives were compiled without any module.
-    if fs::symlink_metadata(archive)?.is_symlink() {
+    if metadata.is_symlink() || mode & CHECKED != 0 {
         return Ok(());
     }
     let file = open(archive)?;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & CHECKED != 0 {
-        return Ok(());
-    }
     check_file(&file)?;
     // Without the bit, the next tool checks it again.
     file.set_permissions(Permissions::from_mode(mode | CHECKED)).ok();

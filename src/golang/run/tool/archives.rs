@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Invocation, ToolContext, ToolError};
 use crate::golang::run::build_id::{ArchiveError, check_archive, check_cached_archive};
@@ -42,17 +42,18 @@ pub(super) fn archives(invocation: Invocation<'_>) -> Result<Vec<ImportedArchive
 }
 
 /// Checks the archives before the tool reads them: otherwise `go` could cache a package that was compiled against a forged
-/// archive as if it had been compiled against the genuine one. Returns the archives of this build that no earlier tool has
-/// checked.
-pub(super) fn check(context: &ToolContext, invocation: Invocation<'_>) -> Result<Vec<PathBuf>, ToolError> {
-    // Only gox-server writes this file: the archives of this build that it lists have been checked.
-    let recorded = fs::read_to_string(&context.inputs).unwrap_or_default();
-    let recorded: HashSet<_> = recorded.lines().map(Path::new).collect();
+/// archive as if it had been compiled against the genuine one. Returns the archives of this build that are not `recorded`, that
+/// is, that no earlier tool has checked.
+pub(super) fn check(
+    context: &ToolContext,
+    invocation: Invocation<'_>,
+    recorded: &HashSet<PathBuf>,
+) -> Result<Vec<PathBuf>, ToolError> {
     let mut new = Vec::new();
     for ImportedArchive { package, file } in archives(invocation)? {
         let checked = if file.starts_with(&context.cache) {
             check_cached_archive(&file)
-        } else if file.starts_with(&context.work) && !recorded.contains(file.as_path()) {
+        } else if file.starts_with(&context.work) && !recorded.contains(&file) {
             check_archive(&file).map(|()| new.push(file))
         } else {
             // Checked already, in GOROOT, or outside the cell of the tool.

@@ -52,7 +52,7 @@ pub struct ToolContext {
     /// Each tool appends a line here: its name and the package.
     pub progress: PathBuf,
     /// Each tool appends the files of the compile cache that it reads, and the archives of this build that it has checked, one a
-    /// line.
+    /// line, unless an earlier tool has.
     pub inputs: PathBuf,
     /// Limits of compilers and assemblers, several of which run at the same time. A linker has those of `go`.
     pub compiler_limits: Option<ResourceLimits>,
@@ -174,9 +174,10 @@ fn prepare(
     command: &mut Command,
 ) -> Result<Cell, ToolError> {
     let cell = cell::for_tool(context, invocation)?;
-    let is_cached = |path: &&PathBuf| path.starts_with(&context.cache);
-    records::append_inputs(context, cell.read.iter().filter(is_cached))?;
-    records::append_inputs(context, &archives::check(context, invocation)?)?;
+    let recorded = records::read_inputs(context);
+    let is_new = |path: &&PathBuf| path.starts_with(&context.cache) && !recorded.contains(*path);
+    records::append_inputs(context, cell.read.iter().filter(is_new))?;
+    records::append_inputs(context, &archives::check(context, invocation, &recorded)?)?;
     output::redirect(context, &cell, command)?;
     Ok(cell)
 }

@@ -1,6 +1,7 @@
 //! The files to which gox-server appends a line before or after a tool, for the builder. No tool can write to them.
 
-use std::fs::OpenOptions;
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,13 @@ pub fn forbidden_calls(work: &Path) -> PathBuf {
 pub(super) fn append_progress(context: &ToolContext, tool: &str, package: &str) {
     // Progress is only displayed: the build continues without it.
     append(&context.progress, &format!("{tool} {package}\n")).ok();
+}
+
+/// The files that earlier tools of this build have recorded. Only gox-server writes to this list.
+pub(super) fn read_inputs(context: &ToolContext) -> HashSet<PathBuf> {
+    // Without the list, this tool checks and records everything again.
+    let recorded = fs::read_to_string(&context.inputs).unwrap_or_default();
+    recorded.lines().map(PathBuf::from).collect()
 }
 
 /// Records files that the tool will read. Files of the compile cache are recorded before the tool starts, so that the builder
