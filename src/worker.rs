@@ -24,6 +24,7 @@ use crate::sandbox::cell::Cell;
 use crate::sandbox::session::start_session;
 use crate::sandbox::{enter, probe};
 use crate::store::budget::Client;
+use crate::store::work_dir::sweep;
 use crate::store::{Counter, Store, file};
 
 /// The nice value of work that no request waits for.
@@ -107,8 +108,9 @@ fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -
     let client = client.map(Client::from_name);
     let mut shared = SharedProgram::connect(&recipe, config, store);
     let built = builder::make::build(&recipe, client.as_ref(), config, store, shared.as_mut());
-    // Clients that wait for the program must not wait for the upload and the eviction.
+    // Clients that wait for the program must not wait for the removal of the work directory, the upload and the eviction.
     release_build_lock(store, &recipe)?;
+    sweep(store).unwrap_or_else(|error| log::warn!("cannot sweep {}: {error}", store.root().display()));
     if let Some(shared) = shared {
         shared.publish(&built);
     }

@@ -37,8 +37,7 @@ pub fn check_program(bin: &Path, platform: &Platform, max_bytes: u64) -> Result<
     if !executable::is_program_of(platform, &head) {
         return Err(Error::new(Reason::Internal).log(format!("not a program for {platform}: {}", hex(&head))));
     }
-    let fingerprint =
-        Fingerprint::read(head.as_slice().chain(file)).map_err(|e| internal_error("read the program", &e))?;
+    let fingerprint = Fingerprint::read(&file).map_err(|e| internal_error("read the program", &e))?;
     Ok(CheckedProgram { path, fingerprint })
 }
 

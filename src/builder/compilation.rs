@@ -27,6 +27,7 @@ use crate::sandbox::process::{Bounds, Termination};
 use crate::sandbox::self_exe::self_exe;
 use crate::store::layout;
 use crate::store::remove::remove;
+use crate::store::work_dir::TEMPORARY;
 
 /// One run that finds damaged outputs, one that finds forged archives, one that meets a damaged module index, and one that succeeds.
 const MAX_RUNS: usize = 4;
@@ -120,7 +121,6 @@ impl<'a> Compilation<'a> {
         };
         fs::write(compilation.tool_context_file(), text)
             .and_then(|()| File::create(&compilation.tool_context.progress))
-            .and_then(|_| File::create(&compilation.tool_context.inputs))
             .and_then(|_| recreate_dir(&compilation.tool_context.output))
             .map_err(|e| internal_error("write the tools' context", &e))?;
         Ok(compilation)
@@ -176,8 +176,11 @@ impl<'a> Compilation<'a> {
 
     /// Runs `go` once, and verifies the cache entries that it reads.
     fn run_once(&self, command: &mut Command, bounds: Bounds) -> Result<GoRun, Error> {
+        // An earlier run has left its files.
         recreate_dir(&self.tool_context.output)
-            .map_err(|e| internal_error("create a directory for the tools' output", &e))?;
+            .and_then(|()| recreate_dir(&self.work.join(TEMPORARY)))
+            .and_then(|()| File::create(&self.tool_context.inputs))
+            .map_err(|e| internal_error("create the files of the tools", &e))?;
         let mut verifier = CacheVerifier::new(&self.tool_context.cache, &self.tool_context.inputs);
         let mut verified = Ok(());
         let outcome = self.go.supervise(command, self.work, bounds, &mut || {
@@ -256,8 +259,9 @@ impl<'a> Compilation<'a> {
         self.work.join("gopath/bin")
     }
 
-    /// Returns the flags that do not affect the bytes: parallelism, the tool wrapper, the build plan.
-    pub fn flags(&self) -> [String; 3] {
+    /// Returns the flags that do not affect the bytes: parallelism, the tool wrapper, the build plan, and that `go` does not remove its
+    /// files, for which the client would wait.
+    pub fn flags(&self) -> [String; 4] {
         let tool = HiddenCommand::Tool {
             context: self.tool_context_file(),
             command: Vec::new(),
@@ -268,6 +272,7 @@ impl<'a> Compilation<'a> {
             format!("-p={}", self.tool_context.cpus.tools),
             format!("-toolexec={}", tool.join(" ")),
             format!("-debug-actiongraph={}", progress::plan_file(self.work).display()),
+            "-work".to_owned(),
         ]
     }
 

@@ -216,6 +216,8 @@ fn build_once(
         // Without it, the packages are not shared.
         shared.keep_action_graph(fs::read(plan_file(work.path())).unwrap_or_default());
     }
+    work.leave()
+        .unwrap_or_else(|error| log::warn!("cannot set the work directory aside: {error}"));
     Ok(meta)
 }
 

@@ -128,7 +128,7 @@ impl CopyPaths {
         // A web server that sends the file itself runs as another user.
         file.set_permissions(Permissions::from_mode(0o644))?;
         file.sync_all()?;
-        // Opened again to read from the start.
+        // It was opened for writing only.
         let file = File::open(temporary)?;
         let meta = CopyMeta {
             program_sha256: artifact.meta.fingerprint.sha256.clone(),

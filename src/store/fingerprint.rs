@@ -1,6 +1,10 @@
 //! Size and hashes of a file.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::panic::resume_unwind;
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
@@ -8,7 +12,7 @@ use sha2::{Digest, Sha256, Sha512};
 use super::key::hex;
 use crate::parse::HashAlgorithm;
 
-/// Size and hashes of some bytes. Hashes are in hexadecimal.
+/// Size and hashes of a file. Hashes are in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The number of bytes.
@@ -21,26 +25,17 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Reads `bytes` to the end and hashes them.
-    pub fn read(mut bytes: impl Read) -> io::Result<Fingerprint> {
-        let (mut size, mut sha256, mut sha512) = (0, Sha256::new(), Sha512::new());
-        let mut chunk = vec![0; 1 << 17];
-        loop {
-            match bytes.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(n) => {
-                    size += n as u64;
-                    sha256.update(&chunk[..n]);
-                    sha512.update(&chunk[..n]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Fingerprint {
-            size,
-            sha256: hex(&sha256.finalize()),
-            sha512: Some(hex(&sha512.finalize())),
+    /// Reads a file from its first byte to its end, and hashes it. Each hash has a thread of its own: clients wait for a new program.
+    pub fn read(file: &File) -> io::Result<Fingerprint> {
+        thread::scope(|scope| {
+            let sha512 = thread::Builder::new().spawn_scoped(scope, || hash::<Sha512>(file))?;
+            let (size, sha256) = hash::<Sha256>(file)?;
+            let (_, sha512) = sha512.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok(Fingerprint {
+                size,
+                sha256,
+                sha512: Some(sha512),
+            })
         })
     }
 
@@ -49,6 +44,22 @@ impl Fingerprint {
         match algorithm {
             HashAlgorithm::Sha256 => Some(&self.sha256),
             HashAlgorithm::Sha512 => self.sha512.as_deref(),
+        }
+    }
+}
+
+/// Returns the size of a file, and its hash in hexadecimal.
+fn hash<D: Digest>(file: &File) -> io::Result<(u64, String)> {
+    let (mut size, mut hash, mut chunk) = (0, D::new(), vec![0; 1 << 17]);
+    loop {
+        match file.read_at(&mut chunk, size) {
+            Ok(0) => return Ok((size, hex(&hash.finalize()))),
+            Ok(n) => {
+                hash.update(&chunk[..n]);
+                size += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -6,8 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::file::list_entries;
-use super::remove::{aside_path, remove, remove_or_warn};
+use super::remove::{aside_path, move_aside, remove, remove_or_warn};
 use super::{Store, layout};
+
+/// The subdirectory for temporary files of `go`.
+pub const TEMPORARY: &str = "tmp";
 
 /// A directory that is locked while it is in use. Dropping it removes the directory.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl WorkDir {
         let lock = File::open(&path)?;
         lock.lock()?;
         drop(work_lock);
-        for subdirectory in ["tmp", "gopath"] {
+        for subdirectory in [TEMPORARY, "gopath"] {
             fs::create_dir(path.join(subdirectory))?;
         }
         Ok(WorkDir { path, _lock: lock })
@@ -52,6 +55,11 @@ impl WorkDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Leaves the directory to the next [`sweep`], since removing it takes long.
+    pub fn leave(self) -> io::Result<()> {
+        move_aside(&self.path).map(drop)
     }
 }
 
@@ -102,7 +110,11 @@ mod tests {
         fs::create_dir_all(abandoned.join("old")).unwrap();
         let next = WorkDir::recreate(&store, "b").unwrap();
         assert!(!abandoned.join("old").exists() && next.path() == abandoned);
-        drop((owned, next));
+        next.leave().unwrap();
+        assert!(!abandoned.exists() && count() == 3);
+        sweep(&store).unwrap();
+        assert_eq!(count(), 2);
+        drop(owned);
         assert_eq!(count(), 0);
     }
 

@@ -22,6 +22,7 @@ use crate::sandbox::self_exe::self_exe;
 use crate::store::Store;
 use crate::store::budget::Client;
 use crate::store::layout;
+use crate::store::work_dir::TEMPORARY;
 
 /// Limit of the output of `go list` and `go mod download`, which is much smaller unless a hostile proxy sends an endless list.
 const STDOUT_BYTES: usize = 32 << 20;
@@ -270,8 +271,8 @@ impl Go<'_> {
             ("GOMODCACHE", self.store.path(layout::MODULE_CACHE)),
             // GOBIN is not set: with it, `go install` does not install for other platforms.
             ("GOPATH", work.join("gopath")),
-            ("GOTMPDIR", work.join("tmp")),
-            ("TMPDIR", work.join("tmp")),
+            ("GOTMPDIR", work.join(TEMPORARY)),
+            ("TMPDIR", work.join(TEMPORARY)),
         ];
         let collector = collector_variables(self.config.memory().process_bytes);
         variables.extend(collector.iter().map(|(name, value)| text(name, value)));

@@ -44,6 +44,8 @@ use ErrorClass::{
 
 /// The beginnings of lines that are progress or warnings.
 const PROGRESS: &[&str] = &[
+    // The flag -work.
+    "WORK=",
     "go: downloading ",
     FINDING,
     "go: found ",
