@@ -217,7 +217,7 @@ impl Go<'_> {
             quota.is_within_limits(go)
         });
         let mut outcome = outcome.map_err(|e| internal_error("start go", &e))?;
-        if quota.remove_rejected_modules() {
+        if quota.remove_rejected_modules() || quota.has_flooded_index() {
             outcome.termination = Termination::Stopped;
         }
         if let Some(credentials) = self.credentials() {

@@ -32,6 +32,8 @@ pub struct DiskQuota<'a> {
     work_scan: Scan<(Usage, u64)>,
     /// The number of new files in the module index.
     index_scan: Scan<u64>,
+    /// How often `go` has written, as far as was seen.
+    writes: u64,
     /// Whether the run was stopped because the disk is nearly full.
     disk_is_full: bool,
 }
@@ -112,6 +114,7 @@ impl<'a> DiskQuota<'a> {
             unpacked: BTreeMap::new(),
             work_scan: Scan::new(MAX_WORK_PAUSE),
             index_scan: Scan::new(MAX_INDEX_PAUSE),
+            writes: 0,
             disk_is_full: false,
         }
     }
@@ -157,11 +160,22 @@ impl<'a> DiskQuota<'a> {
     /// Whether the run adds too many files to the module index, which has some small files for each module of which `go` reads
     /// the go.mod. Each file takes a write: the index is scanned only if the run made more writes than it may create files.
     fn floods_index(&mut self, go: Pid) -> bool {
-        io_counter(go, "syscw") > self.limits.work_files
-            && self
-                .index_scan
-                .result(|| count_new_files(&self.modules.join("cache/download"), self.started))
-                > self.limits.work_files
+        // The counters of threads that have ended are lost.
+        self.writes = self.writes.max(io_counter(go, "syscw"));
+        let (index, started) = (self.index(), self.started);
+        self.writes > self.limits.work_files
+            && self.index_scan.result(|| count_new_files(&index, started)) > self.limits.work_files
+    }
+
+    /// Whether the run has added too many files to the module index. Call it when the run has ended: a short run may end before the
+    /// second scan.
+    pub fn has_flooded_index(&self) -> bool {
+        self.writes > self.limits.work_files
+            && count_new_files(&self.index(), self.started) > self.limits.work_files
+    }
+
+    fn index(&self) -> PathBuf {
+        self.modules.join("cache/download")
     }
 
     /// Removes the modules that the run left partially unpacked, and those that exceed the limits on their own. Returns whether a
@@ -352,14 +366,46 @@ mod tests {
         shell.wait().unwrap();
     }
 
-    #[test]
-    fn files_that_tools_removed_are_not_counted() {
-        let work = tempfile::tempdir().unwrap();
-        let limits: BuildLimits = serde_json::from_value(serde_json::json!({
+    /// 3 MiB and 100 files.
+    fn small_limits() -> BuildLimits {
+        serde_json::from_value(serde_json::json!({
             "wall": {"secs": 1, "nanos": 0}, "cpu_seconds": 1, "memory_bytes": null, "file_bytes": 1, "open_files": 1, "tasks": 1,
             "work_bytes": 3 << 20, "work_files": 100, "log_bytes": 1, "artifact_bytes": 1,
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn index_is_counted_again_at_the_end() {
+        let [work, modules] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let versions = modules.path().join("cache/download/example.org/m/@v");
+        fs::create_dir_all(&versions).unwrap();
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "for n in $(seq 101); do printf x >/dev/null; done; echo; read _",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        shell.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let limits = small_limits();
+        let mut quota = DiskQuota::new(&limits, work.path(), modules.path());
+        let go = Pid::from_raw(i32::try_from(shell.id()).unwrap());
+        assert!(quota.is_within_limits(go) && !quota.has_flooded_index());
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        for number in 0..=100 {
+            fs::write(versions.join(format!("v1.0.{number}.mod")), "").unwrap();
+        }
+        assert!(quota.has_flooded_index());
+    }
+
+    #[test]
+    fn files_that_tools_removed_are_not_counted() {
+        let work = tempfile::tempdir().unwrap();
+        let limits = small_limits();
         let is_within = |script: &str| {
             let mut shell = Command::new("sh")
                 .args(["-c", &format!("{script}; echo; read _")])
