@@ -360,7 +360,7 @@ fn build_with(
     let arguments = rebuild.arguments(linker, &compilation.flags());
     let mut command = compilation.command(rebuild.platform(), &arguments)?;
     let bounds = build_bounds(&go.config.limits, Instant::now());
-    let compiled = compilation.run(&mut command, bounds)?;
+    let compiled = compilation.run(&mut command, bounds, &mut || ())?;
     if compiled.expires_daily {
         return Err(Error::new(Reason::ReplaceDirectives).log("go.mod does not name all dependencies"));
     }

@@ -132,17 +132,22 @@ impl<'a> Compilation<'a> {
         (cache == self.go.store.path(layout::COMPILE_CACHE)).then_some(cache)
     }
 
-    /// Runs `go`, a command of [`Self::command`], and repairs the compile cache if necessary.
+    /// Runs `go`, a command of [`Self::command`], and repairs the compile cache if necessary. Calls `on_poll` several times a second.
     ///
     /// - If an entry that the run read is damaged, the cache's index is cleared, and `go` runs again.
     /// - If the run met forged archives, they are removed, and `go` runs again. Nothing was compiled against them.
     /// - If `go` fails for a reason that is neither a limit nor an unavailable server, it runs again without Go's module index. That
     ///   index is in the cache too, and Go does not verify it. The failure is reported only if it occurs again.
-    pub fn run(&self, command: &mut Command, bounds: Bounds) -> Result<Compiled, Error> {
+    pub fn run(
+        &self,
+        command: &mut Command,
+        bounds: Bounds,
+        on_poll: &mut dyn FnMut(),
+    ) -> Result<Compiled, Error> {
         let (mut purged, mut retried_without_index) = (false, false);
         let mut compiled = Compiled { expires_daily: false };
         for _ in 0..MAX_RUNS {
-            let attempt = self.run_once(command, bounds)?;
+            let attempt = self.run_once(command, bounds, on_poll)?;
             // In a copy, the first run has written the versions to go.mod, so later runs do not look them up.
             compiled.expires_daily |= attempt.expires_daily;
             if !attempt.damaged.is_empty() {
@@ -175,7 +180,12 @@ impl<'a> Compilation<'a> {
     }
 
     /// Runs `go` once, and verifies the cache entries that it reads.
-    fn run_once(&self, command: &mut Command, bounds: Bounds) -> Result<GoRun, Error> {
+    fn run_once(
+        &self,
+        command: &mut Command,
+        bounds: Bounds,
+        on_poll: &mut dyn FnMut(),
+    ) -> Result<GoRun, Error> {
         // An earlier run has left its files.
         recreate_dir(&self.tool_context.output)
             .and_then(|()| recreate_dir(&self.work.join(TEMPORARY)))
@@ -184,6 +194,7 @@ impl<'a> Compilation<'a> {
         let mut verifier = CacheVerifier::new(&self.tool_context.cache, &self.tool_context.inputs);
         let mut verified = Ok(());
         let outcome = self.go.supervise(command, self.work, bounds, &mut || {
+            on_poll();
             if verified.is_ok() {
                 verified = verifier.verify_new();
             }

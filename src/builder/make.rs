@@ -44,10 +44,6 @@ pub fn build(
     if let Err(error) = sweep(store).and_then(|()| store.sweep_locks()) {
         log::warn!("cannot sweep {}: {error}", store.root().display());
     }
-    // During the build, so that the first response of a new server can name the vulnerabilities.
-    if config.vulnerable != VulnerabilityPolicy::Off {
-        refresh_if_old(&fs::metadata(index_path(store)), store);
-    }
     let started = Instant::now();
     let fetched = shared
         .as_mut()
@@ -164,8 +160,17 @@ fn build_once(
     let bounds = build_bounds(&config.limits, started);
     let shared = shared.zip(compilation.shared_cache());
     let fetch = shared.map(|(shared, cache)| shared.fetch_packages(cache));
+    // During the build, so that the first response of a new server can name the vulnerabilities. After `go` has downloaded the modules and
+    // written its plan: until then, both downloads would take longer.
+    let mut needs_refresh = config.vulnerable != VulnerabilityPolicy::Off;
+    let mut refresh_after_download = || {
+        if needs_refresh && plan_file(work.path()).exists() {
+            refresh_if_old(&fs::metadata(index_path(store)), store);
+            needs_refresh = false;
+        }
+    };
     let compiled = compilation
-        .run(&mut command, bounds)
+        .run(&mut command, bounds, &mut refresh_after_download)
         .map_err(|error| suggest_release(error, recipe))?;
     drop(fetch);
     log::info!(
