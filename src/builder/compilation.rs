@@ -321,7 +321,8 @@ fn recreate_dir(dir: &Path) -> io::Result<()> {
 
 /// Whether a damaged cache may have caused the failure, rather than a limit or an unavailable server.
 fn may_be_cache_damage(reason: Reason) -> bool {
-    reason.is_permanent() || reason == Reason::Internal
+    let is_limit = matches!(reason, Reason::TooMuchDisk | Reason::TooLarge);
+    reason.is_permanent() && !is_limit || reason == Reason::Internal
 }
 
 /// Whether the sandbox confines tools well enough for the shared compile cache. Probed for each build: it takes a few milliseconds,
