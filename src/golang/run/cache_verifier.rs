@@ -2,7 +2,7 @@
 //!
 //! Go checks only the size of a cache entry (cmd/go/internal/cache, `GetFile`). Without this check it would link an entry that
 //! the disk has corrupted, and gox-server would serve the program. The name of an output, `XX/SHA256-d`, contains its hash, and
-//! each tool records the outputs that it reads before it starts.
+//! each tool records the outputs that it reads before it starts, unless an earlier tool of the build has.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
