@@ -198,3 +198,22 @@ pub(super) async fn linger(stream: &TcpStream) {
     // The result is ignored: the socket is closed after a timeout too.
     drop(timeout(LINGER_TIMEOUT, drained).await);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocked_time_counts_until_min_bytes_are_written() {
+        let mut rate = WriteRate {
+            stall: Duration::from_secs(10),
+            min_bytes: 1000,
+            blocked: Duration::ZERO,
+            written: 0,
+        };
+        for (blocked, written, left) in [(6, 999, 4), (3, 0, 1), (0, 1, 10), (11, 0, 0), (0, 2000, 10)] {
+            rate.record(Duration::from_secs(blocked), written);
+            assert_eq!(rate.time_left(), Duration::from_secs(left));
+        }
+    }
+}
