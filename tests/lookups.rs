@@ -51,14 +51,50 @@ fn lookup_downloads_a_module_once_and_does_not_unpack_it() {
 
 #[test]
 fn nested_modules_are_listed_while_the_newest_major_is_downloaded() {
-    let proxy = Proxy::start(Behavior::Hold("/majors/v3/@v/v3.0.1.zip"));
+    let proxy = Proxy::start(Behavior::Hold("/many-majors/v9/@v/v9.0.0.zip"));
     let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
     std::thread::scope(|scope| {
-        let response = scope.spawn(|| store.ask(&head("majors?os=linux&arch=amd64")));
-        proxy.wait_for_request("/majors/cmd/majors/v7/@v/list");
+        let response = scope.spawn(|| store.ask(&head("many-majors?os=linux&arch=amd64")));
+        proxy.wait_for_request("/many-majors/cmd/many-majors/v9/@v/list");
         proxy.set_behavior(Behavior::Serve);
-        assert_eq!(response.join().unwrap().header("Gox-Version"), Some("v3.0.1"));
+        response.join().unwrap().refused("no-command");
     });
+}
+
+/// The first `go list` of a lookup also lists the majors of nested modules, as far as those of most modules go.
+#[test]
+fn nested_modules_of_a_low_major_are_listed_once() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let response = store.ask(&head("majors?os=linux&arch=amd64"));
+    assert_eq!(response.header("Gox-Version"), Some("v3.0.1"), "{response}");
+    let requests = proxy.requests();
+    let lists = requests
+        .iter()
+        .filter(|path| path.contains("/majors/cmd/majors/"));
+    assert_eq!(lists.count(), 5, "{requests:?}");
+}
+
+/// The modules are in tests/modules/known-path.txtar.
+#[test]
+fn github_path_is_queried_only_if_the_known_path_has_no_release() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    for (path, module, asks_for_github) in [
+        ("/rsc/2fa", "rsc.io/2fa", false),
+        (
+            "/kubernetes-sigs/elsewhere",
+            "github.com/kubernetes-sigs/elsewhere/v2",
+            true,
+        ),
+    ] {
+        let request = Request::get(&format!("{path}?os=linux&arch=amd64")).method("HEAD");
+        let response = store.ask(&request);
+        assert_eq!(response.header("Gox-Module"), Some(module), "{response}");
+        let requests = proxy.requests();
+        let asked = requests.iter().any(|asked| asked.contains("/github.com/"));
+        assert_eq!(asked, asks_for_github, "{requests:?}");
+    }
 }
 
 /// The newest version in tests/modules/retracts-older.txtar is listed, so it is not retracted.

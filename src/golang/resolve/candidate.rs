@@ -26,26 +26,31 @@ impl Candidate {
     pub fn all_from_target(target: &Target) -> Vec<Candidate> {
         let elements = target.elements();
         let root = target.repository_len().unwrap_or(1).min(elements.len());
-        let alias = match elements {
-            [host, owner, repo, below @ ..] if host == "github.com" => {
-                known_paths::find_module_path(owner, repo).map(|module| Candidate {
-                    module,
-                    subdirectory: below.join("/"),
-                })
-            }
-            _ => None,
-        };
-        let at_alias = alias
-            .as_ref()
-            .map(Candidate::split_at_each_element)
-            .unwrap_or_default();
         let split = |at: usize| Candidate {
             module: elements[..at].join("/"),
             subdirectory: elements[at..].join("/"),
         };
         let split_up = (root..=elements.len()).rev().map(split);
-        let all = at_alias.into_iter().chain(split_up);
-        all.filter(|candidate| has_valid_version_suffix(&candidate.module))
+        let valid = split_up.filter(|candidate| has_valid_version_suffix(&candidate.module));
+        Candidate::known_from_target(target)
+            .into_iter()
+            .chain(valid)
+            .collect()
+    }
+
+    /// Those under a known vanity path.
+    pub fn known_from_target(target: &Target) -> Vec<Candidate> {
+        let [host, owner, repo, below @ ..] = target.elements() else {
+            return Vec::new();
+        };
+        let module = known_paths::find_module_path(owner, repo).filter(|_| host == "github.com");
+        let package = module.map(|module| Candidate {
+            module,
+            subdirectory: below.join("/"),
+        });
+        let candidates = package.iter().flat_map(Candidate::split_at_each_element);
+        candidates
+            .filter(|candidate| has_valid_version_suffix(&candidate.module))
             .collect()
     }
 

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
 use crate::golang::resolve::majors::MAJORS;
-use crate::golang::resolve::nested_commands::{MAJORS_AHEAD, guess_nested_modules};
+use crate::golang::resolve::nested_commands::{count_nested_majors, guess_nested_modules};
 use crate::parse::Version;
 
 impl Resolver<'_> {
@@ -23,7 +23,11 @@ impl Resolver<'_> {
             return Ok(with_major.flatten().collect());
         }
         // Without a version, or with a branch or a commit, the target means the newest major.
-        self.query_majors(&plain)?;
+        let known = Candidate::known_from_target(self.target);
+        self.query_majors(&known)?;
+        if self.majors.borrow().released_of(&known).next().is_none() {
+            self.query_majors(&plain)?;
+        }
         // The proxy lists no version of a module without tags, so all plain candidates stay. Majors with only pre-releases come last.
         let majors = self.majors.borrow();
         let rest = majors.of_candidates(&plain).filter(|c| {
@@ -38,7 +42,10 @@ impl Resolver<'_> {
         let likeliest = plain.iter().min_by_key(|c| c.module.matches('/').count());
         let root = likeliest.filter(|_| *self.target.version() == Version::Latest);
         let guesses = guess_nested_modules(self.target, root.map(std::slice::from_ref).unwrap_or_default());
-        let guessed = |major: u64| guesses.iter().map(move |c| (c.clone(), major + MAJORS_AHEAD));
+        let guessed = |outer: &Candidate| {
+            let count = count_nested_majors(outer);
+            guesses.iter().map(move |c| (c.clone(), count))
+        };
         let (lookup, exact) = (self.lookup, self.is_exact());
         thread::scope(|scope| {
             let download = |candidate: &Candidate, version: &str| {
@@ -49,12 +56,12 @@ impl Resolver<'_> {
             let first = likeliest.map(|c| download(c, self.target.version().query()));
             let mut majors = self.majors.borrow_mut();
             let listed = plain.iter().map(|c| (c.clone(), MAJORS));
-            majors.query(lookup, listed.chain(guessed(1)))?;
+            majors.query(lookup, listed.chain(likeliest.into_iter().flat_map(guessed)))?;
             let newer = majors.released_of(plain).next().filter(|c| Some(c) != likeliest);
             let mut threads: Vec<_> = first.into_iter().collect();
             if let Some(newer) = newer {
                 threads.push(download(&newer, self.version_to_query(&majors, &newer.module)));
-                majors.query(lookup, guessed(newer.major()))?;
+                majors.query(lookup, guessed(&newer))?;
             }
             // A panic is a fault of this program, and was printed. Then the module is downloaded when it is needed.
             let joined = threads

@@ -18,9 +18,6 @@ use crate::parse::{Target, Version};
 /// Two years, in seconds. A root module that is older than a nested one by this much is taken as abandoned.
 const YEARS: u64 = 2 * 365 * 24 * 60 * 60;
 
-/// The majors of nested modules follow that of the outer one. This many more are queried.
-pub(super) const MAJORS_AHEAD: u64 = 4;
-
 /// A command in a nested module.
 pub(super) struct NestedCommand {
     /// Its directory relative to the repository's root, including a major version suffix.
@@ -43,6 +40,11 @@ impl NestedCommand {
         };
         released > time + YEARS
     }
+}
+
+/// How many majors of a nested module are queried at once. They rarely exceed that of the outer one.
+pub(super) fn count_nested_majors(outer: &Candidate) -> u64 {
+    outer.major().max(5)
 }
 
 /// Guesses nested modules for a target that names a repository only: `MODULE/NAME` and `MODULE/cmd/NAME`.
@@ -85,8 +87,8 @@ impl Resolver<'_> {
             true => Vec::new(),
             false => nested_modules::find_directories(&downloaded.dir, &is_in_zip, root, config),
         };
-        let last_major = candidate.major() + MAJORS_AHEAD;
-        let mut modules = self.list_nested_modules(root, guessed.collect(), &dirs, last_major)?;
+        let count = count_nested_majors(candidate);
+        let mut modules = self.list_nested_modules(root, guessed.collect(), &dirs, count)?;
         modules.sort();
         modules.dedup();
         self.download_all(&modules);
@@ -107,19 +109,20 @@ impl Resolver<'_> {
         Ok(modules.iter().filter_map(nested_command).collect())
     }
 
-    /// Lists the guessed modules that have tags, and the modules in these directories that may exist, each in its newest major.
+    /// Lists the guessed modules that have tags, and the modules in these directories that may exist, each in its newest major. Queries
+    /// `count` majors at once.
     fn list_nested_modules(
         &self,
         root: &str,
         guessed: Vec<Candidate>,
         dirs: &[String],
-        last_major: u64,
+        count: u64,
     ) -> Result<Vec<String>, Error> {
         let candidate = |dir: &String| Candidate::root_package(join(root, dir));
         let named: Vec<Candidate> = dirs.iter().map(candidate).collect();
         let queried = [named.as_slice(), &guessed].concat();
         let mut majors = self.majors.borrow_mut();
-        majors.query(self.lookup, queried.iter().map(|c| (c.clone(), last_major)))?;
+        majors.query(self.lookup, queried.iter().map(|c| (c.clone(), count)))?;
         let tagged = queried.iter().filter_map(|c| majors.newest_of(c));
         let untagged = named
             .iter()
