@@ -1,6 +1,7 @@
 //! Known vulnerabilities of linked modules, from a database that the module proxy serves, and bills of materials.
 //! The database is tests/modules/vulndb.txtar.
 
+use crate::support::http;
 use crate::support::modproxy::modproxy;
 use crate::support::processes::{self, Process};
 use crate::support::proxy::{Behavior, Proxy};
@@ -10,6 +11,7 @@ use crate::support::test_store::TestStore;
 use crate::support::{go, tmp};
 use nix::unistd::geteuid;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -322,4 +324,25 @@ fn database_is_fetched_at_the_lowest_priority() {
     }
     proxy.set_behavior(Behavior::Serve);
     store.wait_until_idle();
+}
+
+#[test]
+fn database_is_fetched_when_the_modules_are_downloaded() {
+    let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let store = reporting_store()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_FIRST_BYTE_SECONDS", "1");
+    let front = store.front();
+    let mut stream = front.connect();
+    let request = Request::get("/tester/waits-for-dependency?os=linux&arch=amd64");
+    stream.write_all(&http::encode_request(&request)).unwrap();
+    let asked_for_database = || proxy.requests().iter().any(|path| path.contains("/vulndb/"));
+    // The response starts after the build has waited for a second.
+    stream.read_exact(&mut [0]).unwrap();
+    assert!(!asked_for_database(), "{:?}", proxy.requests());
+    proxy.set_behavior(Behavior::Serve);
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    drop(front);
+    store.wait_until_idle();
+    assert!(asked_for_database(), "{:?}", proxy.requests());
 }

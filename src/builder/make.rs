@@ -172,6 +172,8 @@ fn build_once(
     let compiled = compilation
         .run(&mut command, bounds, &mut refresh_after_download)
         .map_err(|error| suggest_release(error, recipe))?;
+    // `go` may have ended before the next poll.
+    refresh_after_download();
     drop(fetch);
     log::info!(
         "compiled {} of {} packages of {}",
