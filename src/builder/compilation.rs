@@ -120,8 +120,7 @@ impl<'a> Compilation<'a> {
             self_exe,
         };
         fs::write(compilation.tool_context_file(), text)
-            .and_then(|()| File::create(&compilation.tool_context.progress))
-            .and_then(|_| recreate_dir(&compilation.tool_context.output))
+            .and_then(|()| File::create(&compilation.tool_context.progress).map(drop))
             .map_err(|e| internal_error("write the tools' context", &e))?;
         Ok(compilation)
     }

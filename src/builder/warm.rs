@@ -7,11 +7,9 @@ use super::Compilation;
 use super::compilation::CompileCache;
 use crate::error::{Error, Reason, internal_error};
 use crate::golang::run::command::{Go, build_bounds};
-use crate::golang::run::diagnosis;
 use crate::golang::run::flags::recipe_flags;
 use crate::golang::run::platform::check_platform;
 use crate::parse::Platform;
-use crate::sandbox::process::Termination;
 use crate::store::work_dir::WorkDir;
 
 /// The most common platforms, the most common one first.
@@ -56,17 +54,7 @@ pub fn warm(
     arguments.extend(packages.iter().map(|package| (*package).to_owned()));
     let mut command = compilation.command(platform, &arguments)?;
     let bounds = build_bounds(&go.config.limits, Instant::now());
-    let outcome = go.supervise(&mut command, work.path(), bounds, &mut || {
-        on_progress(work.path())
-    })?;
-    if outcome.termination == Termination::Exited(0) {
-        return Ok(());
-    }
-    Err(diagnosis::diagnose_build(
-        &outcome,
-        &compilation.tool_runs(),
-        go.cpu_limit(),
-        work.path(),
-        &go.hidden_paths(),
-    ))
+    compilation
+        .run(&mut command, bounds, &mut || on_progress(work.path()))
+        .map(drop)
 }
