@@ -21,24 +21,29 @@ impl Candidate {
         }
     }
 
-    /// All candidates without major suffixes. Those under a known vanity path come first; for each path, the longest module comes
-    /// first, as in Go (cmd/go/internal/modload, queryPrefixModules).
+    /// All candidates without major suffixes, those under a known vanity path first.
     pub fn all_from_target(target: &Target) -> Vec<Candidate> {
+        [
+            Candidate::known_from_target(target),
+            Candidate::typed_from_target(target),
+        ]
+        .concat()
+    }
+
+    /// The candidates under the path that was typed. The longest module comes first, as in Go (cmd/go/internal/modload,
+    /// queryPrefixModules).
+    pub fn typed_from_target(target: &Target) -> Vec<Candidate> {
         let elements = target.elements();
         let root = target.repository_len().unwrap_or(1).min(elements.len());
         let split = |at: usize| Candidate {
             module: elements[..at].join("/"),
             subdirectory: elements[at..].join("/"),
         };
-        let split_up = (root..=elements.len()).rev().map(split);
-        let valid = split_up.filter(|candidate| has_valid_version_suffix(&candidate.module));
-        Candidate::known_from_target(target)
-            .into_iter()
-            .chain(valid)
-            .collect()
+        let candidates = (root..=elements.len()).rev().map(split);
+        candidates.filter(Candidate::is_valid).collect()
     }
 
-    /// Those under a known vanity path.
+    /// The candidates under a known vanity path, in the same order.
     pub fn known_from_target(target: &Target) -> Vec<Candidate> {
         let [host, owner, repo, below @ ..] = target.elements() else {
             return Vec::new();
@@ -49,9 +54,7 @@ impl Candidate {
             subdirectory: below.join("/"),
         });
         let candidates = package.iter().flat_map(Candidate::split_at_each_element);
-        candidates
-            .filter(|candidate| has_valid_version_suffix(&candidate.module))
-            .collect()
+        candidates.filter(Candidate::is_valid).collect()
     }
 
     /// The candidate and the nested modules that may contain its package, the longest path first.
@@ -62,6 +65,10 @@ impl Candidate {
             subdirectory: elements[n..].join("/"),
         };
         (0..=elements.len()).rev().map(at).collect()
+    }
+
+    fn is_valid(&self) -> bool {
+        has_valid_version_suffix(&self.module)
     }
 
     /// The candidate at a major version: from 2 on its path ends in `/vN` (Go modules reference, "Major version suffixes").

@@ -26,7 +26,7 @@ impl Resolver<'_> {
         let known = Candidate::known_from_target(self.target);
         self.query_majors(&known)?;
         if self.majors.borrow().released_of(&known).next().is_none() {
-            self.query_majors(&plain)?;
+            self.query_majors(&Candidate::typed_from_target(self.target))?;
         }
         // The proxy lists no version of a module without tags, so all plain candidates stay. Majors with only pre-releases come last.
         let majors = self.majors.borrow();
