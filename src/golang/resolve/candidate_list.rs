@@ -13,7 +13,9 @@ impl Resolver<'_> {
     /// Lists the candidates in the order in which they are tried: released modules first, the longest path first, and the newest major
     /// first.
     pub(super) fn list_candidates(&self) -> Result<Vec<Candidate>, Error> {
-        let plain = Candidate::all_from_target(self.target);
+        let known = Candidate::known_from_target(self.target);
+        let typed = Candidate::typed_from_target(self.target);
+        let plain = [known.as_slice(), &typed].concat();
         if let Some(major) = self.target.version().major() {
             let guesses = guess_nested_modules(self.target, &plain);
             let with_major = plain
@@ -23,10 +25,9 @@ impl Resolver<'_> {
             return Ok(with_major.flatten().collect());
         }
         // Without a version, or with a branch or a commit, the target means the newest major.
-        let known = Candidate::known_from_target(self.target);
         self.query_majors(&known)?;
         if self.majors.borrow().released_of(&known).next().is_none() {
-            self.query_majors(&Candidate::typed_from_target(self.target))?;
+            self.query_majors(&typed)?;
         }
         // The proxy lists no version of a module without tags, so all plain candidates stay. Majors with only pre-releases come last.
         let majors = self.majors.borrow();

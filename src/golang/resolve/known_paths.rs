@@ -1,5 +1,6 @@
 //! Known vanity module paths of GitHub repositories. Most module proxies also serve the GitHub path, and go.mod then declares the
-//! vanity path. A proxy with a selection of modules may serve the vanity path only, and trying it first saves one query.
+//! vanity path. A proxy with a selection of modules may serve the vanity path only. It is tried first; if it has a release, the majors of
+//! the GitHub path are not queried.
 
 /// Rows of `OWNER/REPO` or `OWNER/*`, a tab, and the module path, in which `*` stands for the repository's name.
 const KNOWN: &str = include_str!("known_paths.tsv");
