@@ -4,7 +4,9 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::config::{Config, GoChoice, SandboxPolicy, UnknownSetting, VulnerabilityPolicy, hide_userinfo};
+use crate::config::{
+    Config, GoChoice, MIN_PROCESS, SandboxPolicy, UnknownSetting, VulnerabilityPolicy, hide_userinfo,
+};
 use crate::detached;
 use crate::golang::Toolchain;
 use crate::golang::toolchain::{fetch, managed, pins};
@@ -101,7 +103,17 @@ fn check_all(config: &Config) -> Vec<CheckResult> {
         memory.compiler_bytes >> 20,
         limits.artifact_bytes >> 20
     );
-    results.push(CheckResult::new(true, "limits", found));
+    results.push(match memory.process_bytes >= MIN_PROCESS {
+        true => CheckResult::new(true, "limits", found),
+        false => CheckResult::new(
+            false,
+            "limits",
+            format!(
+                "{found}; a process needs {} MiB: set a smaller GOX_BUILDS, or add memory",
+                MIN_PROCESS >> 20
+            ),
+        ),
+    });
     results.extend(
         UnknownSetting::find_in_env()
             .iter()

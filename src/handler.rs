@@ -78,7 +78,7 @@ fn serve_program(
     let cacheability = cacheability.max(recipe.cacheability());
     if let Some(sidecar) = url.sidecar(&recipe.file_name())? {
         if options.wait && request.may_start_build() {
-            sidecars::wait_for_build(&mut recipe, options.go, go, sink)?;
+            sidecars::wait_for_build(&mut recipe, &url, go, sink)?;
         }
         return sidecars::answer(sidecar, &recipe, cacheability, request, go);
     }

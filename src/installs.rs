@@ -31,11 +31,7 @@ fn render_script(shell: Shell, path: &[u8], request: &Request, config: &Config) 
     let client = request.client_address(|peer| config.trusts(peer));
     let resolved = with_default_go(config, client, |go| resolve(go, &target, options.min_age))
         .map_err(|error| with_correction(error, path, query))?;
-    let query = options.to_string();
-    let target = match query.as_str() {
-        "" => target.to_string(),
-        query => format!("{target}?{query}"),
-    };
+    let target = options.url(&target.to_string());
     // The script requests an exact version.
     let options = BuildOptions {
         min_age: None,

@@ -86,13 +86,26 @@ pub fn with_correction(error: Error, path: &[u8], query: &str) -> Error {
     }
 }
 
+/// The platform cannot be detected, or Go does not support it.
+pub fn undetected_error(undetected: &UndetectedPlatform) -> Error {
+    match undetected {
+        UndetectedPlatform::NotSupported(unknown) => Error::new(Reason::UnknownPlatform)
+            .detail(unknown.to_string())
+            .suggest([unknown.hint()]),
+        UndetectedPlatform::NoPlatform
+        | UndetectedPlatform::UnknownMachine { .. }
+        | UndetectedPlatform::Ambiguous { .. } => {
+            Error::new(Reason::UndetectedPlatform).detail(undetected.to_string())
+        }
+    }
+}
+
 /// The client's platform cannot be detected, or Go does not support it. Suggests a command to paste; a browser, which cannot run
 /// `uname`, gets a URL for each platform that it may run on.
 pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, request: &Request) -> Error {
-    if let UndetectedPlatform::NotSupported(unknown) = undetected {
-        return Error::new(Reason::UnknownPlatform)
-            .detail(unknown.to_string())
-            .suggest([unknown.hint()]);
+    let error = undetected_error(undetected);
+    if error.reason == Reason::UnknownPlatform {
+        return error;
     }
     // A platform in the path.
     let corrected = correct(&request.path, &request.query).filter(|url| {
@@ -100,9 +113,7 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
         BuildOptions::parse(query).is_ok_and(|options| options.platform(&request.user_agent).is_ok())
     });
     if let Some(corrected) = corrected {
-        return Error::new(Reason::UndetectedPlatform)
-            .detail(undetected.to_string())
-            .suggest([corrected]);
+        return error.suggest([corrected]);
     }
     let path = String::from_utf8_lossy(&request.path);
     let name = path
@@ -126,9 +137,7 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
         .suggestions(undetected)
         .into_iter()
         .map(|options| format!("{path}?{options}"));
-    Error::new(Reason::UndetectedPlatform)
-        .detail(undetected.to_string())
-        .suggest(with_uname.into_iter().chain(urls))
+    error.suggest(with_uname.into_iter().chain(urls))
 }
 
 /// A command for the client that sent this User-Agent. The next request then names the platform in its own User-Agent.

@@ -10,7 +10,8 @@ use crate::error::{Error, Reason};
 use crate::events;
 use crate::golang::build_info::BuildInfo;
 use crate::golang::run::command::Go;
-use crate::parse::{Cacheability, GoVersion, Sidecar};
+use crate::parse::{Cacheability, Sidecar};
+use crate::program_url::ProgramUrl;
 use crate::request::Request;
 use crate::response::{Response, ResponseSink};
 use crate::sbom;
@@ -78,14 +79,14 @@ fn find_built(recipe: &Recipe, go: Go<'_>) -> Result<Artifact, Error> {
 /// start before the build ends: its content is not known, and a failure needs a status of its own.
 pub fn wait_for_build(
     recipe: &mut Recipe,
-    requested: Option<GoVersion>,
+    url: &ProgramUrl,
     go: Go<'_>,
     sink: &mut dyn ResponseSink,
 ) -> Result<(), Error> {
     if find_artifact(recipe, go.store).is_some() {
         return Ok(());
     }
-    recipe.choose_newest_patch(go, requested);
+    recipe.choose_newest_patch(go, url.options.go);
     let mut waiter = Waiter {
         go,
         deadline: go.deadlines.response_deadline(),
@@ -94,6 +95,7 @@ pub fn wait_for_build(
     match waiter.obtain(recipe) {
         Ok(_) => {
             go.store.increment(Counter::Misses);
+            url.record(&recipe.platform, go.store);
             Ok(())
         }
         // It is stored, and the log of the program contains it.

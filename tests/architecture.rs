@@ -168,6 +168,7 @@ const MAY_IMPORT: [(&str, &[&str]); 40] = [
             "events",
             "golang",
             "parse",
+            "program_url",
             "request",
             "response",
             "sbom",

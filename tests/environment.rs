@@ -311,6 +311,14 @@ fn invalid_setting_is_reported_by_name() {
     }
 }
 
+#[test]
+fn variables_of_go_are_not_read_where_a_setting_replaces_them() {
+    let store = TestStore::new()
+        .set("GOPROXY", "direct")
+        .set("GOSUMDB", "sum.example.org");
+    store.ask(&Request::get("/tester/hello")).program();
+}
+
 /// A misspelt name is reported by `doctor` and at the start of the front, not with every request.
 #[test]
 fn unknown_setting_is_reported() {

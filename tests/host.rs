@@ -393,6 +393,15 @@ fn thousand_requests_leave_no_resources() {
     });
 }
 
+#[test]
+fn doctor_reports_too_many_builds_for_the_memory() {
+    let store = TestStore::new().set("GOX_BUILDS", "1000000");
+    let output = store.command().arg("doctor").output().unwrap();
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output_text.contains("✗ limits"), "{output_text}");
+    assert!(!output.status.success());
+}
+
 /// S12.
 #[test]
 fn doctor_reports_unsafe_settings() {

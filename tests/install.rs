@@ -368,7 +368,7 @@ fn error_is_printed_and_leaves_no_file() {
     front.ask(&Request::get("/-/installed")).refused("no-such-page");
 }
 
-/// The script retries while a build runs. Over a budget it prints Retry-After and exits.
+/// The script retries while a build runs. After a failure and over a budget it prints Retry-After and exits.
 #[test]
 fn script_retries_running_builds_only() {
     let proxy = Proxy::start(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
@@ -400,11 +400,22 @@ fn script_retries_running_builds_only() {
         );
         assert_eq!(left, ["waits-for-dependency"], "{output_text}");
     });
+    let without_sleep: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sleep").collect();
+    proxy.set_behavior(Behavior::Hold("/arrives-late/@v/v1.0.0.zip"));
+    let hasty = TestStore::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_BUILD_SECONDS", "1");
+    let front = hasty.front();
+    let text = self::script(&front, path);
+    let (succeeded, output_text, left) = run_with_curl(&without_sleep, &text);
+    assert!(
+        !succeeded && output_text.contains("exceeded the time limit") && left.is_empty(),
+        "{output_text}"
+    );
     let poor = TestStore::new().set("GOX_BUILDS_PER_HOUR", "1");
     let front = poor.front();
     front.ask(&Request::get("/tester/hello@v1.1.0")).program();
     let text = self::script(&front, "/-/install/tester/hello@v1.0.0");
-    let without_sleep: Vec<_> = TOOLS.into_iter().filter(|tool| *tool != "sleep").collect();
     let (succeeded, output_text, left) = run_with_curl(&without_sleep, &text);
     assert!(
         !succeeded

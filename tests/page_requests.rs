@@ -41,6 +41,14 @@ fn assert_shows(response: &Response, text: &str) {
     assert!(response.text().contains(text), "no {text:?}: {}", response.text());
 }
 
+/// zsh and fish expand an unquoted `?`.
+#[test]
+fn command_on_a_page_quotes_a_url_with_one_option() {
+    let request = Request::get("/tester/hello@v1.0.0?os=linux&arch=amd64&strip=1").header("Accept", BROWSER);
+    let path = "/-/bin/linux-amd64/tester/hello@v1.0.0/hello?strip=1'</span>";
+    assert_shows(&TestStore::new().ask(&request), path);
+}
+
 /// R35: links to programs may be followed by any number of visitors and crawlers.
 #[test]
 fn pages_start_no_build_and_are_looked_up_once() {

@@ -196,6 +196,18 @@ fn build_command_writes_to_directory_and_stdout() {
     assert_eq!(sha256(&read.join().unwrap()), sha256(&program));
 }
 
+#[test]
+fn build_command_names_the_platforms_of_a_system() {
+    let output = TestStore::new()
+        .command()
+        .args(["build", "tester/hello?os=windows&arch=arm"])
+        .output()
+        .unwrap();
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert!(output_text.contains("arch=arm64"), "{output_text}");
+    assert!(output_text.contains("unknown-platform"), "{output_text}");
+}
+
 /// Allow and deny lists apply to `build`, and its hints are arguments for `build`.
 #[test]
 fn build_command_enforces_allow_and_deny_lists() {

@@ -96,30 +96,33 @@ fn warm_builds_programs_for_platforms() {
 
 #[test]
 fn warm_used_builds_the_new_version_of_what_was_requested_by_name() {
-    let proxy = tempfile::tempdir_in(tmp()).unwrap();
-    let index = "github.com/tester/hello/@v";
-    fs::create_dir_all(proxy.path().join(index)).unwrap();
-    for file in fs::read_dir(modproxy().root.join(index)).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), proxy.path().join(index).join(file.file_name())).unwrap();
+    // A tool requests the checksum first, and the program just after it.
+    for requested in ["hello?", "hello.sha256?wait=1&"] {
+        let proxy = tempfile::tempdir_in(tmp()).unwrap();
+        let index = "github.com/tester/hello/@v";
+        fs::create_dir_all(proxy.path().join(index)).unwrap();
+        for file in fs::read_dir(modproxy().root.join(index)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), proxy.path().join(index).join(file.file_name())).unwrap();
+        }
+        let list = proxy.path().join(index).join("list");
+        fs::write(&list, "v1.0.0\n").unwrap();
+        let store = TestStore::new()
+            .set("GOX_GOPROXY", format!("file://{}", proxy.path().display()))
+            .set("GOX_RESOLVE_SECONDS", "0");
+        let ask = |path: &str| {
+            store.ask(&Request::get(&format!("/tester/{path}os=linux&arch={}", arch())));
+        };
+        ask(requested);
+        ask("hello@v1.0.0?strip=1&");
+        fs::write(&list, "v1.0.0\nv1.1.0\n").unwrap();
+        // The first run refreshes the expired resolution in the background.
+        warm(&store, &["--used", "1h"]);
+        store.wait_until_idle();
+        let (succeeded, messages) = warm(&store, &["--used", "1h"]);
+        let line = format!("tester/hello?os=linux&arch={} (1 of 1): v1.1.0, ", arch());
+        assert!(succeeded && messages.contains(&line), "{messages}");
+        assert_eq!(store.artifacts().len(), 3);
+        assert!(!warm(&store, &["--used", "1h", "tester/hello"]).0);
     }
-    let list = proxy.path().join(index).join("list");
-    fs::write(&list, "v1.0.0\n").unwrap();
-    let store = TestStore::new()
-        .set("GOX_GOPROXY", format!("file://{}", proxy.path().display()))
-        .set("GOX_RESOLVE_SECONDS", "0");
-    let ask = |path: &str| {
-        store.ask(&Request::get(&format!("/tester/{path}os=linux&arch={}", arch())));
-    };
-    ask("hello?");
-    ask("hello@v1.0.0?strip=1&");
-    fs::write(&list, "v1.0.0\nv1.1.0\n").unwrap();
-    // The first run refreshes the expired resolution in the background.
-    warm(&store, &["--used", "1h"]);
-    store.wait_until_idle();
-    let (succeeded, messages) = warm(&store, &["--used", "1h"]);
-    let line = format!("tester/hello?os=linux&arch={} (1 of 1): v1.1.0, ", arch());
-    assert!(succeeded && messages.contains(&line), "{messages}");
-    assert_eq!(store.artifacts().len(), 3);
-    assert!(!warm(&store, &["--used", "1h", "tester/hello"]).0);
 }

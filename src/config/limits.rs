@@ -56,8 +56,7 @@ impl BuildLimits {
         for (name, value, least) in [
             (GOX_BUILD_SECONDS, limits.wall.as_secs(), 1),
             (GOX_CPU_SECONDS, limits.cpu_seconds, 1),
-            // With a compiled standard library; compiling it needs three times as much.
-            (GOX_MEMORY_BYTES, memory, 128 * MIB),
+            (GOX_MEMORY_BYTES, memory, MIN_PROCESS),
             // The compiled package runtime.
             (GOX_FILE_BYTES, limits.file_bytes, 16 * MIB),
             // With 20, go cannot start the assembler.
@@ -83,6 +82,9 @@ impl BuildLimits {
         BuildMemory::divide(share, self.memory_bytes, machine::available_cpus())
     }
 }
+
+/// Minimum memory of a process, with a compiled standard library; compiling it needs three times as much.
+pub const MIN_PROCESS: u64 = 128 * MIB;
 
 /// Minimum of the default of `work_bytes`. The first build for a platform compiles the standard library, which needs 170 MB in its
 /// temporary directory, and the same in the cache.

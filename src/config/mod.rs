@@ -14,7 +14,7 @@ use crate::parse::{GoVersion, RecipeName};
 pub use deadlines::Deadlines;
 use directories::{directory_from_env, read_state_dir};
 pub use environment::{aws_environment, inheritable_environment, object_store_environment, request_variable};
-pub use limits::{BuildLimits, BuildMemory};
+pub use limits::{BuildLimits, BuildMemory, MIN_PROCESS};
 pub use machine::{available_cpus, is_noexec};
 pub use network::Network;
 pub use path_prefix::PathPrefix;
@@ -229,8 +229,14 @@ impl Config {
             home: directory_from_env("HOME"),
             config_home: directory_from_env("XDG_CONFIG_HOME")
                 .or_else(|| Some(directory_from_env("HOME")?.join(".config"))),
-            proxy: read_proxies(GOX_GOPROXY)?.or(read_proxies("GOPROXY")?),
-            sumdb: read_database(GOX_GOSUMDB)?.or(read_database("GOSUMDB")?),
+            proxy: match read_proxies(GOX_GOPROXY)? {
+                None => read_proxies("GOPROXY")?,
+                set => set,
+            },
+            sumdb: match read_database(GOX_GOSUMDB)? {
+                None => read_database("GOSUMDB")?,
+                set => set,
+            },
             recipe: read_choice(
                 GOX_RECIPE,
                 &[("install", RecipeName::Install), ("release", RecipeName::Release)],

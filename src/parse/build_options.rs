@@ -1,4 +1,4 @@
-//! Parses the query of a URL into build options: &min-age=&wait=&download=`.
+//! Parses the query of a URL into build options.
 //!
 //! Each key may occur once. Unknown keys are errors: a person who types `?version=v2` must not get another version. Keys in any letter
 //! case and the names of Go's and Docker's variables are other spellings. This module does not know the flags of `go`.
@@ -7,7 +7,7 @@ use super::platform::{UnknownPlatform, parse_machine, parse_os};
 use super::user_agent::{self, PlatformClues, UndetectedPlatform};
 use super::{BadGoVersion, BadMinAge, FileName, GoVersion, MinAge, Platform, Printable, RecipeName, Sidecar};
 use std::collections::BTreeSet;
-use std::fmt;
+use std::{fmt, slice};
 
 /// Maximum length of a query: enough for all keys and a dozen tags.
 const MAX_BYTES: usize = 1024;
@@ -45,9 +45,6 @@ impl BuildOptions {
         if query.len() > MAX_BYTES {
             return Err(BadBuildOptions::TooLong(query.len()));
         }
-        if Sidecar::split(query.as_bytes()).1.is_some() {
-            return Err(BadBuildOptions::SuffixBehindQuery);
-        }
         let mut options = BuildOptions::default();
         let mut level = None;
         let mut seen = BTreeSet::new();
@@ -55,15 +52,23 @@ impl BuildOptions {
             let Some((typed_key, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else {
                 continue;
             };
+            if value
+                .split(',')
+                .any(|word| Sidecar::split(word.as_bytes()).1.is_some())
+            {
+                return Err(BadBuildOptions::SuffixBehindQuery);
+            }
             let key = QueryKey::parse(&typed_key)?;
             // A variable that is not set, as in `arm=$TARGETVARIANT`.
             if value.is_empty() && pair.contains('=') {
                 continue;
             }
-            for part in key.parts() {
-                if !seen.insert(*part) {
-                    return Err(BadBuildOptions::Repeated(part.name()));
-                }
+            let parts = match key == QueryKey::Platform {
+                true => &[QueryKey::Os, QueryKey::Arch],
+                false => slice::from_ref(&key),
+            };
+            if let Some(part) = parts.iter().find(|part| !seen.insert(**part)) {
+                return Err(BadBuildOptions::Repeated(part.name()));
             }
             match key {
                 QueryKey::Os => options.os = Some(parse_os(&value)?.to_owned()),
@@ -134,6 +139,23 @@ impl BuildOptions {
         })
     }
 
+    /// Returns these options without the platform.
+    pub fn without_platform(&self) -> BuildOptions {
+        BuildOptions {
+            os: None,
+            arch: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the URL of this path with these options as its query.
+    pub fn url(&self, path: &str) -> String {
+        match self.to_string() {
+            query if query.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
+    }
+
     /// Returns these options with each possible platform, the most likely first, for a request without a detected platform. `ARCH`
     /// is a placeholder.
     pub fn suggestions(&self, undetected: &UndetectedPlatform) -> Vec<BuildOptions> {
@@ -198,61 +220,40 @@ enum QueryKey {
     Download,
 }
 
+/// The spellings of each key. The first is its name.
+const KEYS: [(QueryKey, &[&str]); 13] = [
+    (QueryKey::Os, &["os", "goos", "targetos"]),
+    (QueryKey::Arch, &["arch", "goarch", "targetarch"]),
+    (QueryKey::Platform, &["platform", "targetplatform"]),
+    (
+        QueryKey::Level,
+        &["arm", "goarm", "goamd64", "variant", "targetvariant"],
+    ),
+    (QueryKey::Go, &["go"]),
+    (QueryKey::Tags, &["tags"]),
+    (QueryKey::Strip, &["strip"]),
+    (QueryKey::Cgo, &["cgo"]),
+    (QueryKey::Name, &["name"]),
+    (QueryKey::Recipe, &["recipe"]),
+    (QueryKey::MinAge, &["min-age"]),
+    (QueryKey::Wait, &["wait"]),
+    (QueryKey::Download, &["download"]),
+];
+
 impl QueryKey {
     fn parse(typed: &str) -> Result<QueryKey, BadBuildOptions> {
-        match typed.to_ascii_lowercase().as_str() {
-            "os" | "goos" | "targetos" => Ok(QueryKey::Os),
-            "arch" | "goarch" | "targetarch" => Ok(QueryKey::Arch),
-            "platform" | "targetplatform" => Ok(QueryKey::Platform),
-            "arm" | "goarm" | "goamd64" | "variant" | "targetvariant" => Ok(QueryKey::Level),
-            "go" => Ok(QueryKey::Go),
-            "tags" => Ok(QueryKey::Tags),
-            "strip" => Ok(QueryKey::Strip),
-            "cgo" => Ok(QueryKey::Cgo),
-            "name" => Ok(QueryKey::Name),
-            "recipe" => Ok(QueryKey::Recipe),
-            "min-age" => Ok(QueryKey::MinAge),
-            "wait" => Ok(QueryKey::Wait),
-            "download" => Ok(QueryKey::Download),
-            _ => Err(BadBuildOptions::UnknownKey(Printable::new(typed))),
-        }
-    }
-
-    /// The keys that this one sets.
-    fn parts(self) -> &'static [QueryKey] {
-        match self {
-            QueryKey::Platform => &[QueryKey::Os, QueryKey::Arch],
-            QueryKey::Os => &[QueryKey::Os],
-            QueryKey::Arch => &[QueryKey::Arch],
-            QueryKey::Level => &[QueryKey::Level],
-            QueryKey::Go => &[QueryKey::Go],
-            QueryKey::Tags => &[QueryKey::Tags],
-            QueryKey::Strip => &[QueryKey::Strip],
-            QueryKey::Cgo => &[QueryKey::Cgo],
-            QueryKey::Name => &[QueryKey::Name],
-            QueryKey::Recipe => &[QueryKey::Recipe],
-            QueryKey::MinAge => &[QueryKey::MinAge],
-            QueryKey::Wait => &[QueryKey::Wait],
-            QueryKey::Download => &[QueryKey::Download],
-        }
+        let lower = typed.to_ascii_lowercase();
+        let found = KEYS
+            .iter()
+            .find(|(_, spellings)| spellings.contains(&lower.as_str()));
+        found
+            .map(|(key, _)| *key)
+            .ok_or_else(|| BadBuildOptions::UnknownKey(Printable::new(typed)))
     }
 
     fn name(self) -> &'static str {
-        match self {
-            QueryKey::Os => "os",
-            QueryKey::Arch => "arch",
-            QueryKey::Platform => "platform",
-            QueryKey::Level => "arm",
-            QueryKey::Go => "go",
-            QueryKey::Tags => "tags",
-            QueryKey::Strip => "strip",
-            QueryKey::Cgo => "cgo",
-            QueryKey::Name => "name",
-            QueryKey::Recipe => "recipe",
-            QueryKey::MinAge => "min-age",
-            QueryKey::Wait => "wait",
-            QueryKey::Download => "download",
-        }
+        let found = KEYS.iter().find(|(key, _)| *key == self);
+        found.map_or("", |(_, spellings)| spellings[0])
     }
 }
 
@@ -320,8 +321,9 @@ pub enum BadBuildOptions {
     /// Too many bytes.
     #[error("the query is too long ({0} bytes)")]
     TooLong(usize),
-    /// `?arch=amd64.sha256`: a template appended the suffix to the whole URL.
-    #[error("the query ends with the suffix of a file beside the program, which belongs to the path")]
+    /// `?arch=amd64.sha256`: a template appended the suffix to the whole URL. Refused at any place, since the canonical query has another
+    /// order.
+    #[error("the query has the suffix of a file beside the program, which belongs to the path")]
     SuffixBehindQuery,
     /// An unknown key.
     #[error("the query has an unknown key \"{0}\"")]
@@ -503,7 +505,8 @@ mod tests {
             ),
             ("arch=amd64.sha256", BadBuildOptions::SuffixBehindQuery),
             ("name=fzf.cdx.json", BadBuildOptions::SuffixBehindQuery),
-            ("tags=a.log", BadBuildOptions::SuffixBehindQuery),
+            ("tags=z.log,a", BadBuildOptions::SuffixBehindQuery),
+            ("name=words.json&os=linux", BadBuildOptions::SuffixBehindQuery),
             ("arm=v99", BadBuildOptions::BadArm(printable("v99"))),
             ("variant=v3", BadBuildOptions::BadArm(printable("v3"))),
             ("version=v1", BadBuildOptions::UnknownKey(printable("version"))),
@@ -657,7 +660,7 @@ mod tests {
     }
 
     fn nearly_valid() -> impl Strategy<Value = String> {
-        let pair = "(os=(linux|macos)|arch=(arm|x64|armv6|amd64v3)|arm=[5-8]|go=(go)?1\\.2[0-9](\\.[0-9]|rc1)?|tags=[a-z_.,]{1,9}|strip=[01])";
+        let pair = "(os=(linux|macos)|arch=(arm|x64|armv6|amd64v3)|arm=[5-8]|go=(go)?1\\.2[0-9](\\.[0-9]|rc1)?|tags=[a-z_.,]{1,9}|strip=[01]|name=[a-z]\\.(exe|json)|cgo=0|recipe=release|min-age=2d|wait=1)";
         proptest::string::string_regex(&format!("{pair}(&{pair}){{0,4}}")).expect("a pattern")
     }
 

@@ -130,12 +130,7 @@ fn render_picker(page: &ProgramPage<'_>) -> Markup {
 
 /// The options other than the platform, as pairs for a form.
 fn hidden_inputs(options: &BuildOptions) -> Vec<(String, String)> {
-    let options = BuildOptions {
-        os: None,
-        arch: None,
-        ..options.clone()
-    };
-    let query = options.to_string();
+    let query = options.without_platform().to_string();
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -260,24 +255,14 @@ fn render_badge(page: &ProgramPage<'_>) -> Markup {
 fn render_commands(page: &ProgramPage<'_>) -> Markup {
     let (name, url) = (page.recipe.file_name(), page.file_url());
     let url = format!("{}{url}", page.base);
-    let quoted = if url.contains('&') {
-        format!("'{url}'")
-    } else {
-        url.clone()
+    // `&` ends a command. zsh and fish expand `?`.
+    let quoted = match url.contains('?') {
+        true => format!("'{url}'"),
+        false => url.clone(),
     };
     let install = format!("{}/-/install", page.base);
     let path = page.recipe.resolved.path();
-    let query = BuildOptions {
-        os: None,
-        arch: None,
-        ..page.options.clone()
-    }
-    .to_string();
-    let target = if query.is_empty() {
-        path.clone()
-    } else {
-        format!("{path}?{query}")
-    };
+    let target = page.options.without_platform().url(&path);
     let is_windows = page.recipe.platform.os() == "windows";
     html! {
         h2 { "On the command line" }

@@ -116,18 +116,13 @@ impl<'a> ProgramPage<'a> {
             &self.recipe.resolved.path(),
             &self.recipe.file_name(),
         );
-        let options = BuildOptions {
-            os: None,
-            arch: None,
-            ..self.options.clone()
-        };
-        with_query(&path, &options)
+        self.options.without_platform().url(&path)
     }
 
     /// The URL of the sidecar with this suffix.
     fn sidecar_url(&self, suffix: &str) -> String {
-        let path = format!("{}{}.{suffix}", self.mount, self.recipe.resolved.path());
-        with_query(&path, &self.options)
+        self.options
+            .url(&format!("{}{}.{suffix}", self.mount, self.recipe.resolved.path()))
     }
 
     /// Whether the author's release configuration builds it, and this page does not already use that.
@@ -151,12 +146,5 @@ fn options_of(recipe: &Recipe, url: &ProgramUrl) -> BuildOptions {
 
 /// The URL of the page of a program, for its exact version and platform.
 fn page_url(recipe: &Recipe, options: &BuildOptions, mount: &str) -> String {
-    with_query(&format!("{mount}{}", recipe.resolved.path()), options)
-}
-
-fn with_query(path: &str, options: &BuildOptions) -> String {
-    match options.to_string() {
-        query if query.is_empty() => path.to_owned(),
-        query => format!("{path}?{query}"),
-    }
+    options.url(&format!("{mount}{}", recipe.resolved.path()))
 }

@@ -16,9 +16,8 @@ pub(super) fn page_url(typed: &str) -> Result<String, Error> {
         Ok(target) => target,
         Err(bad) => return corrected().ok_or_else(|| bad_path_error(&bad, path, query)),
     };
-    match BuildOptions::parse(query).map(|options| options.to_string()) {
-        Ok(options) if options.is_empty() => Ok(target.to_string()),
-        Ok(options) => Ok(format!("{target}?{options}")),
+    match BuildOptions::parse(query) {
+        Ok(options) => Ok(options.url(&target.to_string())),
         Err(bad) => corrected().ok_or_else(|| bad_query_error(&bad, path, query)),
     }
 }

@@ -10,14 +10,14 @@ use crate::advisories::check_vulnerabilities;
 use crate::builder::without_cgo::{self, check_stubs};
 use crate::builder::{BuildState, Recipe, Stage, Waiter, core_packages};
 use crate::config::Config;
-use crate::error::{Error, Reason, internal_error};
+use crate::error::{Error, internal_error};
 use crate::golang::run::command::Go;
 use crate::golang::run::platform::check_platform;
 use crate::golang::toolchain::{managed, versions};
 use crate::notices::Notices;
 use crate::parse::{BuildOptions, Target};
 use crate::policy::resolve_to_build;
-use crate::request_errors::{bad_path_error, bad_query_error, with_correction};
+use crate::request_errors::{bad_path_error, bad_query_error, undetected_error, with_correction};
 use crate::store::{Artifact, Store};
 
 /// Builds `target`, a path and query as in a URL, and writes the program to `output`: a file, a directory (by default this one), or `-`
@@ -65,7 +65,7 @@ pub(super) fn build_artifact(
     let this_machine = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let platform = options
         .platform(&this_machine)
-        .map_err(|undetected| Error::new(Reason::UndetectedPlatform).detail(undetected.to_string()))?;
+        .map_err(|undetected| undetected_error(&undetected))?;
     let bar = new_progress_bar();
     let toolchain = managed::ensure_default(config, store, &mut |tree| show_download(&bar, tree))?;
     check_platform(&toolchain, &platform)?;

@@ -23,7 +23,7 @@ const ADVICE: [(Reason, &str); 11] = [
     (Reason::BadPath, "Type OWNER/REPO, such as junegunn/fzf."),
     (
         Reason::UnknownPlatform,
-        "Add one, such as ?os=windows&arch=arm64. `go tool dist list` lists them all.",
+        "Type another, such as ?os=windows&arch=arm64. `go tool dist list` lists them all.",
     ),
     (Reason::Denied, "Change GOX_ALLOW or GOX_DENY."),
     (Reason::TooLarge, "Try ?strip=1, or a larger GOX_ARTIFACT_BYTES."),

@@ -16,14 +16,15 @@ function Get-FromServer($url, $file, $name) {
         } catch {
             $response = $_.Exception.Response
             if (-not $response) { return $_.Exception.Message }
-            # 503: the build is still running.
-            if ([int]$response.StatusCode -eq 503 -and $try -lt 90) {
+            $problem = $null
+            try { $problem = $_.ErrorDetails.Message | ConvertFrom-Json } catch { }
+            # The program waits or is built, or a proxy responded.
+            $waits = -not $problem.reason -or $problem.reason -in 'still-building', 'queue-full'
+            if ([int]$response.StatusCode -eq 503 -and $waits -and $try -lt 90) {
                 Write-Host 'The program is not ready yet. Retrying in 10 seconds.'
                 Start-Sleep -Seconds 10
                 continue
             }
-            $problem = $null
-            try { $problem = $_.ErrorDetails.Message | ConvertFrom-Json } catch { }
             if (-not $problem) { throw "$name was not installed: $($_.Exception.Message)" }
             $words = @($problem.title, $problem.detail, $problem.advice) + $problem.instead
             throw "$name was not installed: $(($words | Where-Object { $_ }) -join "`n")"

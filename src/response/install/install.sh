@@ -108,12 +108,17 @@ read_head() {
     done <"$1"
 }
 
-# request SUFFIX FILE: fetches, and retries after 503 (Retry-After). Exits on any other error.
+# request SUFFIX FILE: fetches, and retries (Retry-After) while the program waits or is built, or if a proxy responds with 503.
+# Exits on any other error.
 request() {
     tries=0
-    while fetch "$1" "$2"; read_head "$2.head"; [ "$code" = 503 ] && [ "$tries" -lt 90 ]; do
+    while fetch "$1" "$2"; read_head "$2.head"; [ "$tries" -lt 90 ]; do
+        case $code:$reason in
+        503:still-building | 503:queue-full | 503:) ;;
+        *) break ;;
+        esac
         tries=$((tries + 1))
-        say "The program is not ready yet ($reason). Retrying in ${wait:-10} seconds."
+        say "The program is not ready yet${reason:+ ($reason)}. Retrying in ${wait:-10} seconds."
         sleep "${wait:-10}"
     done
     case $code in
