@@ -682,6 +682,7 @@ fn damaged_resolution_is_replaced() {
         assert!(right.contains(from), "{right}");
         right.replace(from, to)
     };
+    let named = r#"{"project":"","binary":"a\nb","goos":[],"ldflags":[],"flags":[],"tags":[],"env":[]}"#;
     for stored in [
         right[..right.len() / 2].to_owned(),
         other,
@@ -692,6 +693,7 @@ fn damaged_resolution_is_replaced() {
             "\"package\":\"github.com/tester/busy\"",
         ),
         replaced("\"version\":\"v1.0.0\"", "\"version\":\"-x\""),
+        replaced("\"release\":{\"Ok\":[", &format!("\"release\":{{\"Ok\":[{named}")),
     ] {
         objects.put(&key, stored.as_bytes());
         let third = machine(objects.settings());

@@ -14,6 +14,7 @@ const GENERIC: &[&str] = &["cmd", "cli", "main", "app", "server", "go", "test"];
 
 /// A file name that is valid on every system: letters, digits, `.`, `_` and `-`, with a letter or digit first and last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct FileName(String);
 
 impl FileName {
@@ -29,6 +30,19 @@ impl FileName {
             && !typed.contains("..")
             && !is_device(typed);
         is_name.then(|| FileName(typed.to_owned()))
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for FileName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<FileName, &'static str> {
+        FileName::parse(&text).ok_or("an invalid file name")
     }
 }
 

@@ -69,6 +69,10 @@ fn write_fields(response: &Response, out: &mut impl Write) -> io::Result<()> {
         response.status.0, response.reason_phrase
     )?;
     for (name, value) in &response.headers {
+        // It would end the field, and what follows would be fields that gox-server did not set.
+        if value.contains(['\r', '\n']) {
+            return Err(io::Error::other(format!("{name} has a line break")));
+        }
         write!(out, "{name}: {value}\r\n")?;
     }
     Ok(())

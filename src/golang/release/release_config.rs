@@ -94,7 +94,7 @@ pub struct ReleaseBuild {
     /// The project's name; if the configuration has none, the repository's.
     pub project: String,
     /// The program's name.
-    pub binary: Option<String>,
+    pub binary: Option<FileName>,
     /// The operating systems this build is for; empty for all.
     pub goos: Vec<String>,
     /// Linker flags.
@@ -113,9 +113,10 @@ impl ReleaseBuild {
         let words = lists
             .into_iter()
             .flatten()
-            .chain(&self.binary)
-            .chain([&self.project]);
-        words.map(String::len).sum()
+            .chain([&self.project])
+            .map(String::as_str)
+            .chain(self.binary.as_ref().map(FileName::as_str));
+        words.map(str::len).sum()
     }
 }
 
@@ -176,7 +177,8 @@ impl ReleaseConfig {
                 continue;
             };
             if !commands.iter().any(|(known, _)| *known == dir) {
-                commands.push((dir, entry.plain_binary(self.project_name.as_deref())));
+                let name = entry.plain_binary(self.project_name.as_deref());
+                commands.push((dir, name.map(|name| name.to_string())));
             }
         }
         commands
@@ -257,7 +259,7 @@ impl BuildEntry {
     }
 
     /// The program's file name. `bin/step` gives `step`; anything from the first template on is cut off.
-    fn plain_binary(&self, project: Option<&str>) -> Option<String> {
+    fn plain_binary(&self, project: Option<&str>) -> Option<FileName> {
         let binary = self.binary.as_deref()?;
         let normalized = binary.replace("{{ .ProjectName }}", "{{.ProjectName}}");
         let binary = match normalized.as_str() {
@@ -268,8 +270,7 @@ impl BuildEntry {
         if binary.starts_with('/') || binary.split('/').any(|element| element == "..") {
             return None;
         }
-        let name = binary.rsplit('/').next()?;
-        FileName::parse(name).map(|name| name.to_string())
+        FileName::parse(binary.rsplit('/').next()?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::golang::Resolved;
 use crate::golang::release::release_config::ReleaseBuild;
 use crate::golang::resolve::downloaded::pseudo_version_commit;
-use crate::parse::Platform;
+use crate::parse::{FileName, Platform};
 
 /// Marks an unknown part of a value. No configuration contains it: control characters are rejected.
 const UNKNOWN: char = '\0';
@@ -199,7 +199,11 @@ fn field_value(name: &str, resolved: &Resolved, build: &ReleaseBuild, platform: 
         "Date" | "CommitDate" => date(),
         "Timestamp" | "CommitTimestamp" => seconds(),
         "ProjectName" => build.project.clone(),
-        "Binary" => build.binary.clone().unwrap_or_else(|| build.project.clone()),
+        "Binary" => build
+            .binary
+            .as_ref()
+            .map_or(build.project.as_str(), FileName::as_str)
+            .to_owned(),
         "ModulePath" => resolved.module.clone(),
         // A release is built from the tag's commit without local changes.
         "GitTreeState" => "clean".to_owned(),

@@ -11,7 +11,7 @@ use crate::golang::resolve::go_mod::read_directive;
 use crate::golang::resolve::ranking::Evidence;
 use crate::golang::source::commands;
 use crate::notices::Notices;
-use crate::parse::{GoVersion, MinAge, is_generic_name};
+use crate::parse::{FileName, GoVersion, MinAge, is_generic_name};
 
 /// One package at one exact version: the argument of `go install`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,11 +90,11 @@ impl Resolved {
     pub fn name(&self) -> &str {
         // A name that differs between builds contains more than the program's name, such as the platform.
         let builds = self.release.as_deref().unwrap_or_default();
-        let released_name = builds.first().and_then(|build| build.binary.as_deref());
-        let is_same = builds
-            .iter()
-            .all(|build| build.binary.as_deref() == released_name);
-        let released_name = released_name.filter(|name| is_same && !is_generic_name(name));
+        let released_name = builds.first().and_then(|build| build.binary.as_ref());
+        let is_same = builds.iter().all(|build| build.binary.as_ref() == released_name);
+        let released_name = released_name
+            .map(FileName::as_str)
+            .filter(|name| is_same && !is_generic_name(name));
         let mut elements = self
             .package
             .split('/')

@@ -66,13 +66,14 @@ pub fn share(go: Go<'_>, target: &Target) -> Result<(), Error> {
     let Some(shared) = SharedResolution::connect(go, target) else {
         return Ok(());
     };
-    shared.fetch();
-    let fetched = SystemTime::now();
+    let begun = SystemTime::now();
+    // If the store answered too late, the lookup may have ended already.
+    let known = shared.fetch().map_or(begun, |()| SystemTime::now());
     // If the process of the request has ended, so has the lookup.
     io::stdout().write_all(b"\n").ok();
     io::copy(&mut io::stdin(), &mut io::sink()).ok();
     let cached = read_cached(go, &go.store.resolutions(), &shared.key);
-    if let Some((resolution, _)) = cached.filter(|(_, at)| *at > fetched) {
+    if let Some((resolution, _)) = cached.filter(|(_, at)| *at > known) {
         shared.publish(&resolution);
     }
     Ok(())
@@ -142,7 +143,7 @@ impl<'a> SharedResolution<'a> {
     }
 }
 
-/// Whether no text has control characters: the texts become headers and lines of pages.
+/// Whether no text has control characters except tabs and newlines, which linker flags may have.
 fn is_clean(value: &Value) -> bool {
     match value {
         Value::String(text) => sanitize(text) == *text,
