@@ -207,6 +207,28 @@ fn damaged_compile_cache_does_not_change_programs() {
     }
 }
 
+/// The tools check the build ID of an archive once. Later only its hash shows the damage, when the program is linked already.
+#[test]
+fn program_with_a_damaged_archive_is_linked_again() {
+    let store = TestStore::with_own_cache();
+    assert_hello(&store.ask(&hello()));
+    let message = b"all goroutines are asleep";
+    for path in compiled_outputs(&store) {
+        let mut bytes = fs::read(&path).unwrap();
+        if let Some(at) = bytes.windows(message.len()).position(|text| text == message) {
+            bytes[at] ^= 1;
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    let program = store.ask(&Request::get("/tester/hello@v1.1.0"));
+    let log = fs::read_to_string(store.dir.join("builders.log")).unwrap();
+    assert!(log.contains("the compile cache is damaged"), "{log}");
+    assert_eq!(
+        program.sha256(),
+        plain_go::install(&tester("hello", "v1.1.0").wanted).sha256
+    );
+}
+
 /// Without essential resources a request fails without a panic, and the next request is served.
 #[test]
 fn missing_host_resources_do_not_panic() {

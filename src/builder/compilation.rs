@@ -16,6 +16,7 @@ use crate::golang::run::cache_verifier::{
 use crate::golang::run::command::{Go, rlimits, tool_variables};
 use crate::golang::run::diagnosis;
 use crate::golang::run::disk_quota::PRIVATE_CACHE;
+use crate::golang::run::messages::looked_for_modules;
 use crate::golang::run::platform::platform_variables;
 use crate::golang::run::tool::{BuildCpus, ToolContext, forbidden_calls};
 use crate::golang::run::tool_runs::ToolRuns;
@@ -120,7 +121,6 @@ impl<'a> Compilation<'a> {
             self_exe,
         };
         fs::write(compilation.tool_context_file(), text)
-            .and_then(|()| File::create(&compilation.tool_context.progress).map(drop))
             .map_err(|e| internal_error("write the tools' context", &e))?;
         Ok(compilation)
     }
@@ -185,10 +185,13 @@ impl<'a> Compilation<'a> {
         bounds: Bounds,
         on_poll: &mut dyn FnMut(),
     ) -> Result<GoRun, Error> {
-        // An earlier run has left its files.
+        // An earlier run has left its files. With its program, go would not link again.
         recreate_dir(&self.tool_context.output)
             .and_then(|()| recreate_dir(&self.work.join(TEMPORARY)))
-            .and_then(|()| File::create(&self.tool_context.inputs))
+            .and_then(|()| remove(&self.bin_dir()))
+            .and_then(|()| remove(&forbidden_calls(self.work)))
+            .and_then(|()| File::create(&self.tool_context.progress))
+            .and_then(|_| File::create(&self.tool_context.inputs))
             .map_err(|e| internal_error("create the files of the tools", &e))?;
         let mut verifier = CacheVerifier::new(&self.tool_context.cache, &self.tool_context.inputs);
         let mut verified = Ok(());
@@ -232,7 +235,7 @@ impl<'a> Compilation<'a> {
         };
         Ok(GoRun {
             result,
-            expires_daily: diagnosis::looked_for_modules(&String::from_utf8_lossy(&outcome.stderr)),
+            expires_daily: looked_for_modules(&String::from_utf8_lossy(&outcome.stderr)),
             damaged,
             forged,
         })

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Reason};
-use crate::golang::run::messages::{self, ErrorClass, GoError};
+use crate::golang::run::messages::{self, ErrorClass, GoError, looked_for_modules};
 use crate::golang::run::shape::strip_shape;
 use crate::golang::run::tool_runs::{self, ToolRuns};
 use crate::golang::source::commands;
@@ -84,11 +84,6 @@ fn rank(reason: &Reason) -> u8 {
         // When the proxy fails, a dependency that seems to be missing may exist.
         1 + u8::from(*reason == Reason::MissingDependency)
     }
-}
-
-/// Whether `go` looked for modules that no go.mod requires. It takes their newest versions.
-pub fn looked_for_modules(stderr: &str) -> bool {
-    messages::looked_for_modules(stderr)
 }
 
 /// The reason why a tool of this package failed.

@@ -311,7 +311,7 @@ const EXHAUSTED: &[(&str, Reason)] = &[
 ];
 
 /// Whether `go` looked for modules that no go.mod requires. It takes their newest versions.
-pub(super) fn looked_for_modules(stderr: &str) -> bool {
+pub fn looked_for_modules(stderr: &str) -> bool {
     stderr
         .lines()
         .take_while(|line| is_progress(line))

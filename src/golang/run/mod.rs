@@ -10,7 +10,7 @@ pub mod disk_quota;
 pub mod failure;
 pub mod flags;
 pub mod include;
-mod messages;
+pub mod messages;
 pub mod platform;
 mod shape;
 pub mod tool;
