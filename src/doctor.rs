@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::detached;
 use crate::golang::Toolchain;
-use crate::golang::toolchain::{fetch, managed, pins};
+use crate::golang::toolchain::{fetch, managed, pins, split_proxies};
 use crate::golang::vulnerabilities;
 use crate::hidden_command::HiddenCommand;
 use crate::object_store;
@@ -129,7 +129,7 @@ fn check_go(config: &Config, store: &Store) -> Vec<CheckResult> {
         Err(error) => return vec![check_missing_go(config, store, error.log)],
     };
     let proxies = toolchain.proxies(config);
-    let errors: Vec<String> = proxies.split(',').filter_map(proxy_error).collect();
+    let errors: Vec<String> = split_proxies(&proxies).filter_map(proxy_error).collect();
     let works = errors.is_empty();
     let shown = hide_userinfo(&proxies);
     let sums = toolchain.sumdb(config);

@@ -1,6 +1,7 @@
 //! The environment of a CGI program: invalid variables get a clean response, and nothing of it reaches a build.
 
 use crate::support::cgi::Cgi;
+use crate::support::modproxy::modproxy;
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::test_store::TestStore;
@@ -309,6 +310,18 @@ fn invalid_setting_is_reported_by_name() {
             "{output:?}"
         );
     }
+}
+
+/// Behind `|`, Go tries the next proxy after any error; behind `,`, only if the proxy does not have the module.
+#[test]
+fn bar_between_module_proxies_is_passed_on() {
+    let ask = |separator: &str| {
+        let proxies = format!("http://127.0.0.1:1{separator}{}", modproxy().url());
+        let store = TestStore::new().set("GOX_GOPROXY", proxies);
+        store.ask(&Request::get("/tester/hello"))
+    };
+    ask("|").program();
+    ask(",").refused("proxy-failed");
 }
 
 #[test]

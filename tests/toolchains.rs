@@ -344,6 +344,17 @@ fn missing_go_is_downloaded_once() {
     assert_eq!(status["go"], format!("go{PINNED}"));
     assert_eq!(status["brought"], serde_json::json!([format!("go{PINNED}")]));
     assert!(Path::new(&goroot).join("src/go.mod").is_file());
+    // The shim of a version manager, which finds nothing here.
+    let shims = tempfile::tempdir_in(tmp()).unwrap();
+    let shim = shims.path().join("go");
+    fs::write(&shim, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let store = store
+        .unset("GOX_GO")
+        .set("PATH", format!("{}:/usr/bin:/bin", shims.path().display()));
+    let response = ask(&store, "/tester/hello@v1.1.0?os=linux&arch=amd64");
+    response.program();
+    assert_eq!(response.header("Gox-Go"), Some(format!("go{PINNED}").as_str()));
 }
 
 /// A store without GOX_GO, which uses the Go on PATH.

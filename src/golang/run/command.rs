@@ -15,6 +15,7 @@ use crate::golang::Toolchain;
 use crate::golang::build_info::LEVEL_VARIABLES;
 use crate::golang::cache_layout::CACHE_LAYOUT;
 use crate::golang::run::disk_quota::DiskQuota;
+use crate::golang::toolchain::split_proxies;
 use crate::sandbox::cell::{Cell, Role};
 use crate::sandbox::limits::ResourceLimits;
 use crate::sandbox::process::{Bounds, Outcome, Termination, run};
@@ -287,8 +288,8 @@ impl Go<'_> {
     /// Paths of this machine that clients must not see.
     pub fn hidden_paths(&self) -> Vec<PathBuf> {
         let mut hidden = self.file_proxies();
-        // The module cache, relative to a build's own directory, as Go shortens it.
-        hidden.push("../../cache/modules".into());
+        // The module cache, relative to the copy of a module and to a build's own directory, as Go shortens it.
+        hidden.extend(["../../../cache/modules", "../../cache/modules"].map(PathBuf::from));
         // Go's message about a killed tool contains the path of this program.
         hidden.extend(fs::read_link("/proc/self/exe"));
         hidden.extend([
@@ -310,7 +311,7 @@ impl Go<'_> {
     /// The directories of module proxies with a file URL.
     fn file_proxies(&self) -> Vec<PathBuf> {
         let proxies = self.toolchain.proxies(self.config);
-        let urls = proxies.split(',').filter_map(|url| Url::parse(url).ok());
+        let urls = split_proxies(&proxies).filter_map(|url| Url::parse(url).ok());
         urls.filter(|url| url.scheme() == "file")
             .filter_map(|url| url.to_file_path().ok())
             .collect()
@@ -321,7 +322,7 @@ impl Go<'_> {
         // GOSUMDB is a name or a key, which may be followed by a URL. Without a URL the port is that of https.
         let sumdb = self.toolchain.sumdb(self.config);
         let sumdb = sumdb.split(' ').nth(1).unwrap_or("https://sum");
-        let mut cell = driver_cell(self.config, proxies.split(',').chain([sumdb]));
+        let mut cell = driver_cell(self.config, split_proxies(&proxies).chain([sumdb]));
         // Links in the compile cache point to this directory.
         cell.read.extend(self.config.warmed.clone());
         cell.read.push(self.store.path(layout::MODULE_CACHE));

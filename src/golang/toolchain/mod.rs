@@ -77,7 +77,10 @@ impl Toolchain {
             GoChoice::Own => None,
         };
         match (go, &config.go) {
-            (Some(go), _) => Toolchain::open(&go, config, store),
+            // A shim of a version manager may be first on PATH, and fail.
+            (Some(go), GoChoice::Installed) => Toolchain::open(&go, config, store)
+                .or_else(|error| managed::find(config, store, pins::DEFAULT).unwrap_or(Err(error))),
+            (Some(go), GoChoice::Named(_) | GoChoice::Own) => Toolchain::open(&go, config, store),
             (None, GoChoice::Named(named)) => {
                 Err(Error::new(Reason::NoGo).log(format!("GOX_GO={} is not a go command", named.display())))
             }
@@ -123,13 +126,15 @@ impl Toolchain {
     }
 
     /// GOPROXY for `go`: the operator's module proxies without `direct`, which would let a hostile import path make `go` fetch
-    /// internal addresses.
+    /// internal addresses. The separator behind a proxy says after which errors `go` tries the next one.
     pub fn proxies(&self, config: &Config) -> String {
-        let proxies: Vec<_> = self.listed_proxies(config).filter(is_proxy).collect();
-        if proxies.is_empty() {
-            "off".to_owned()
-        } else {
-            proxies.join(",")
+        let listed = self.listed_proxies(config).split_inclusive(SEPARATORS);
+        let proxies: String = listed
+            .filter(|item| split_proxies(item).any(|proxy| is_proxy(&proxy)))
+            .collect();
+        match proxies.trim_end_matches(SEPARATORS) {
+            "" => "off".to_owned(),
+            proxies => proxies.to_owned(),
         }
     }
 
@@ -145,11 +150,11 @@ impl Toolchain {
 
     /// Whether the operator's GOPROXY contains `direct`.
     pub fn has_direct(&self, config: &Config) -> bool {
-        self.listed_proxies(config).any(|proxy| proxy == "direct")
+        split_proxies(self.listed_proxies(config)).any(|proxy| proxy == "direct")
     }
 
-    fn listed_proxies<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a str> {
-        split_proxies(config.proxy.as_deref().unwrap_or(&self.proxy))
+    fn listed_proxies<'a>(&'a self, config: &'a Config) -> &'a str {
+        config.proxy.as_deref().unwrap_or(&self.proxy)
     }
 
     /// GOSUMDB for `go`: the checksum database.
@@ -162,9 +167,12 @@ fn last_default_file(store: &Store) -> PathBuf {
     store.toolchain_record(&KeyHasher::default().field("default").finish())
 }
 
-/// The items of GOPROXY, a list with commas or bars.
-fn split_proxies(list: &str) -> impl Iterator<Item = &str> {
-    list.split([',', '|']).map(str::trim)
+/// What separates the items of GOPROXY.
+const SEPARATORS: [char; 2] = [',', '|'];
+
+/// The items of GOPROXY.
+pub fn split_proxies(list: &str) -> impl Iterator<Item = &str> {
+    list.split(SEPARATORS).map(str::trim)
 }
 
 /// Whether an item of GOPROXY is a URL, and not a keyword.
