@@ -55,7 +55,7 @@ pub(super) fn for_tool(context: &ToolContext, invocation: Invocation<'_>) -> Res
     Ok(Cell {
         read,
         write: vec![output_dir.to_owned()],
-        limits: context.compiler_limits.filter(|_| name != "link"),
+        limits: context.limits(name),
         ..for_version_query(context)
     })
 }

@@ -31,21 +31,25 @@ pub(super) struct CpuShare {
 impl BuildCpus {
     /// Returns the share of a tool that starts now, for this package. Each running tool holds a lock in the directory `work`.
     pub(super) fn share(&self, work: &Path, package: &str) -> io::Result<CpuShare> {
-        // The locks that cannot be taken are those of running tools. Of the others, this tool keeps one.
         let files = (0..self.tools).map(|number| work.join(format!("tool-{number}")));
-        let free: io::Result<Vec<Lock>> = files
-            .filter_map(|file| Lock::try_acquire(&file).transpose())
-            .collect();
-        let mut free = free?.into_iter();
-        let running = 1 + self.tools - free.len();
+        let (mut lock, mut running) = (None, 1);
+        for file in files {
+            let acquired = if lock.is_none() {
+                Lock::try_acquire(&file)?
+            } else {
+                None
+            };
+            // Unlike an attempt to acquire a lock, this does not look like a running tool to others that start.
+            if acquired.is_none() && !Lock::is_free(&file)? {
+                running += 1;
+            }
+            lock = lock.or(acquired);
+        }
         let cpus = match package {
             AWAITED_PACKAGE => self.count,
             _ => self.count.div_ceil(running),
         };
-        Ok(CpuShare {
-            cpus,
-            _lock: free.next(),
-        })
+        Ok(CpuShare { cpus, _lock: lock })
     }
 }
 

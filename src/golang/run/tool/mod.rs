@@ -66,6 +66,13 @@ pub struct ToolContext {
     pub must_enforce: bool,
 }
 
+impl ToolContext {
+    /// The limits of a tool. `None` for a linker, which runs alone, with the limits and the garbage collector of `go`.
+    fn limits(&self, tool: &str) -> Option<ResourceLimits> {
+        self.compiler_limits.filter(|_| tool != "link")
+    }
+}
+
 /// Why a tool was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
@@ -134,9 +141,11 @@ pub fn run(
             command.env(name, value);
         }
     }
-    if let Some(limits) = context.compiler_limits {
-        command.envs(collector_variables(limits.memory_bytes));
-    }
+    let is_collector = |(name, _): &&(OsString, OsString)| name == "GOMEMLIMIT" || name == "GOGC";
+    match context.limits(invocation.name()) {
+        Some(limits) => command.envs(collector_variables(limits.memory_bytes)),
+        None => command.envs(environment.iter().filter(is_collector).cloned()),
+    };
     let package = environment.iter().find(|(name, _)| name == PACKAGE);
     let package = package.map_or_else(Default::default, |(_, package)| package.to_string_lossy());
     // Held until the tool ends.
