@@ -79,7 +79,7 @@ impl Rebuild {
             .filter(|version| !version.is_series() && info.go.starts_with("go"));
         let Some(version) = version else {
             return Err(format!(
-                "It was compiled by {}, which is not a release of Go.",
+                "It was compiled by {}, which is not a release that can be downloaded.",
                 info.go
             ));
         };
@@ -211,17 +211,12 @@ fn installed_module(info: &BuildInfo) -> Result<&LinkedModule, String> {
 
 /// The flags of `go install` that give these build settings.
 fn build_flags(info: &BuildInfo) -> Result<Vec<String>, String> {
-    let mut flags = vec!["-trimpath".to_owned()];
-    flags.push(match info.setting("-pgo") {
-        None => "-pgo=off".to_owned(),
-        // The profile in the command's own directory. -trimpath records its name without the directory.
-        Some("default.pgo") => "-pgo=auto".to_owned(),
-        Some(other) => {
-            return Err(format!(
-                "It was built with the profile {other}, which the program does not contain."
-            ));
-        }
-    });
+    if let Some(profile) = info.setting("-pgo") {
+        return Err(format!(
+            "It was built with the profile {profile}, which is not supported here."
+        ));
+    }
+    let mut flags = vec!["-trimpath".to_owned(), "-pgo=off".to_owned()];
     match info.setting("-buildmode") {
         None | Some("exe") => {}
         Some("pie") => flags.push("-buildmode=pie".to_owned()),
@@ -260,12 +255,11 @@ mod tests {
             "CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v3 GOTOOLCHAIN=go1.26.8 go install -trimpath -pgo=off '-ldflags=-s -w' \
              a.b/c/cmd/d@v1.2.3"
         );
-        let more = format!("{INSTALLED}build\t-tags=b,a\nbuild\t-pgo=default.pgo\n")
-            .replace("buildmode=exe", "buildmode=pie");
+        let more = format!("{INSTALLED}build\t-tags=b,a\n").replace("buildmode=exe", "buildmode=pie");
         let more = parse_rebuild("go1.26.8", &more).unwrap();
         assert_eq!(
             more.flags,
-            ["-trimpath", "-pgo=auto", "-buildmode=pie", "-tags=b,a"]
+            ["-trimpath", "-pgo=off", "-buildmode=pie", "-tags=b,a"]
         );
     }
 
@@ -328,15 +322,19 @@ mod tests {
             ("go1.26.8", with("build\tGOEXPERIMENT=x"), "GOEXPERIMENT=x"),
             ("go1.26.8", with("build\t-race=true"), "-race=true"),
             ("go1.26.8", with("build\t-tags=a -x"), "malformed"),
-            ("go1.26.8", with("build\t-pgo=mine.pgo"), "the profile mine.pgo"),
+            (
+                "go1.26.8",
+                with("build\t-pgo=default.pgo"),
+                "the profile default.pgo",
+            ),
             (
                 "go1.26.8",
                 with("dep\te.f/g\tv1.0.0\n=>\te.f/h\tv1.0.0\th1:y="),
                 "replace directives",
             ),
-            ("devel go1.27-abc", INSTALLED.to_owned(), "not a release of Go"),
-            ("1.26.8", INSTALLED.to_owned(), "not a release of Go"),
-            ("go1.26", INSTALLED.to_owned(), "not a release of Go"),
+            ("devel go1.27-abc", INSTALLED.to_owned(), "which is not a release"),
+            ("1.26.8", INSTALLED.to_owned(), "which is not a release"),
+            ("go1.26", INSTALLED.to_owned(), "which is not a release"),
             ("", INSTALLED.to_owned(), "Go version is unknown"),
         ] {
             let error = parse_rebuild(go, &text).expect_err(why);

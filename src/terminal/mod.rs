@@ -19,7 +19,7 @@ pub use build::build;
 pub use warm::{warm, warm_used};
 
 /// Advice for the operator, where the advice for clients is to ask the operator or to request a URL.
-const ADVICE: [(Reason, &str); 11] = [
+const ADVICE: [(Reason, &str); 12] = [
     (Reason::BadPath, "Type OWNER/REPO, such as junegunn/fzf."),
     (
         Reason::UnknownPlatform,
@@ -34,6 +34,10 @@ const ADVICE: [(Reason, &str); 11] = [
     (
         Reason::Internal,
         "Run gox-server doctor to check the installation.",
+    ),
+    (
+        Reason::ProxyFailed,
+        "Run gox-server doctor to check the module proxy.",
     ),
     (Reason::NoGo, "Run gox-server doctor to see what is missing."),
     (Reason::NoSandbox, "Run gox-server doctor to see what is missing."),
@@ -51,7 +55,8 @@ const ADVICE: [(Reason, &str); 11] = [
 /// Prints an error for the operator, with the details that a server would only log.
 pub fn print_error(error: &Error) {
     eprintln!("{}", error.reason.sentence());
-    let log = error.log.lines().filter(|_| error.detail.is_empty());
+    let is_fault = matches!(error.reason.status(), 500 | 502);
+    let log = error.log.lines().filter(|_| is_fault || error.detail.is_empty());
     let advice = ADVICE.iter().find(|(reason, _)| *reason == error.reason);
     let advice = advice.map_or(error.reason.advice(), |(_, advice)| advice);
     for line in error.detail.lines().chain(log).chain([advice]) {
