@@ -79,11 +79,11 @@ impl Store {
             let mut paths = list_entries(&cache, "")?;
             paths.sort_by_key(|path| *path != index);
             for path in &paths {
-                let aside = move_aside(path)?;
-                if aside == *path {
-                    remove(path)?;
+                match move_aside(path) {
+                    Ok(aside) if aside != *path => moved.push(aside),
+                    // It cannot be renamed, or a removal failed after it was. The lock is still held.
+                    Ok(_) | Err(_) => remove_or_warn(path),
                 }
-                moved.push(aside);
             }
         } else if let Some(since) = builds_since {
             self.mark_eviction()?;
@@ -91,7 +91,10 @@ impl Store {
                 if metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH) < since
                     && let Some(version) = (modules.find_version)(&cache, &file)
                 {
-                    moved.extend(move_version_aside(&cache, &version)?);
+                    match move_version_aside(&cache, &version) {
+                        Ok(aside) => moved.extend(aside),
+                        Err(error) => log::warn!("cannot evict {}: {error}", version.directory.display()),
+                    }
                 }
             }
         }
@@ -188,6 +191,18 @@ pub(in crate::store) mod tests {
         drop(lookup);
         evict();
         assert_eq!(fs::read_dir(cache).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_removed_does_not_stop_an_eviction() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let cache = store.path(layout::MODULE_CACHE);
+        fs::remove_dir(&cache).unwrap();
+        std::os::unix::fs::symlink("/proc/self/ns", &cache).unwrap();
+        store
+            .evict_modules(&TEST_MODULES, Duration::ZERO, None, None)
+            .unwrap();
     }
 
     #[test]

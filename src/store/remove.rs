@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The prefix of entries that are about to be removed.
-pub(super) const ASIDE_PREFIX: &str = "dead-";
+/// The prefix of entries that are about to be removed. No module path contains a colon.
+pub(super) const ASIDE_PREFIX: &str = "dead:";
 
 /// The name under which a file or tree is removed. It contains the inode, so it is unique on a file system.
 pub(super) fn aside_path(dir: &Path, metadata: &Metadata) -> PathBuf {
@@ -38,7 +38,7 @@ pub fn remove_or_warn(path: &Path) {
 fn remove_tree(top: &Path) -> io::Result<()> {
     // The loop reads each directory twice. The second time it is empty.
     let mut stack = vec![top.to_owned()];
-    let mut moved = 0;
+    let mut number = 0;
     while let Some(dir) = stack.last() {
         let mut subdirectories = Vec::new();
         for entry in entries(dir)? {
@@ -48,8 +48,14 @@ fn remove_tree(top: &Path) -> io::Result<()> {
             } else if entry.path().as_os_str().len() <= LONGEST_PATH {
                 subdirectories.push(entry.path());
             } else {
-                let up = top.join(format!("{ASIDE_PREFIX}{moved}"));
-                moved += 1;
+                // The name may exist: an interrupted removal leaves some, and a module proxy chooses those of an unverified tree.
+                let up = loop {
+                    number += 1;
+                    let up = top.join(format!("{ASIDE_PREFIX}{number}"));
+                    if fs::symlink_metadata(&up).is_err() {
+                        break up;
+                    }
+                };
                 // rename(2) of a directory needs write permission for it, to change its `..` entry.
                 make_writable(&entry.path())?;
                 fs::rename(entry.path(), &up)?;
@@ -139,6 +145,19 @@ mod tests {
         remove(&top).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         remove(&top).unwrap();
+    }
+
+    #[test]
+    fn a_tree_may_contain_the_names_of_a_removal() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().join("top");
+        let deepest = (0..1200).fold(top.clone(), |dir, _| dir.join("d"));
+        let of_removal = (0..3).map(|number| top.join(format!("{ASIDE_PREFIX}{number}/x")));
+        of_removal
+            .chain([deepest])
+            .for_each(|dir| fs::create_dir_all(dir).unwrap());
+        remove(&top).unwrap();
+        assert!(!top.exists());
     }
 
     #[test]

@@ -75,9 +75,12 @@ impl Store {
     /// Removes temporary files of killed processes.
     fn sweep_temporary(&self) -> io::Result<()> {
         for dir in [
+            "",
             layout::RESOLUTIONS,
             layout::FAILURES,
+            layout::DURATIONS,
             layout::REQUESTS,
+            layout::OBJECT_STORE,
             layout::TOOLCHAINS,
         ] {
             for path in list_entries(&self.path(dir), TEMPORARY_PREFIX)? {
@@ -119,23 +122,35 @@ mod tests {
             )
         });
         let running = Lock::try_acquire(&unpublished[1].0).unwrap();
-        let [old, new] = ["old", "new"].map(|name| put(dir.path().join(format!("failures/.tmp{name}"))));
+        let names = [
+            "failures/.tmp-old",
+            "object-store/.tmp-old",
+            ".tmp-old",
+            "failures/.tmp-new",
+        ];
+        let [old, old_record, old_observation, new] = names.map(|name| put(dir.path().join(name)));
         let hours_ago = SystemTime::now() - TEMPORARY_AGE * 2;
-        File::open(&old).unwrap().set_modified(hours_ago).unwrap();
+        for old in [&old, &old_record, &old_observation] {
+            File::open(old).unwrap().set_modified(hours_ago).unwrap();
+        }
         let abandoned = [
-            put(store.path(layout::MODULE_CACHE).join("dead-7/x")),
-            put(store.path(layout::TOOLCHAINS).join("dead-8/bin/go")),
+            put(store.path(layout::MODULE_CACHE).join("dead:7/x")),
+            put(store.path(layout::TOOLCHAINS).join("dead:8/bin/go")),
             unpublished[0].1.clone(),
             old,
+            old_record,
+            old_observation,
         ];
         let in_use = [
-            put(store.path(layout::MODULE_CACHE).join("a.b/c@v1.0.0/x")),
+            put(store
+                .path(layout::MODULE_CACHE)
+                .join("dead-letter.example.org/c@v1.0.0/x")),
             put(store.path(layout::TOOLCHAINS).join("go1.26.8/bin/go")),
             unpublished[1].1.clone(),
             new,
         ];
         store.sweep();
-        assert_eq!(abandoned.each_ref().map(|path| path.exists()), [false; 4]);
+        assert_eq!(abandoned.each_ref().map(|path| path.exists()), [false; 6]);
         assert_eq!(in_use.each_ref().map(|path| path.exists()), [true; 4]);
         drop(running);
     }
