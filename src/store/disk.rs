@@ -172,8 +172,9 @@ impl Store {
         let mut dirs = Vec::new();
         for prefix in fs::read_dir(self.path(layout::ARTIFACTS))? {
             let prefix = prefix?;
-            // Skips unpublished programs, and hidden files of the file system or the operator.
-            if !prefix.file_name().as_encoded_bytes().starts_with(b".") {
+            // Skips unpublished programs, and other files of the file system (`lost+found`) or the operator.
+            let name = prefix.file_name();
+            if name.len() == 2 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit) {
                 dirs.extend(list_entries(&prefix.path(), "")?);
             }
         }

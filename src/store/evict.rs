@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::disk_space::DiskSpace;
-use super::file::{allocated_bytes, disk_usage, files_below, list_entries, read_json, replace};
+use super::file::{
+    allocated_bytes, disk_usage, entries_below, files_below, list_entries, read_json, replace,
+};
 use super::layout::{self, CLIENT, PROGRAM};
 use super::lock::Lock;
 use super::modules::ModuleCacheLayout;
@@ -147,11 +149,11 @@ impl Store {
         let may_be_in_use = |item: &&Item| {
             matches!(item.kind, ItemKind::Cache) && builds_since.is_some_and(|since| item.used >= since)
         };
-        let mut modules = file_items(&self.path(layout::MODULE_CACHE), &ItemKind::Cache)?;
+        let mut modules = self.module_items()?;
         if total_bytes(&modules) > max_bytes / MODULES_DIVISOR {
             let is_urgent = total_bytes(&modules) > max_bytes;
             self.evict_excess_modules(&caches.modules, is_urgent, builds_since)?;
-            modules = file_items(&self.path(layout::MODULE_CACHE), &ItemKind::Cache)?;
+            modules = self.module_items()?;
         }
         let (items, fixed_bytes) = self.items(default_toolchain, caches)?;
         let excess = (total_bytes(&items) + fixed_bytes + total_bytes(&modules)).saturating_sub(max_bytes);
@@ -272,6 +274,12 @@ impl Store {
         File::open(program)?.set_times(fs::FileTimes::new().set_accessed(SystemTime::now()))
     }
 
+    /// The files and directories of the module cache. They are only counted: modules are evicted as a whole.
+    fn module_items(&self) -> io::Result<Vec<Item>> {
+        let entries = entries_below(&self.path(layout::MODULE_CACHE))?;
+        Ok(to_items(entries, &ItemKind::Cache))
+    }
+
     fn toolchain_items(&self, program: &str) -> io::Result<Vec<Item>> {
         let mut items = Vec::new();
         for path in list_entries(&self.path(layout::TOOLCHAINS), "")? {
@@ -308,13 +316,17 @@ impl Store {
 
 /// All files below a directory, as items.
 fn file_items(dir: &Path, kind: &ItemKind) -> io::Result<Vec<Item>> {
-    let items = files_below(dir)?.into_iter().map(|(path, metadata)| Item {
+    Ok(to_items(files_below(dir)?, kind))
+}
+
+fn to_items(entries: Vec<(PathBuf, Metadata)>, kind: &ItemKind) -> Vec<Item> {
+    let items = entries.into_iter().map(|(path, metadata)| Item {
         used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
         bytes: allocated_bytes(&metadata),
         kind: kind.clone(),
         path,
     });
-    Ok(items.collect())
+    items.collect()
 }
 
 fn last_use(metadata: &Metadata) -> SystemTime {
@@ -493,7 +505,10 @@ mod tests {
         let [default, other] = ["1.26.8", "1.25.13"].map(put_toolchain);
         let records = ["failures/000", "resolutions/000"].map(|name| put(dir.path().join(name), MIB, 1));
         let keep = toolchains.join("1.26.8");
-        store.evict(3 << 20, &keep, &TEST_LAYOUT, None).unwrap();
+        let directory = 64 << 10;
+        store
+            .evict((3 << 20) + directory, &keep, &TEST_LAYOUT, None)
+            .unwrap();
         assert_eq!(exist([&default, &other]), [true, false]);
         assert!(records.iter().all(|path| path.exists()));
         store.evict(0, &keep, &TEST_LAYOUT, None).unwrap();
@@ -501,13 +516,31 @@ mod tests {
     }
 
     #[test]
+    fn directories_of_modules_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let modules = (0..1000).map(|number| store.path("cache/modules/m").join(number.to_string()));
+        let modules: Vec<_> = modules.map(|module| put(module.join("empty"), 0, 1)).collect();
+        let bytes = disk_usage(&store.path("cache")).unwrap();
+        let directory = fs::metadata(modules[0].parent().unwrap()).unwrap();
+        assert!(bytes >= 1000 * allocated_bytes(&directory));
+        evict(&store, bytes as usize * 2);
+        assert!(modules.iter().all(|module| module.exists()));
+        evict(&store, bytes as usize);
+        // Directories take no space on some file systems.
+        assert_eq!(modules.iter().any(|module| module.exists()), bytes == 0);
+    }
+
+    #[test]
     fn an_item_that_cannot_be_removed_does_not_stop_an_eviction() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
+        // Of the file system, which only root can read.
+        let foreign = put(store.path("artifacts/lost+found/x/bin"), MIB, 99);
         // Its entries come first, and cannot be removed.
         std::os::unix::fs::symlink("/proc/self/ns", store.path("artifacts/bb")).unwrap();
         let [next, newest] = [50, 1].map(|hours| put_program(&store, &hours.to_string(), MIB, hours));
         evict(&store, 0);
-        assert_eq!(exist([&next, &newest]), [false, true]);
+        assert_eq!(exist([&foreign, &next, &newest]), [true, false, true]);
     }
 }

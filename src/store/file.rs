@@ -59,7 +59,14 @@ pub fn list_entries(dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
 
 /// Lists all regular files below a directory, at any depth. Skips files that are removed meanwhile, and symbolic links.
 pub fn files_below(dir: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
-    let (mut files, mut stack) = (Vec::new(), vec![dir.to_owned()]);
+    let mut files = entries_below(dir)?;
+    files.retain(|(_, metadata)| metadata.is_file());
+    Ok(files)
+}
+
+/// The same with all directories below it.
+pub(super) fn entries_below(dir: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
+    let (mut entries_below, mut stack) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(dir) = stack.pop() {
         let Ok(entries) = fs::read_dir(&dir) else { continue };
         for entry in entries {
@@ -67,23 +74,24 @@ pub fn files_below(dir: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 stack.push(entry.path());
-            } else if metadata.is_file() {
-                files.push((entry.path(), metadata));
+            }
+            if metadata.is_dir() || metadata.is_file() {
+                entries_below.push((entry.path(), metadata));
             }
         }
     }
-    Ok(files)
+    Ok(entries_below)
 }
 
-/// Bytes that all files below a directory take on disk.
+/// Bytes that all files and directories below a directory take on disk: an empty directory takes 4 KB on ext4.
 pub fn disk_usage(dir: &Path) -> io::Result<u64> {
-    Ok(files_below(dir)?
+    Ok(entries_below(dir)?
         .iter()
         .map(|(_, metadata)| allocated_bytes(metadata))
         .sum())
 }
 
-/// Bytes that a file takes on disk.
+/// Bytes that a file or directory takes on disk.
 pub(super) fn allocated_bytes(metadata: &Metadata) -> u64 {
     // stat(2): the unit of st_blocks.
     metadata.blocks() * 512
