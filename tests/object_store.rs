@@ -238,6 +238,28 @@ fn fault_of_the_store_costs_time_only() {
     }
 }
 
+/// An overloaded store may support what it could not do during the probe.
+#[test]
+fn transient_error_of_a_probe_is_not_recorded_as_its_result() {
+    let objects = ObjectStore::start();
+    objects.set_fault(Fault::DelayCreateOnly);
+    let machine = machine(objects.settings());
+    assert_hello(&machine);
+    assert!(
+        !machine.dir.join("object-store/probe.json").exists(),
+        "{}",
+        log(&machine)
+    );
+    let status = status(&machine);
+    assert!(
+        status["store"]["error"]
+            .as_str()
+            .unwrap()
+            .contains("503 SlowDown"),
+        "{status}"
+    );
+}
+
 /// A PUT that the store acknowledges and forgets, and bytes that change at rest: the next machine builds the program and repairs the
 /// store.
 #[test]

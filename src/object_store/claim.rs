@@ -29,7 +29,7 @@ pub(super) enum ClaimState {
 }
 
 /// Acquires the claim of a program if no other machine has a valid one. The caller holds the build's lock on this machine, so a claim
-/// of this machine belongs to a builder that was killed.
+/// of this machine belongs to a builder that was killed, or that has released the lock and publishes: then it is built twice.
 pub(super) fn acquire(client: &Client, key: &BuildKey, machine: &str) -> Result<ClaimState, StoreError> {
     for number in 1..=MAX_CLAIMS {
         let name = object(key, number);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +31,9 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// repetition is random, so that machines do not repeat at the same time.
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Size of a part of a download.
+const COPY_BYTES: usize = 16 << 10;
 
 /// Limit of an object that is read into memory: the go.mod and go.sum of a large program have 1 MB.
 const MAX_SMALL_BYTES: u64 = 8 << 20;
@@ -118,7 +121,8 @@ impl Client {
         })
     }
 
-    /// Downloads an object of at most `max_bytes` bytes to a new file, within `timeout`; false if there is none.
+    /// Downloads an object of at most `max_bytes` bytes to a new file, within `timeout`; false if there is none, or if the file cannot
+    /// be written, which is logged.
     pub(super) fn download(
         &self,
         key: &str,
@@ -143,10 +147,20 @@ impl Client {
                 .into_body()
                 .into_reader()
                 .take(max_bytes.saturating_add(1));
-            let copied = File::create(to).and_then(|mut file| io::copy(&mut body, &mut file));
-            match copied {
-                Ok(_) => Ok(true),
-                Err(error) => Err(transport_error(Method::GET, key, &ureq::Error::Io(error))),
+            let cannot_write = |error: io::Error| log::warn!("cannot write {}: {error}", to.display());
+            let Ok(mut file) = File::create(to).map_err(cannot_write) else {
+                return Ok(false);
+            };
+            let mut part = [0; COPY_BYTES];
+            loop {
+                let count = body
+                    .read(&mut part)
+                    .map_err(|error| transport_error(Method::GET, key, &ureq::Error::Io(error)))?;
+                match file.write_all(&part[..count]).map_err(cannot_write) {
+                    Ok(()) if count == 0 => return Ok(true),
+                    Ok(()) => {}
+                    Err(()) => return Ok(false),
+                }
             }
         })
     }
@@ -318,5 +332,39 @@ struct BrokenReader;
 impl Read for BrokenReader {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::Error::other("the upload ends here"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_full_local_disk_is_no_error_of_the_store() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let variables = [
+            (
+                "AWS_ENDPOINT_URL",
+                format!("http://{}", listener.local_addr().unwrap()),
+            ),
+            ("AWS_ACCESS_KEY_ID", "id".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value));
+        let client = Client::new(&"s3://bucket/prefix".parse().unwrap(), variables.into()).unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap());
+            while request.read_line(&mut String::new()).unwrap() > 2 {}
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+                .unwrap();
+        });
+        let fetched = client.download("x", Path::new("/dev/full"), 2, REQUEST_TIMEOUT);
+        assert!(matches!(fetched, Ok(false)));
+        server.join().unwrap();
     }
 }

@@ -91,8 +91,8 @@ impl ObjectStore {
         self.attempt(|client| client.size(key))
     }
 
-    /// Downloads an object to a new file, within `timeout`; false if there is none. A larger object than `max_bytes` is cut after the
-    /// next byte.
+    /// Downloads an object to a new file, within `timeout`; false if there is none, or if the file cannot be written. A larger object
+    /// than `max_bytes` is cut after the next byte.
     pub fn download(&self, key: &str, to: &Path, max_bytes: u64, timeout: Duration) -> Option<bool> {
         self.attempt(|client| client.download(key, to, max_bytes, timeout))
     }

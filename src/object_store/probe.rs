@@ -36,9 +36,12 @@ pub(super) fn probe(client: &Client) -> Result<ProbeResult, StoreError> {
     // Its result is read last: the store may notice late that the upload ended. It starts after the first write: rclone removes the
     // directory if the upload leaves it empty, and then loses a file that is being written there.
     let was_cut = client.upload_half(&cut, &[b'x'; CUT_BYTES]);
-    // Some stores answer 501 to the condition.
-    let second = client.put(&object, b"second", Overwrite::Refused);
-    let is_refused = second.is_ok_and(|created| created == Creation::Exists);
+    let is_refused = match client.put(&object, b"second", Overwrite::Refused) {
+        Ok(created) => created == Creation::Exists,
+        // Some stores answer 501 to the condition.
+        Err(error) if error.is_answer && !error.is_transient => false,
+        Err(error) => return Err(error),
+    };
     let is_create_only = is_refused && client.get(&object)?.is_some_and(|object| object.body == b"first");
     let drops_cut_uploads = was_cut && client.size(&cut)?.is_none();
     client.delete(&object)?;

@@ -13,6 +13,8 @@ pub(super) struct StoreError {
     method: Method,
     key: String,
     cause: String,
+    /// Whether the store answered the request.
+    pub(super) is_answer: bool,
     /// Whether the same request may succeed soon.
     pub(super) is_transient: bool,
 }
@@ -35,6 +37,7 @@ impl SendError {
                 cause: format!(
                     "{cause}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE; RUST_LOG=reqsign=debug shows each attempt, and may show credentials"
                 ),
+                is_answer: false,
                 is_transient: false,
             },
             SendError::Transport(error) => transport_error(method, key, &error),
@@ -48,6 +51,7 @@ pub(super) fn transport_error(method: Method, key: &str, error: &ureq::Error) ->
         method,
         key: key.to_owned(),
         cause: error.to_string(),
+        is_answer: false,
         // A timeout has used up the time of the request.
         is_transient: !matches!(error, ureq::Error::Timeout(_)),
     }
@@ -70,6 +74,7 @@ pub(super) fn status_error(method: Method, key: &str, status: StatusCode, code: 
             .trim_end()
             .to_owned()
             + advice,
+        is_answer: true,
         is_transient: matches!(status.as_u16(), 408 | 409 | 429 | 500 | 502..=504),
     }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     IgnoreCreateOnly,
     /// Answers 501 to `If-None-Match`.
     RefuseCreateOnly,
+    /// Answers 503 to `If-None-Match`.
+    DelayCreateOnly,
     /// Keeps what arrived of an interrupted upload.
     KeepCutPuts,
 }
@@ -295,6 +297,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Result
             Answer::error(400, "XAmzContentSHA256Mismatch")
         }
         Fault::RefuseCreateOnly if header("If-None-Match").is_some() => Answer::error(501, "NotImplemented"),
+        Fault::DelayCreateOnly if header("If-None-Match").is_some() => Answer::error(503, "SlowDown"),
         Fault::None
         | Fault::Disconnect
         | Fault::Hang
@@ -306,6 +309,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) -> std::io::Result
         | Fault::ExpireAfter(_)
         | Fault::IgnoreCreateOnly
         | Fault::RefuseCreateOnly
+        | Fault::DelayCreateOnly
         | Fault::KeepCutPuts => {
             let is_create_only = header("If-None-Match").is_some() && fault != Fault::IgnoreCreateOnly;
             state.perform(&method, &key, body, is_create_only)
