@@ -91,7 +91,7 @@ impl Lookup<'_> {
         let tree = module_directory(&work.join("outlines"), &packed.path, &packed.version);
         let self_exe = self_exe(work).map_err(|e| internal_error("find gox-server itself", &e))?;
         let mut cell = driver_cell(go.config, std::iter::empty());
-        cell.read.push(packed.zip.clone());
+        cell.read = vec![packed.zip.clone()];
         cell.execute.push(self_exe.clone());
         cell.write.push(work.to_owned());
         let outline = HiddenCommand::Outline {
