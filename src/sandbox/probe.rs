@@ -84,9 +84,6 @@ const ATTEMPTS: &[Attempt] = &[
         // The port of the discard service (RFC 863). Without a cell, the kernel answers that the connection is refused.
         TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], 9)), Duration::from_secs(1)).map(drop)
     }),
-    (LayerName::Processes, "leave the session", |_| {
-        Ok(setsid().map(drop)?)
-    }),
     (LayerName::Processes, "signal the parent", |_| {
         Ok(nix::sys::signal::kill(getppid(), None)?)
     }),
@@ -137,6 +134,10 @@ const TOOL_ATTEMPTS: &[Attempt] = &[
     }),
     (LayerName::Network, "create a socket pair", |_| {
         UnixDatagram::pair().map(drop)
+    }),
+    // A driver leads its session, and no leader can start another.
+    (LayerName::Processes, "leave the session", |_| {
+        Ok(setsid().map(drop)?)
     }),
     (LayerName::Processes, "start a process", |_| {
         Command::new("/proc/self/exe").arg("--version").output().map(drop)
