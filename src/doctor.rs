@@ -1,6 +1,7 @@
 //! `gox-server doctor`: checks the installation and prints a table of what works and what does not. Servers log the same checks.
 
 use std::io;
+use std::iter;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::golang::toolchain::{fetch, managed, pins, split_proxies};
 use crate::golang::vulnerabilities;
 use crate::hidden_command::HiddenCommand;
 use crate::object_store;
-use crate::sandbox::enter::{LAST_STEP, STEPS};
+use crate::sandbox::enter::{FIRST_STEP, LAST_STEP, STEPS};
 use crate::sandbox::layer::Enforcement;
 use crate::sandbox::layers::Layers;
 use crate::store::work_dir::WorkDir;
@@ -61,7 +62,8 @@ pub fn run(config: &Config) -> bool {
         );
     }
     println!("\nA process enters its cell in these steps:");
-    let steps = STEPS.iter().map(|(step, _)| *step).chain([LAST_STEP]);
+    let steps = STEPS.iter().map(|(step, _)| *step);
+    let steps = iter::once(FIRST_STEP).chain(steps).chain([LAST_STEP]);
     for (number, step) in steps.enumerate() {
         println!("{:>3}. {step}", number + 1);
     }

@@ -76,9 +76,11 @@ pub enum HiddenCommand {
         /// The directory to create.
         tree: PathBuf,
     },
-    /// Enters CELL and runs COMMAND there.
+    /// Enters CELL and runs COMMAND there, as long as PARENT runs.
     #[command(hide = true)]
     Enter {
+        /// The ID of the process that starts it.
+        parent: u32,
         /// A cell as JSON.
         cell: String,
         /// The program and its arguments.
@@ -169,8 +171,12 @@ impl HiddenCommand {
             HiddenCommand::Outline { zip, module, tree } => {
                 words.extend([zip.into(), module.into(), tree.into()]);
             }
-            HiddenCommand::Enter { cell, command } => {
-                words.extend([cell.into(), "--".into()]);
+            HiddenCommand::Enter {
+                parent,
+                cell,
+                command,
+            } => {
+                words.extend([parent.to_string().into(), cell.into(), "--".into()]);
                 words.extend_from_slice(command);
             }
             HiddenCommand::Probe { cell, paths } => words.extend([cell.into(), paths.into()]),
@@ -247,6 +253,7 @@ mod tests {
                 tree: "/tmp/a b".into(),
             },
             HiddenCommand::Enter {
+                parent: 4_194_304,
                 cell: cell(),
                 command: vec!["/bin/go".into(), "build".into(), "--".into(), "-x".into()],
             },

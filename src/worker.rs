@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use nix::unistd::{Pid, getpgrp};
+
 use crate::builder::{self, Recipe, SharedProgram, Waiter, core_packages};
 use crate::config::{Config, Deadlines};
 use crate::error::Error;
@@ -21,6 +23,7 @@ use crate::journal;
 use crate::object_store;
 use crate::parse::Target;
 use crate::sandbox::cell::Cell;
+use crate::sandbox::enter::die_with_parent;
 use crate::sandbox::session::start_session;
 use crate::sandbox::{enter, probe};
 use crate::store::budget::Client;
@@ -64,7 +67,11 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
         HiddenCommand::Outline { zip, module, tree } => {
             outline::run(&zip, &module, &tree).map_err(|error| error.to_string())
         }
-        HiddenCommand::Enter { cell, command } => return enter_cell(&cell, &command),
+        HiddenCommand::Enter {
+            parent,
+            cell,
+            command,
+        } => return enter_cell(parent, &cell, &command),
         HiddenCommand::Probe { cell, paths } => probe_cell(&cell, &paths),
         HiddenCommand::Precompile {
             platform,
@@ -187,7 +194,8 @@ fn fetch_toolchain(tree: &Path, environment: &[(OsString, OsString)]) -> Result<
 }
 
 /// Enters the cell and runs the command: a driver replaces this process, a tool is its child.
-fn enter_cell(cell: &str, command: &[OsString]) -> Result<u8, String> {
+fn enter_cell(parent: u32, cell: &str, command: &[OsString]) -> Result<u8, String> {
+    die_with_parent(Pid::from_raw(parent as i32))?;
     let cell: Cell = serde_json::from_str(cell).map_err(|error| format!("enter: {error}"))?;
     let (program, arguments) = command.split_first().ok_or("enter: no command")?;
     enter::enter(&cell, Command::new(program).args(arguments)).map_err(|error| error.to_string())
@@ -202,6 +210,8 @@ fn probe_cell(cell: &str, paths: &str) -> Result<(), String> {
 }
 
 fn run_tool(context: &Path, command: &[String], environment: &[(OsString, OsString)]) -> Result<u8, String> {
+    // `go` leads the group (`start_session` in its cell) and does not move its tools to another.
+    die_with_parent(getpgrp())?;
     let context = file::read_json(context)
         .ok_or_else(|| format!("tool: cannot read {} as a tool context", context.display()))?;
     tool::run(&context, command, environment)

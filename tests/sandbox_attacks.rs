@@ -4,6 +4,9 @@
 
 use crate::support::arena::{Arena, User};
 use crate::support::missing_syscalls::{SECCOMP, without_syscalls};
+use crate::support::{TIMEOUT, eventually, gox_server, processes};
+use gox_server::sandbox::cell::{Cell, Role};
+use std::process::Command;
 
 /// When the control must succeed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -221,6 +224,52 @@ fn forbidden_system_call_kills_tool_and_is_named() {
                 "{attack}"
             );
         }
+    }
+}
+
+/// S1: the kernel sends the signal only if the process asked for it in time.
+#[test]
+fn process_that_enters_a_cell_ends_with_its_parent() {
+    let arena = Arena::new(User::all()[0]);
+    let (mut command, lock) = arena.query_version("\"$@\"; exit $?");
+    let mut go = command.spawn().unwrap();
+    let mut tools = Vec::new();
+    eventually("the tool runs", TIMEOUT, || {
+        tools = processes::find(command.get_current_dir().unwrap());
+        tools.retain(|process| process.is("tool"));
+        !tools.is_empty()
+    });
+    go.kill().unwrap();
+    go.wait().unwrap();
+    eventually("the tool ends, although it waits", TIMEOUT, || {
+        tools.iter().all(processes::Process::is_gone)
+    });
+    drop(lock);
+
+    // The parent of these is not the process that started them.
+    let (mut tool, _) = arena.query_version("sh -c '\"$@\"; exit $?' sh \"$@\"; exit $?");
+    let cell = Cell {
+        role: Role::Driver { ports: vec![] },
+        read: vec!["/".into()],
+        execute: vec!["/".into()],
+        write: vec![],
+        limits: None,
+        must_enforce: false,
+    };
+    let entering = cell.command(gox_server(), vec!["/bin/sh".into(), "-c".into(), "true".into()]);
+    let entering = entering.unwrap();
+    let mut driver = Command::new("/bin/sh");
+    driver
+        .args(["-c", "\"$@\"; exit $?", "sh"])
+        .arg(entering.get_program());
+    driver.args(entering.get_args());
+    for command in [&mut tool, &mut driver] {
+        let output = command.output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && printed.contains("it has ended"),
+            "{output:?}"
+        );
     }
 }
 

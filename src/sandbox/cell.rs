@@ -40,9 +40,14 @@ pub enum Role {
 }
 
 impl Cell {
-    /// Returns the command `gox-server enter CELL -- COMMAND`. `self_exe` is the path of gox-server.
+    /// Returns the command `gox-server enter PARENT CELL -- COMMAND`, which this process must start. `self_exe` is the path of gox-server.
     pub fn command(&self, self_exe: &Path, command: Vec<OsString>) -> io::Result<Command> {
         let cell = serde_json::to_string(self)?;
-        Ok(HiddenCommand::Enter { cell, command }.command(self_exe))
+        let enter = HiddenCommand::Enter {
+            parent: std::process::id(),
+            cell,
+            command,
+        };
+        Ok(enter.command(self_exe))
     }
 }

@@ -9,6 +9,7 @@ use nix::libc;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::{prctl, resource};
+use nix::unistd::{Pid, getppid};
 
 use super::cell::{Cell, Role};
 use super::landlock as file_rights;
@@ -16,17 +17,16 @@ use super::seccomp::{self, FilterError};
 use super::session;
 use super::supervise::{self, SuperviseError};
 
-/// All steps but the last, in order. `doctor` prints them.
+/// The first step: until then, the process would outlive its parent.
+pub const FIRST_STEP: &str = "parent: the process is killed when its parent ends";
+
+/// All steps but the first and the last, in order. `doctor` prints them.
 pub const STEPS: &[(&str, EntryStep)] = &[
     (
         "file descriptors: all but 0, 1 and 2 close on exec",
         close_on_exec,
     ),
     ("session: the driver starts a new one", start_session),
-    (
-        "parent: the process is killed when its parent ends",
-        die_with_parent,
-    ),
     ("resource limits", set_resource_limits),
     ("umask: 077", set_umask),
     ("capabilities: all are dropped", drop_capabilities),
@@ -52,7 +52,20 @@ fn failed(error: impl std::fmt::Display) -> EnterError {
     EnterError(error.to_string())
 }
 
-/// Runs `command` in the cell. A driver replaces this process. A tool runs as a child process; returns its exit status.
+/// Takes the first step. `parent` is the process that started this one: when it has ended, getppid(2) returns another one.
+pub fn die_with_parent(parent: Pid) -> Result<(), String> {
+    let failed = |error: &str| format!("cannot enter the cell: {FIRST_STEP}: {error}");
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| failed(error.desc()))?;
+    // If the parent ended before the call, the kernel sends no signal (prctl(2)).
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(failed("it has ended"))
+    }
+}
+
+/// Runs `command` in the cell. A driver replaces this process. A tool runs as a child process; returns its exit status. The caller has
+/// called [`die_with_parent`].
 pub fn enter(cell: &Cell, command: &mut Command) -> Result<u8, SuperviseError> {
     match cell.role {
         Role::Driver { .. } => Err(SuperviseError::Other(exec_in_cell(cell, command, filter_driver))),
@@ -60,7 +73,7 @@ pub fn enter(cell: &Cell, command: &mut Command) -> Result<u8, SuperviseError> {
     }
 }
 
-/// Takes all steps, then `last`, and executes `command`. Returns only if this fails, with the error to print.
+/// Takes all [`STEPS`], then `last`, and executes `command`. Returns only if this fails, with the error to print.
 pub(super) fn exec_in_cell(
     cell: &Cell,
     command: &mut Command,
@@ -77,7 +90,7 @@ pub(super) fn exec_in_cell(
     )
 }
 
-/// Takes all steps but the last.
+/// Takes all [`STEPS`].
 pub(super) fn restrict(cell: &Cell) -> Result<(), EnterError> {
     for (name, step) in STEPS {
         step(cell).map_err(|error| failed(format!("{name}: {error}")))?;
@@ -124,17 +137,6 @@ fn start_session(cell: &Cell) -> Result<(), EnterError> {
         Role::Driver { .. } => session::start_session().map_err(failed),
         // A tool stays in the driver's process group, so that one kill ends all tools.
         Role::Tool => Ok(()),
-    }
-}
-
-pub(super) fn die_with_parent(_: &Cell) -> Result<(), EnterError> {
-    let parent = nix::unistd::getppid();
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed)?;
-    // If the parent ended before the call, the kernel sends no signal (prctl(2)).
-    if nix::unistd::getppid() == parent {
-        Ok(())
-    } else {
-        Err(EnterError("the parent has ended".to_owned()))
     }
 }
 

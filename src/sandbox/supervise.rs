@@ -50,12 +50,15 @@ fn is_too_many(threads: usize) -> bool {
 pub fn run(cell: &Cell, command: &mut Command) -> Result<u8, SuperviseError> {
     let other =
         |what: &str, error: &dyn std::fmt::Display| SuperviseError::Other(format!("cannot {what}: {error}"));
-    die_with_parent(cell).map_err(|e| other("enter the cell", &e))?;
     let (reader, mut writer) = std::io::pipe().map_err(|e| other("make a pipe", &e))?;
+    let supervisor = getpid();
     let Some(child) = fork().map_err(|e| other("start a process", &e))? else {
-        let error = exec_in_cell(cell, command, |cell| {
-            install_filter(cell.must_enforce, &mut writer)
-        });
+        let error = match die_with_parent(supervisor) {
+            Ok(()) => exec_in_cell(cell, command, |cell| {
+                install_filter(cell.must_enforce, &mut writer)
+            }),
+            Err(error) => error,
+        };
         eprintln!("gox-server: {error}");
         // SAFETY: _exit(2) does not return. Returning from here would close descriptors that the parent shares.
         unsafe { libc::_exit(libc::EXIT_FAILURE) }
@@ -87,7 +90,16 @@ fn fork() -> nix::Result<Option<Pid>> {
     // SAFETY: without CLONE_VM and with a null stack, the child continues in a copy of this process's memory, as after fork(2).
     // This process has one thread, so no other thread can hold a lock in that copy. The kernel uses the other pointers, which are
     // null, only with flags that are not set.
-    let child = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
+    let child = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            libc::c_long::from(flags),
+            0_usize,
+            0_usize,
+            0_usize,
+            0_usize,
+        )
+    };
     let child = nix::Error::result(child)?;
     Ok((child > 0).then(|| Pid::from_raw(child as i32)))
 }

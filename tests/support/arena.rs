@@ -138,16 +138,10 @@ impl Arena {
             must_enforce: false,
         };
         let cell = serde_json::to_string(&cell).unwrap();
-        self.run(
-            attack,
-            &[
-                self.gox_server(),
-                "enter".to_owned(),
-                cell,
-                "--".to_owned(),
-                self.attacker(),
-            ],
-        )
+        // The shell of `run` starts this one, which becomes gox-server.
+        let enter = ["/bin/sh", "-c", r#"exec "$0" enter $PPID "$1" -- "$2""#].map(str::to_owned);
+        let words = [self.gox_server(), cell, self.attacker()];
+        self.run(attack, &[enter, words].concat())
     }
 
     /// Runs the attack in the cell of `compile`, with the arguments that `go` passes. Asserts that only the package's own
@@ -176,6 +170,22 @@ impl Arena {
         verdict
     }
 
+    /// A shell that leads its process group, as `go` does, and starts the words in `$@`: `go`'s query for the version of the compiler.
+    /// The tool waits for the returned lock.
+    pub(crate) fn query_version(&self, script: &str) -> (Command, fs::File) {
+        self.reset();
+        let work = self.path().join("stage/work");
+        let lock = fs::File::create(work.join("filling")).unwrap();
+        lock.lock().unwrap();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script, "sh", &self.gox_server(), "tool"]);
+        shell
+            .arg(work.join("tool_context.json"))
+            .args([&self.attacker(), "-V=full"]);
+        shell.env_clear().current_dir(self.path()).process_group(0);
+        (shell, lock)
+    }
+
     fn gox_server(&self) -> String {
         self.path().join("gox-server").to_str().unwrap().to_owned()
     }
@@ -185,7 +195,7 @@ impl Arena {
     }
 
     /// Runs the attack as a child of a shell, which is the parent process that attacks target: same user, a secret in its
-    /// environment, and an open descriptor 9.
+    /// environment, an open descriptor 9, and the leader of its process group, as `go` is.
     #[track_caller]
     fn run(&self, attack: &str, command: &[String]) -> Verdict {
         let mut shell = Command::new("/bin/sh");
@@ -197,7 +207,8 @@ impl Arena {
         shell
             .uid(self.user.id())
             .gid(self.user.id())
-            .current_dir(self.path());
+            .current_dir(self.path())
+            .process_group(0);
         let output = shell.stdin(Stdio::null()).output().unwrap();
         // The output of a tool goes to a file of its package.
         let printed = self.path().join("stage/work/output/b001");
@@ -239,7 +250,7 @@ impl Arena {
         let context = gox_server::golang::run::tool::ToolContext {
             goroot: self.path().join("goroot"),
             modules: at("modules"),
-            fills_cache: None,
+            fills_cache: Some(at("work/filling")),
             cache: at("cache"),
             work: at("work"),
             progress: at("work/progress"),
