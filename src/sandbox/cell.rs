@@ -19,7 +19,7 @@ pub struct Cell {
     pub read: Vec<PathBuf>,
     /// Files and directories that may also be executed.
     pub execute: Vec<PathBuf>,
-    /// Files and directories that may be read and changed. Only regular files and directories can be created there.
+    /// Files and directories that may be read and changed. A tool can create only regular files there, a driver also directories.
     pub write: Vec<PathBuf>,
     /// Resource limits to set. `None`: inherits those of the parent.
     pub limits: Option<ResourceLimits>,

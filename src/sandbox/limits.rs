@@ -22,7 +22,7 @@ pub struct ResourceLimits {
 const STACK_BYTES: u64 = 8 << 20;
 
 impl ResourceLimits {
-    /// Sets the limits for this process and its descendants. Keeps a limit that is lower already.
+    /// Sets the limits for this process and its descendants. Keeps a hard limit that is lower already.
     pub fn apply(&self) -> nix::Result<()> {
         lower(Resource::RLIMIT_DATA, self.memory_bytes)?;
         // Go ignores SIGXCPU, which the soft limit alone would send.
