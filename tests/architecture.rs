@@ -1,278 +1,20 @@
 //! Rules for src/, described in ARCHITECTURE.md: which module may import which, and which code is allowed in one module only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The modules that each module may import, in dependency order. `main` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 40] = [
-    ("init", &[]),
-    ("parse", &[]),
-    ("request", &["parse"]),
-    ("text", &[]),
-    ("hidden_command", &["parse"]),
-    ("sandbox", &["hidden_command"]),
-    ("config", &["parse"]),
-    ("error", &["text"]),
-    ("notices", &["text"]),
-    ("store", &["parse"]),
-    ("object_store", &["config", "store"]),
-    ("detached", &["config", "hidden_command", "store"]),
-    ("request_errors", &["error", "parse", "request"]),
-    (
-        "response",
-        &["error", "notices", "parse", "request", "store", "text"],
-    ),
-    (
-        "program_url",
-        &["error", "parse", "request", "request_errors", "response", "store"],
-    ),
-    (
-        "golang",
-        &[
-            "config",
-            "detached",
-            "error",
-            "hidden_command",
-            "notices",
-            "object_store",
-            "parse",
-            "sandbox",
-            "store",
-            "text",
-        ],
-    ),
-    ("journal", &["config", "request", "response", "text"]),
-    ("advisories", &["config", "error", "golang", "store"]),
-    (
-        "builder",
-        &[
-            "config",
-            "detached",
-            "error",
-            "golang",
-            "hidden_command",
-            "object_store",
-            "parse",
-            "sandbox",
-            "store",
-            "text",
-        ],
-    ),
-    (
-        "doctor",
-        &[
-            "config",
-            "detached",
-            "golang",
-            "hidden_command",
-            "object_store",
-            "sandbox",
-            "store",
-        ],
-    ),
-    ("manual", &["config"]),
-    ("policy", &["config", "error", "golang", "parse", "store"]),
-    ("sbom", &["golang", "store"]),
-    (
-        "default_go",
-        &["builder", "config", "error", "golang", "parse", "policy", "store"],
-    ),
-    (
-        "installs",
-        &[
-            "config",
-            "default_go",
-            "error",
-            "notices",
-            "parse",
-            "policy",
-            "request",
-            "request_errors",
-            "response",
-        ],
-    ),
-    (
-        "badge",
-        &[
-            "advisories",
-            "builder",
-            "config",
-            "default_go",
-            "error",
-            "golang",
-            "parse",
-            "policy",
-            "request",
-            "request_errors",
-            "response",
-        ],
-    ),
-    (
-        "version_list",
-        &[
-            "config",
-            "default_go",
-            "error",
-            "parse",
-            "policy",
-            "request",
-            "request_errors",
-            "response",
-        ],
-    ),
-    (
-        "github_releases",
-        &[
-            "builder",
-            "config",
-            "default_go",
-            "error",
-            "golang",
-            "parse",
-            "policy",
-            "request",
-            "request_errors",
-            "response",
-            "store",
-        ],
-    ),
-    (
-        "events",
-        &["builder", "config", "error", "golang", "response", "store"],
-    ),
-    (
-        "program_page",
-        &[
-            "advisories",
-            "builder",
-            "detached",
-            "error",
-            "golang",
-            "hidden_command",
-            "notices",
-            "parse",
-            "program_url",
-            "request",
-            "response",
-            "store",
-            "text",
-        ],
-    ),
-    (
-        "sidecars",
-        &[
-            "advisories",
-            "builder",
-            "error",
-            "events",
-            "golang",
-            "parse",
-            "program_url",
-            "request",
-            "response",
-            "sbom",
-            "store",
-        ],
-    ),
-    (
-        "terminal",
-        &[
-            "advisories",
-            "builder",
-            "config",
-            "error",
-            "golang",
-            "notices",
-            "parse",
-            "policy",
-            "request_errors",
-            "store",
-        ],
-    ),
-    (
-        "verify",
-        &["builder", "config", "error", "golang", "store", "text"],
-    ),
-    (
-        "service",
-        &[
-            "badge",
-            "config",
-            "error",
-            "github_releases",
-            "golang",
-            "installs",
-            "object_store",
-            "parse",
-            "policy",
-            "request",
-            "request_errors",
-            "response",
-            "sandbox",
-            "store",
-            "text",
-        ],
-    ),
-    (
-        "miss",
-        &[
-            "builder",
-            "error",
-            "golang",
-            "parse",
-            "program_url",
-            "request",
-            "response",
-            "store",
-        ],
-    ),
-    (
-        "handler",
-        &[
-            "advisories",
-            "builder",
-            "config",
-            "default_go",
-            "detached",
-            "error",
-            "golang",
-            "miss",
-            "parse",
-            "policy",
-            "program_page",
-            "program_url",
-            "request",
-            "request_errors",
-            "response",
-            "service",
-            "sidecars",
-            "store",
-            "version_list",
-        ],
-    ),
-    (
-        "transport",
-        &["config", "error", "handler", "journal", "request", "response"],
-    ),
-    ("server", &["config", "doctor", "journal", "store", "transport"]),
-    (
-        "worker",
-        &[
-            "builder",
-            "config",
-            "error",
-            "golang",
-            "hidden_command",
-            "journal",
-            "object_store",
-            "parse",
-            "sandbox",
-            "store",
-        ],
-    ),
-    ("lib", &[]),
-];
+/// The modules that each module may import, by the table of ARCHITECTURE.md. `main`, which is not in it, may import all.
+fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let rows = include_str!("../ARCHITECTURE.md").lines();
+    let rows = rows.filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let rows = rows.map(|(file, rest)| {
+        let module = file.split(['/', '.']).next().unwrap();
+        let imports = rest.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        (module, imports.split(", ").collect())
+    });
+    rows.chain([("lib", Vec::new())]).collect()
+}
 
 /// Flags of `go` and its tools that only `golang` may contain.
 const GO_FLAGS: [&str; 8] = [
@@ -396,11 +138,12 @@ fn sources() -> Vec<Source> {
 
 /// All violations, one per line.
 fn violations(sources: &[Source]) -> Vec<String> {
+    let may_import = may_import();
     sources
         .iter()
         .flat_map(|source| {
             [
-                import_violations(source),
+                import_violations(source, &may_import),
                 reserved_code_violations(source),
                 length_violations(source),
             ]
@@ -409,16 +152,11 @@ fn violations(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-fn import_violations(source: &Source) -> Vec<String> {
+fn import_violations(source: &Source, may_import: &BTreeMap<&str, Vec<&str>>) -> Vec<String> {
     if source.module() == "main" {
         return Vec::new();
     }
-    let modules: Vec<_> = MAY_IMPORT
-        .iter()
-        .map(|(module, _)| *module)
-        .chain(["main"])
-        .collect();
-    let Some((_, allowed)) = MAY_IMPORT.iter().find(|(module, _)| *module == source.module()) else {
+    let Some(allowed) = may_import.get(source.module()) else {
         return vec![format!("{}: unknown module", source.path)];
     };
     let front = source.path.starts_with("transport/front");
@@ -426,7 +164,7 @@ fn import_violations(source: &Source) -> Vec<String> {
     let imported = imported
         .iter()
         .map(String::as_str)
-        .filter(|name| modules.contains(name));
+        .filter(|name| *name == "main" || may_import.contains_key(name));
     imported
         .filter(|name| !allowed.contains(name) || (front && FORBIDDEN_IN_FRONT.contains(name)))
         .map(|name| format!("{} imports {name}", source.path))
@@ -500,10 +238,10 @@ fn every_module_is_listed() {
         .iter()
         .map(|source| source.module().to_owned())
         .collect();
-    let listed: BTreeSet<_> = MAY_IMPORT
-        .iter()
-        .map(|(module, _)| (*module).to_owned())
-        .chain(["main".to_owned()])
+    let listed: BTreeSet<_> = may_import()
+        .into_keys()
+        .chain(["main"])
+        .map(str::to_owned)
         .collect();
     assert_eq!(modules, listed);
 }
