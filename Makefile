@@ -1,4 +1,4 @@
-# The commands of this project. `make run` needs Rust and Go; `make test` also installs Debian packages.
+# The commands of this project. `make run` needs Rust and Go; `make test` also installs Debian packages, and needs root.
 
 # Web servers and HTTP clients that the tests use.
 TEST_PACKAGES = nginx-light lighttpd apache2 libapache2-mod-fcgid libapache2-mod-xsendfile caddy systemd libfcgi-bin curl wget openssl busybox haproxy h2o mini-httpd varnish aria2 nodejs python3-requests python3-httpx python3-prometheus-client groff-base zsh fish shellcheck chromium chromium-driver
@@ -18,8 +18,9 @@ check:
 	$(MAKE) lint
 	cargo test --lib --bins
 
-# Format, lints and every test, including some small real programs. Tests wait for servers and the network, so there is one more at a
-# time than there are CPUs.
+# Format, lints and the tests, with some small real programs; `make names` and `make stores` run the others. Needs root: gox-server is not
+# dumpable (proc(5)), so only root sees which processes run for a store. Tests wait for servers and the network, so there is one more at
+# a time than there are CPUs.
 test: test-packages
 	cargo fmt --check
 	$(MAKE) lint

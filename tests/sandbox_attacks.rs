@@ -6,6 +6,7 @@ use crate::support::arena::{Arena, User};
 use crate::support::missing_syscalls::{SECCOMP, without_syscalls};
 use crate::support::{TIMEOUT, eventually, gox_server, processes};
 use gox_server::sandbox::cell::{Cell, Role};
+use std::io::{self, Write};
 use std::process::Command;
 
 /// When the control must succeed.
@@ -150,7 +151,7 @@ const ATTACKS: &[(&str, bool, bool, Control)] = &[
 #[test]
 fn attacks_are_denied_and_controls_succeed() {
     let mut wrong = Vec::new();
-    for user in User::all() {
+    for user in User::ALL {
         let arena = Arena::new(user);
         for (attack, tool, driver, control) in ATTACKS {
             let attack = &arena.fill_in(attack);
@@ -164,10 +165,13 @@ fn attacks_are_denied_and_controls_succeed() {
                 (AsRoot, verdict) => expect("control", user == User::Root, verdict),
                 (UnlessRefused, verdict) if !verdict.through => {
                     is_possible = false;
-                    println!(
+                    // libtest hides what a passing test prints by `println`.
+                    writeln!(
+                        io::stderr(),
                         "{attack}, as {user:?}: no control, this host refuses it: {}",
                         verdict.says
-                    );
+                    )
+                    .unwrap();
                 }
                 (Always | UnlessRefused, verdict) => expect("control", THROUGH, verdict),
             }
@@ -181,7 +185,7 @@ fn attacks_are_denied_and_controls_succeed() {
 /// System V shared memory, message queues and semaphores of the same user, by their small IDs.
 #[test]
 fn tool_cannot_use_system_v_ipc_of_same_user() {
-    for user in User::all() {
+    for user in User::ALL {
         let arena = Arena::new(user);
         let ids = arena.attack_without_cell("ipc-make").says;
         for (attack, call) in [
@@ -201,7 +205,7 @@ fn tool_cannot_use_system_v_ipc_of_same_user() {
 /// The tool is killed regardless of its signal handlers, and the system call is reported.
 #[test]
 fn forbidden_system_call_kills_tool_and_is_named() {
-    for user in User::all() {
+    for user in User::ALL {
         let arena = Arena::new(user);
         for (attack, call) in [
             ("asynchronous-io", "io_setup"),
@@ -276,7 +280,7 @@ fn process_that_enters_a_cell_ends_with_its_parent() {
 /// S8: descriptors that the web server left open are closed.
 #[test]
 fn only_descriptors_0_1_and_2_are_open() {
-    for user in User::all() {
+    for user in User::ALL {
         let arena = Arena::new(user);
         let inherited = arena.attack_without_cell("descriptors").says;
         assert!(inherited.split(' ').any(|fd| fd == "9"), "{inherited}");
@@ -288,7 +292,7 @@ fn only_descriptors_0_1_and_2_are_open() {
 /// Only `go` gets the credentials of the module proxy; a tool could compile them into a program.
 #[test]
 fn tool_does_not_get_credentials_of_go() {
-    let arena = Arena::new(User::all()[0]);
+    let arena = Arena::new(User::ALL[0]);
     let attack = "own-environment";
     for verdict in [arena.attack_without_cell(attack), arena.attack_as_driver(attack)] {
         assert!(verdict.says.contains("user:tweet@"), "{verdict:?}");
@@ -302,7 +306,7 @@ fn tool_does_not_get_credentials_of_go() {
 #[test]
 fn cell_has_no_capability() {
     const NONE: &str = "[{0 0 0} {0 0 0}]";
-    for user in User::all() {
+    for user in User::ALL {
         let arena = Arena::new(user);
         // The seccomp filter of a tool forbids capget.
         let tool = without_syscalls(SECCOMP, || arena.attack_as_tool("capabilities").says);

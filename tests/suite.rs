@@ -1,7 +1,8 @@
-//! Black-box tests: the built program, the real `go`, real processes. No mocks, no fixed sleeps, no skipped tests.
+//! Black-box tests: the built program, the real `go`, real processes. The module proxy and the object store are servers of the suite.
+//! Tests wait for events. The suite needs root.
 //!
 //! Start with `cases`: one row for each promise about a request. `transports` sends every row through every transport. What
-//! needs more than one request has a module of its own. `make test` runs all of it.
+//! needs more than one request has a module of its own. `make test` runs all of it but `well_known`, `real_stores` and most of `corpus`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,6 @@
 //! Runs the program of tests/attacks in a cell, in the role of the compiler or of `go`, with a small copy of the files of a build.
 //!
-//! Every run starts with the same files and returns what the attack reports. Attacks run as root and as an ordinary user if
-//! the suite runs as root, else as the user of the suite.
+//! Every run starts with the same files and returns what the attack reports. Attacks run as root and as an ordinary user.
 
 use super::attacks::{attack_program, copy};
 use super::{gox_server, walk};
@@ -19,28 +18,17 @@ use std::process::{Command, Stdio};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum User {
     Root,
-    Ordinary(u32),
+    /// It need not exist: the kernel uses numbers only.
+    Nobody,
 }
 
 impl User {
-    /// The usual ID of `nobody`. The user need not exist: the kernel uses numbers only.
-    const NOBODY: u32 = 65534;
-
-    /// All users that this run of the suite can use.
-    pub(crate) fn all() -> Vec<User> {
-        let own = nix::unistd::geteuid();
-        if own.is_root() {
-            vec![User::Root, User::Ordinary(User::NOBODY)]
-        } else {
-            println!("not root: attacks run as user {own} only");
-            vec![User::Ordinary(own.as_raw())]
-        }
-    }
+    pub(crate) const ALL: [User; 2] = [User::Root, User::Nobody];
 
     fn id(self) -> u32 {
         match self {
             User::Root => 0,
-            User::Ordinary(id) => id,
+            User::Nobody => 65534,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::response::Response;
 use super::test_store::TestStore;
 use super::{TIMEOUT, eventually, gox_server, http, processes};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -39,9 +39,6 @@ impl Front {
     /// Starts a front as process 1 of a PID namespace, as in a container.
     pub(crate) fn start_contained(store: &TestStore) -> Front {
         let mut command = Command::new("unshare");
-        if !geteuid().is_root() {
-            command.args(["--user", "--map-root-user"]);
-        }
         command
             .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
             .arg(gox_server());

@@ -9,7 +9,7 @@ use super::response::Response;
 use super::test_store::TestStore;
 use super::{TIMEOUT, eventually, gox_server, http};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, geteuid, getsid};
+use nix::unistd::{Pid, getsid};
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -168,7 +168,7 @@ impl WebServer {
         let mounts = mounts(&NGINX);
         let mut changes = vec![
             ("/run/gox-server.sock".to_owned(), text(responder)),
-            ("user www-data;".to_owned(), user_line("user root;")),
+            ("user www-data;".to_owned(), "user root;".to_owned()),
             // nginx creates these folders at start.
             (
                 "http {\n".to_owned(),
@@ -284,7 +284,7 @@ impl WebServer {
                 .replace("CONFIG", file.to_str().unwrap())
                 .replace("HOST", &address.ip().to_string())
                 .replace("PORT", &address.port().to_string())
-                .replace("USER", &user_line("user root;"))
+                .replace("USER", "user root;")
         };
         fs::write(folder.path().join("config"), here(config)).unwrap();
         fs::create_dir(folder.path().join("cgi-bin")).unwrap();
@@ -350,7 +350,7 @@ impl WebServer {
         let mounts = mounts(&H2O);
         let mut changes = vec![
             ("/run/gox-server.sock".to_owned(), text(responder)),
-            ("user: www-data\n".to_owned(), user_line("user: root\n")),
+            ("user: www-data\n".to_owned(), "user: root\n".to_owned()),
         ];
         for ((_, host, _), mount) in H2O.iter().zip(&mounts) {
             let (named, bound) = (
@@ -409,7 +409,7 @@ impl WebServer {
                     mounts[0].address.port()
                 ),
             ),
-            ("user=www-data\n".to_owned(), user_line("user=root\n")),
+            ("user=www-data\n".to_owned(), "user=root\n".to_owned()),
         ];
         let config = install("mini-httpd.conf", &folder, &changes);
         fs::create_dir(folder.path().join("cgi-bin")).unwrap();
@@ -575,14 +575,10 @@ fn caddy() -> Command {
 
 /// Apache refuses to run as root. A user namespace maps root to www-data (33), which then owns root's files.
 fn apache() -> Command {
-    let apache = program("apache2");
-    if !geteuid().is_root() {
-        return Command::new(apache);
-    }
     let mut command = Command::new("unshare");
     command
         .args(["--user", "--map-user=33", "--map-group=33"])
-        .arg(apache);
+        .arg(program("apache2"));
     command
 }
 
@@ -599,15 +595,6 @@ fn text(path: &Path) -> String {
 
 fn in_folder(text: &str, folder: &TempDir) -> String {
     text.replace("DIR", folder.path().to_str().unwrap())
-}
-
-/// This line under root, which owns the store; otherwise the server keeps the user of the suite.
-fn user_line(line: &str) -> String {
-    if geteuid().is_root() {
-        line.to_owned()
-    } else {
-        String::new()
-    }
 }
 
 /// Copies a file of conf/ into the server's folder with changed paths.
