@@ -16,7 +16,7 @@ run:
 check:
 	cargo fmt --check
 	$(MAKE) lint
-	cargo test --lib --bins
+	cargo test --lib
 
 # Format, lints and the tests, with some small real programs; `make names` and `make stores` run the others. Needs root: gox-server is not
 # dumpable (proc(5)), so only root sees which processes run for a store. Tests wait for servers and the network, so there is one more at
