@@ -103,7 +103,7 @@ fn badge_shows_a_running_build() {
     let (store, first) = store_with_busy_slot();
     let busy = badge(&store, "tester/busy");
     assert_eq!(texts(&busy)[2], "busy v1.0.0, being built");
-    first.response().program();
+    first.finish();
     let built = badge(&store, "tester/busy");
     assert_eq!(texts(&built)[2], "busy v1.0.0");
     assert_eq!(built.header("cache-control"), Some("max-age=300"));

@@ -3,12 +3,10 @@
 use crate::support::browser::{Browser, ENTER, TAB};
 use crate::support::case::{Program, tester};
 use crate::support::front::Front;
-use crate::support::processes::{self, Process};
 use crate::support::request::Request;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, plain_go, sha256};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::json;
 use std::fs;
 
@@ -20,32 +18,6 @@ const LINUX: &str = "os=linux&arch=amd64";
 
 /// The button that starts a build.
 const BUILD: &str = "form[method=post] button";
-
-/// The compiler of `busy`, stopped until this value is dropped: its page shows how many packages are compiled.
-struct StoppedCompiler(Pid);
-
-impl StoppedCompiler {
-    #[track_caller]
-    fn wait_for(store: &TestStore) -> StoppedCompiler {
-        let is_compiler = |process: &Process| process.is("compile") && process.command.contains("busy");
-        let mut pid = None;
-        eventually("a compile of busy", TIMEOUT, || {
-            let running = processes::find(&store.dir);
-            pid = running.iter().find(|p| is_compiler(p)).map(|p| p.pid);
-            pid.is_some()
-        });
-        let compiler = StoppedCompiler(Pid::from_raw(pid.unwrap()));
-        kill(compiler.0, Signal::SIGSTOP).unwrap();
-        compiler
-    }
-}
-
-impl Drop for StoppedCompiler {
-    fn drop(&mut self) {
-        // ESRCH: a failed test has killed it.
-        kill(self.0, Signal::SIGCONT).ok();
-    }
-}
 
 fn url(front: &Front, path: &str) -> String {
     format!("http://{}{path}", front.address)
@@ -129,7 +101,7 @@ fn page_builds_a_program_without_javascript() {
     let browser = Browser::without_script();
     browser.open(&url(&front, &format!("/tester/busy?{LINUX}")));
     browser.click(BUILD);
-    let compiler = StoppedCompiler::wait_for(&store);
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     eventually("the page shows the packages", TIMEOUT, || {
         browser.text_during_reload().contains("packages, now")
     });
@@ -193,7 +165,7 @@ fn page_shows_the_position_in_the_queue() {
     let front = store.front();
     let browser = Browser::start();
     start_build(&front, "/tester/busy");
-    let compiler = StoppedCompiler::wait_for(&store);
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     start_build(&front, "/tester/hello@v1.1.0");
     browser.open(&url(&front, &format!("/tester/hello@v1.0.0?{LINUX}")));
     press_build(&browser);
@@ -210,7 +182,7 @@ fn two_tabs_watch_one_build() {
     let page = url(&front, &format!("/tester/busy?{LINUX}"));
     browser.open(&page);
     browser.click(BUILD);
-    let compiler = StoppedCompiler::wait_for(&store);
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     browser.wait_for_text("packages, now");
     let first = browser.open_tab();
     browser.open(&page);
@@ -233,7 +205,7 @@ fn page_follows_its_build_when_the_front_restarts() {
     let browser = Browser::start();
     browser.open(&url(&front, &format!("/tester/busy?{LINUX}")));
     browser.click(BUILD);
-    let compiler = StoppedCompiler::wait_for(&store);
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     browser.wait_for_text("packages, now");
     let front = front.restart(&store);
     drop(compiler);

@@ -5,23 +5,12 @@
 use crate::support::case::tester;
 use crate::support::processes::{self, Process};
 use crate::support::request::Request;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, plain_go};
 use nix::sys::signal::Signal;
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
-
-/// Waits until `compile` runs for `package`. Returns all processes of the store.
-#[track_caller]
-fn wait_for_compiler(store: &TestStore, package: &str) -> Vec<Process> {
-    let mut found = Vec::new();
-    eventually(&format!("a compile of {package}"), TIMEOUT, || {
-        found = processes::find(&store.dir);
-        found
-            .iter()
-            .any(|process| process.is("compile") && process.command.contains(package))
-    });
-    found
-}
 
 #[track_caller]
 fn kill_processes(word: &str, processes: &[Process]) {
@@ -44,10 +33,11 @@ fn assert_served(store: &TestStore) {
 fn build_survives_killed_cgi_process() {
     let store = TestStore::new();
     let mut cgi = store.start(&Request::get("/tester/busy"));
-    wait_for_compiler(&store, "busy");
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     // The harshest reaction of a web server to a disconnected client.
     cgi.child.kill().unwrap();
     cgi.child.wait().unwrap();
+    drop(compiler);
     store.wait_until_idle();
     let [artifact] = &store.artifacts()[..] else {
         panic!("the build did not finish: {:?}", store.artifacts())
@@ -62,32 +52,13 @@ fn build_survives_killed_cgi_process() {
 }
 
 #[test]
-fn build_survives_disconnected_client() {
-    use std::io::Write;
-    let store = TestStore::new();
-    let front = store.front();
-    let mut stream = front.connect();
-    stream
-        .write_all(&crate::support::http::encode_request(&Request::get(
-            "/tester/busy",
-        )))
-        .unwrap();
-    wait_for_compiler(&store, "busy");
-    drop(stream);
-    // No client waits any more.
-    eventually("the artifact is published", TIMEOUT, || {
-        !store.artifacts().is_empty()
-    });
-    assert_served(&store);
-}
-
-#[test]
 fn killed_builder_ends_its_process_tree() {
     let store = TestStore::new();
     let cgi = store.start(&Request::get("/tester/busy"));
-    let running = wait_for_compiler(&store, "busy");
-    kill_processes("builder", &running);
-    let dead: Vec<_> = running
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
+    kill_processes("builder", &compiler.running);
+    let dead: Vec<_> = compiler
+        .running
         .iter()
         .filter(|process| process.is("compile") || process.is("go"))
         .map(|process| process.pid)
@@ -120,7 +91,7 @@ fn killed_compiler_is_not_cached_as_failure() {
 fn assert_transient(victim: &str, reasons: &[&str]) {
     let store = TestStore::new();
     let cgi = store.start(&Request::get("/tester/busy"));
-    kill_processes(victim, &wait_for_compiler(&store, "busy"));
+    kill_processes(victim, &StoppedCompiler::wait_for(&store, "busy").running);
     let response = cgi.response();
     assert!(
         response.status == 200 || response.reason().is_some_and(|reason| reasons.contains(&reason)),
@@ -140,9 +111,10 @@ fn build_survives_killed_front() {
             "/tester/busy",
         )))
         .unwrap();
-    wait_for_compiler(&store, "busy");
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     front.signal(Signal::SIGKILL);
     front.wait_for_exit();
+    drop(compiler);
     store.wait_until_idle();
     assert_eq!(store.artifacts().len(), 1, "the build did not finish");
     let again = store.front();
@@ -163,8 +135,12 @@ fn terminated_front_finishes_running_requests() {
             "/tester/busy",
         )))
         .unwrap();
-    wait_for_compiler(&store, "busy");
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     front.signal(Signal::SIGTERM);
+    eventually("the port closes", TIMEOUT, || {
+        TcpStream::connect(front.address).is_err()
+    });
+    drop(compiler);
     let mut wire = Vec::new();
     stream.read_to_end(&mut wire).unwrap();
     let response = crate::support::response::Response::from_http(&wire, false).unwrap();
@@ -181,7 +157,8 @@ fn terminated_front_finishes_running_requests() {
 fn service_recovers_when_all_processes_are_killed() {
     let store = TestStore::new();
     let mut cgi = store.start(&Request::get("/tester/busy"));
-    wait_for_compiler(&store, "busy").iter().for_each(Process::kill);
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
+    compiler.running.iter().for_each(Process::kill);
     cgi.child.wait().unwrap();
     store.wait_until_idle();
     assert_eq!(store.artifacts().len(), 0);

@@ -4,6 +4,7 @@ use crate::support::cgi::Cgi;
 use crate::support::modproxy::modproxy;
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, gox_server, processes, walk};
 use std::collections::BTreeSet;
@@ -141,18 +142,9 @@ fn build_does_not_see_the_server_environment() {
         .envs(secrets)
         .envs(request.variables());
     let cgi = Cgi::start_command(command, &request);
-    let mut seen = Vec::new();
-    eventually("a compile of busy", TIMEOUT, || {
-        let running = processes::find(&store.dir);
-        seen = running
-            .iter()
-            .filter(|process| process.is("go") || process.is("compile"))
-            .cloned()
-            .collect();
-        seen.iter()
-            .any(|process| process.is("compile") && process.command.contains("busy"))
-    });
-    for process in seen {
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
+    let is_confined = |process: &&processes::Process| process.is("go") || process.is("compile");
+    for process in compiler.running.iter().filter(is_confined) {
         let environment = std::fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
         let text = String::from_utf8_lossy(&environment).replace('\0', "\n");
         assert!(!text.contains("canary"), "{}: {text}", process.command);
@@ -172,6 +164,7 @@ fn build_does_not_see_the_server_environment() {
             process.command
         );
     }
+    drop(compiler);
     cgi.response().program();
 }
 
@@ -183,14 +176,8 @@ fn proxy_credentials_reach_only_go() {
     let second = proxy.url().replace("http://", "https://canary-user:canary-word@");
     let store = TestStore::new().set("GOX_GOPROXY", format!("{},{second}", proxy.url()));
     let cgi = store.start(&Request::get("/tester/busy@v1.0.0"));
-    let mut seen = Vec::new();
-    eventually("a compile of busy", TIMEOUT, || {
-        seen = processes::find(&store.dir);
-        let is_compiled =
-            |process: &processes::Process| process.is("compile") && process.command.contains("busy");
-        seen.iter().any(is_compiled)
-    });
-    for process in seen {
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
+    for process in &compiler.running {
         assert!(!process.command.contains("canary"), "{}", process.command);
         let environment = std::fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
         let knows = String::from_utf8_lossy(&environment).contains("canary");
@@ -204,6 +191,7 @@ fn proxy_credentials_reach_only_go() {
             );
         }
     }
+    drop(compiler);
     let response = cgi.response();
     response.program();
     let mut output_text = vec![response.to_string()];

@@ -101,7 +101,7 @@ fn provoke(reason: &str) -> Response {
             let (store, first) = store_with_busy_slot();
             let store = store.set("GOX_QUEUE", "0");
             let response = store.ask(&queue::hello("v1.0.0"));
-            first.response().program();
+            first.finish();
             response
         }
         "still-building" => {

@@ -10,6 +10,7 @@ use crate::support::processes::{self, Process};
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::response::Response;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, gox_server, plain_go, tmp};
 use nix::sys::signal::Signal;
@@ -450,9 +451,9 @@ fn idle_connections_do_not_block_others() {
         .for_each(|connection| assert_answered(connection, 1));
 }
 
-/// Sends a request for `busy`, which takes seconds to compile, and waits until the compiler runs.
+/// Sends a request for `busy`, and stops the compiler.
 #[track_caller]
-fn start_build(store: &TestStore, responder: &Responder) -> (Connection, Vec<Process>) {
+fn start_build(store: &TestStore, responder: &Responder) -> (Connection, StoppedCompiler) {
     let mut connection = responder.connect();
     connection.send(&encode_request(
         1,
@@ -460,14 +461,7 @@ fn start_build(store: &TestStore, responder: &Responder) -> (Connection, Vec<Pro
         &Request::get("/tester/busy").variables(),
         b"",
     ));
-    let mut running = Vec::new();
-    eventually("a compile of busy", TIMEOUT, || {
-        running = processes::find(&store.dir);
-        running
-            .iter()
-            .any(|process| process.is("compile") && process.command.contains("busy"))
-    });
-    (connection, running)
+    (connection, StoppedCompiler::wait_for(store, "busy"))
 }
 
 #[track_caller]
@@ -484,14 +478,16 @@ fn assert_busy(response: &Response) {
 fn build_survives_aborted_request() {
     let store = TestStore::new();
     let responder = store.responder();
-    let (mut connection, running) = start_build(&store, &responder);
+    let (mut connection, compiler) = start_build(&store, &responder);
     connection.send(&record(ABORT_REQUEST, 1, b""));
     assert_eq!(connection.read_response(1), (REQUEST_COMPLETE, vec![]));
     let builds = |process: &&Process| process.is("compile") || process.is("builder");
     assert!(
         processes::find(&store.dir).iter().any(|process| builds(&process)),
-        "the abort ended a build: {running:?}"
+        "the abort ended a build: {:?}",
+        compiler.running
     );
+    drop(compiler);
     connection.send(&encode_request(
         2,
         true,
@@ -508,7 +504,7 @@ fn build_survives_aborted_request() {
 fn management_records_are_answered_while_a_request_waits() {
     let store = TestStore::new();
     let responder = store.responder();
-    let (mut connection, _) = start_build(&store, &responder);
+    let (mut connection, compiler) = start_build(&store, &responder);
     connection.send(&record(GET_VALUES, 0, &pair(b"FCGI_MPXS_CONNS", b"")));
     let values = connection.read_record().unwrap();
     assert_eq!((values.kind, values.id), (GET_VALUES_RESULT, 0));
@@ -518,6 +514,7 @@ fn management_records_are_answered_while_a_request_waits() {
     connection.send(&second[5..]);
     let values = connection.read_record().unwrap();
     assert_eq!(pairs_of(&values.content), [(&b"FCGI_MAX_REQS"[..], &b"256"[..])]);
+    drop(compiler);
     let (_, stdout) = connection.read_response(1);
     assert_busy(&Response::from_cgi(&stdout).unwrap());
 }
@@ -527,7 +524,7 @@ fn management_records_are_answered_while_a_request_waits() {
 fn build_survives_closed_connection() {
     let store = TestStore::new();
     let responder = store.responder();
-    let (connection, _) = start_build(&store, &responder);
+    let (connection, compiler) = start_build(&store, &responder);
     drop(connection);
     eventually("the request is over", TIMEOUT, || {
         responder.log().contains("reason=still-building")
@@ -537,6 +534,7 @@ fn build_survives_closed_connection() {
         0,
         "the request ended only with the build"
     );
+    drop(compiler);
     eventually("the artifact is published", TIMEOUT, || {
         !store.artifacts().is_empty()
     });
@@ -584,9 +582,10 @@ fn disconnected_clients_leave_no_threads() {
 fn builder_inherits_no_sockets_or_blocked_signals() {
     let store = TestStore::new();
     let responder = store.responder();
-    let (mut connection, running) = start_build(&store, &responder);
-    let builders: Vec<_> = running.iter().filter(|process| process.is("builder")).collect();
-    assert_eq!(builders.len(), 1, "{running:?}");
+    let (mut connection, compiler) = start_build(&store, &responder);
+    let running = &compiler.running;
+    let builders = running.iter().filter(|process| process.is("builder"));
+    assert_eq!(builders.count(), 1, "{running:?}");
     let held_back = |pid: i32| {
         let blocked = processes::status(pid, "SigBlk").unwrap_or_default();
         u64::from_str_radix(&blocked, 16).unwrap_or(0) & 1 << (Signal::SIGTERM as u32 - 1) != 0
@@ -605,6 +604,7 @@ fn builder_inherits_no_sockets_or_blocked_signals() {
             started.into_iter().all(|process| clean(process.pid))
         },
     );
+    drop(compiler);
     assert_busy(&Response::from_cgi(&connection.read_response(1).1).unwrap());
     eventually("no zombie is left", TIMEOUT, || {
         processes::children(responder.pid()).is_empty()
@@ -618,10 +618,11 @@ fn terminated_responder_finishes_running_requests() {
     let mut idle = responder.connect();
     idle.send(&keep_alive_request(1));
     assert_answered(&mut idle, 1);
-    let (mut connection, _) = start_build(&store, &responder);
+    let (mut connection, compiler) = start_build(&store, &responder);
     responder.signal(Signal::SIGTERM);
     // Idle connections are closed at once, despite FCGI_KEEP_CONN.
     idle.assert_closed();
+    drop(compiler);
     assert_busy(&Response::from_cgi(&connection.read_response(1).1).unwrap());
     connection.assert_closed();
     assert!(responder.wait_for_exit().success());
@@ -631,10 +632,11 @@ fn terminated_responder_finishes_running_requests() {
 fn responder_drain_is_bounded() {
     let store = TestStore::new().set("GOX_DRAIN_SECONDS", "0");
     let mut responder = store.responder();
-    let (mut connection, _) = start_build(&store, &responder);
+    let (mut connection, compiler) = start_build(&store, &responder);
     responder.signal(Signal::SIGINT);
     assert!(responder.wait_for_exit().success());
     connection.assert_closed();
+    drop(compiler);
     eventually("the build finishes", TIMEOUT, || !store.artifacts().is_empty());
 }
 
@@ -642,9 +644,10 @@ fn responder_drain_is_bounded() {
 fn build_survives_killed_responder() {
     let store = TestStore::new();
     let mut responder = store.responder();
-    let (_connection, _) = start_build(&store, &responder);
+    let (_connection, compiler) = start_build(&store, &responder);
     responder.signal(Signal::SIGKILL);
     responder.wait_for_exit();
+    drop(compiler);
     store.wait_until_idle();
     assert_eq!(store.artifacts().len(), 1, "the build did not finish");
     std::fs::remove_file(&responder.socket).unwrap();

@@ -4,6 +4,7 @@ use crate::support::case::tester;
 use crate::support::front::Front;
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::web_server::WebServer;
 use crate::support::{TIMEOUT, eventually, plain_go, sha256};
@@ -139,7 +140,16 @@ fn terminal_shows_progress() {
         let front = store.front();
         let script = script(&front, "/-/install/tester/busy");
         let machine = Machine::with(&[&TOOLS[..], fetches].concat());
-        let output = machine.run_on_terminal(shell, script.as_bytes());
+        let output = thread::scope(|scope| {
+            let running = scope.spawn(|| machine.run_on_terminal(shell, script.as_bytes()));
+            let compiler = StoppedCompiler::wait_for(&store, "busy");
+            // It has shown the first response when it sends the second request.
+            eventually("the progress is requested twice", TIMEOUT, || {
+                front.log().matches(".log status=200").count() >= 2
+            });
+            drop(compiler);
+            running.join().unwrap()
+        });
         let shown = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{shell:?} {fetches:?}: {shown}");
         let shown: Vec<&str> = shown.split("\r\n").collect();
@@ -541,18 +551,7 @@ fn is_powershell(text: &str) -> bool {
     !parser.parse(text, None).unwrap().root_node().has_error()
 }
 
-/// A script that was requested through a TLS proxy uses https for its own requests.
-#[test]
-fn script_uses_the_forwarded_scheme() {
-    let store = TestStore::new();
-    for (scheme, expected) in [("https", "server='https://"), ("http", "server='http://")] {
-        let request = Request::get("/-/install/tester/hello").header("X-Forwarded-Proto", scheme);
-        let script = store.ask(&request).text();
-        assert!(script.contains(expected), "{script:.400}");
-    }
-}
-
-/// The same with TLS at the web server.
+/// A script that was requested by TLS uses https for its own requests. `front` tests the headers of proxies.
 #[test]
 fn script_uses_https_behind_nginx_with_tls() {
     let store = TestStore::new();

@@ -20,6 +20,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+/// Between two measurements, which take CPU time too.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// The scale of the tests.
 fn load() -> usize {
     number("LOAD").map_or(1, |load| usize::try_from(load).unwrap())
@@ -77,6 +80,7 @@ fn many_clients_are_served_and_each_program_is_built_once() {
                 if let Some(middle) = each.get(each.len() / 2) {
                     waiting.lock().unwrap().push(*middle);
                 }
+                std::thread::park_timeout(PAUSE);
             }
         });
         let clients: Vec<_> = (0..clients)
@@ -176,9 +180,9 @@ fn watchers_of_one_build_are_bounded() {
     assert!(ends.into_iter().all(|stage| stage == "built"));
 }
 
-/// Thousands of unknown names: files and proxy requests are bounded, and other clients are served.
+/// Thousands of unknown names. Other clients are served meanwhile; how fast, is printed.
 #[test]
-fn flood_of_unknown_names_does_not_delay_other_clients() {
+fn flood_of_unknown_names_takes_bounded_files_memory_and_proxy_requests() {
     use crate::support::proxy::{Behavior, MAX_REQUESTS, Proxy};
     const BUDGET: usize = 50;
     let names = 1000 * load() * load();
@@ -238,7 +242,7 @@ fn flood_of_unknown_names_does_not_delay_other_clients() {
         "{asked} proxy requests for {BUDGET} lookups"
     );
     let files = walk(&store.dir.join("resolutions")).len();
-    assert!(files <= 4097, "{files}");
+    assert!(files <= 2 * BUDGET, "{files}");
     let front_memory = read_pss(i32::try_from(front.child.id()).unwrap()).unwrap();
     assert!(front_memory < 32 << 20, "{front_memory}");
     println!(
@@ -362,6 +366,7 @@ fn cache_cap_holds_during_builds_hits_and_compression() {
             let mut most = 0;
             while !over.load(Ordering::Relaxed) {
                 most = most.max(on_disk(&store.dir));
+                std::thread::park_timeout(PAUSE);
             }
             most
         });

@@ -8,6 +8,7 @@ use crate::support::processes;
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::response::Response;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, walk};
 use nix::sys::signal::{Signal, kill};
@@ -483,15 +484,7 @@ fn claim_is_renewed_during_a_build() {
     let objects = ObjectStore::start();
     let [first, second] = [machine(objects.settings()), machine(objects.settings())];
     let building = first.start(&Request::get(BUSY));
-    let mut compiler = None;
-    eventually("a compiler", TIMEOUT, || {
-        let found = processes::find(&first.dir)
-            .into_iter()
-            .find(|process| process.is("compile") && process.command.contains("busy"));
-        compiler = found.map(|process| Pid::from_raw(process.pid));
-        compiler.is_some()
-    });
-    kill(compiler.unwrap(), Signal::SIGSTOP).unwrap();
+    let compiler = StoppedCompiler::wait_for(&first, "busy");
     assert_eq!(
         objects.keys("claim/").len(),
         1,
@@ -504,7 +497,7 @@ fn claim_is_renewed_during_a_build() {
     let waiting = second.start(&Request::get(BUSY));
     objects.wait_for_request("GET claim/");
     assert_eq!(objects.keys("claim/").len(), 1, "the second machine has a claim");
-    kill(compiler.unwrap(), Signal::SIGCONT).unwrap();
+    drop(compiler);
     let programs = [building, waiting].map(|cgi| cgi.response().program().to_vec());
     assert!(programs[0] == programs[1]);
     [&first, &second].into_iter().for_each(TestStore::wait_until_idle);
@@ -791,16 +784,11 @@ fn store_credentials_reach_only_builders() {
     let objects = ObjectStore::start();
     let store = machine(objects.settings());
     let cgi = store.start(&Request::get("/tester/busy@v1.0.0"));
-    let mut seen = Vec::new();
-    eventually("a compile of busy", TIMEOUT, || {
-        seen = processes::find(&store.dir);
-        seen.iter()
-            .any(|process| process.is("compile") && process.command.contains("busy"))
-    });
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     let canaries = ["canary", "CANARY"];
     let knows = |text: &str| canaries.iter().any(|canary| text.contains(canary));
     let mut kinds = [false; 3];
-    for process in seen {
+    for process in &compiler.running {
         assert!(!knows(&process.command), "{}", process.command);
         let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
         let environment = String::from_utf8_lossy(&environment).into_owned();
@@ -823,6 +811,7 @@ fn store_credentials_reach_only_builders() {
         }
     }
     assert_eq!(kinds, [true; 3], "go or a tool, the builder, and its owner");
+    drop(compiler);
     let mut texts = vec![cgi.response().to_string()];
     store.wait_until_idle();
     for path in [

@@ -1,8 +1,10 @@
 //! Build slots, budgets and caps, across processes that share only files.
 
 use crate::support::case::tester;
+use crate::support::cgi::Cgi;
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, plain_go, processes, walk};
 use std::collections::BTreeSet;
@@ -13,16 +15,26 @@ pub(crate) fn hello(version: &str) -> Request {
     Request::get(&format!("/tester/hello@{version}"))
 }
 
-/// A store with one slot, which a build occupies for some seconds.
-pub(crate) fn store_with_busy_slot() -> (TestStore, crate::support::cgi::Cgi) {
+/// A build that occupies a slot.
+pub(crate) struct StoppedBuild {
+    cgi: Cgi,
+    compiler: StoppedCompiler,
+}
+
+impl StoppedBuild {
+    #[track_caller]
+    pub(crate) fn finish(self) {
+        drop(self.compiler);
+        self.cgi.response().program();
+    }
+}
+
+/// A store with one slot, and the build that occupies it.
+pub(crate) fn store_with_busy_slot() -> (TestStore, StoppedBuild) {
     let store = TestStore::new().set("GOX_BUILDS", "1");
-    let first = store.start(&Request::get("/tester/busy"));
-    eventually("a compile of busy", TIMEOUT, || {
-        processes::find(&store.dir)
-            .iter()
-            .any(|process| process.is("compile") && process.command.contains("busy"))
-    });
-    (store, first)
+    let cgi = store.start(&Request::get("/tester/busy"));
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
+    (store, StoppedBuild { cgi, compiler })
 }
 
 /// The number of tickets: files named START-NUMBER-CLIENT.
@@ -49,7 +61,7 @@ fn queue_is_bounded() {
         response.refused("queue-full").header("retry-after").is_some(),
         "{response}"
     );
-    first.response().program();
+    first.finish();
     second.response().program();
     store.ask(&hello("v1.1.0")).program();
 }
@@ -72,7 +84,7 @@ fn slots_are_granted_in_order_of_arrival() {
             cgi
         })
         .collect();
-    first.response().program();
+    first.finish();
     for cgi in waiting {
         cgi.response().program();
     }
@@ -120,7 +132,7 @@ fn queue_of_one_client_does_not_delay_others() {
         waits.push(store.start(&from_client("198.51.100.1", Request::get(path))));
         wait_for_queue_length(&store, place);
     }
-    first.response().program();
+    first.finish();
     for cgi in waits {
         cgi.response().program();
     }
@@ -148,11 +160,8 @@ fn shared_program_is_built_at_its_earliest_turn() {
         wait_for_queue_length(&store, number + 1);
     }
     let other = store.start(&from_client("198.51.100.1", Request::get("/tester/generate")));
-    // It has a ticket of its own, or all builds are done.
-    eventually("it waits", TIMEOUT, || {
-        queue_length(&store) == 6 || built_programs(&store).len() == 6
-    });
-    first.response().program();
+    wait_for_queue_length(&store, 6);
+    first.finish();
     other.response().program();
     for cgi in waits {
         cgi.response().program();
@@ -343,7 +352,7 @@ fn disconnected_waiter_leaves_the_queue() {
     wait_for_queue_length(&store, 2);
     second.child.kill().unwrap();
     second.child.wait().unwrap();
-    first.response().program();
+    first.finish();
     third.response().program();
     store.wait_until_idle();
     assert_eq!(store.artifacts().len(), 2, "a program was built without a waiter");

@@ -5,9 +5,9 @@
 
 use crate::support::case::tester;
 use crate::support::fastcgi::Responder;
-use crate::support::processes::{self, Process};
 use crate::support::request::Request;
 use crate::support::response::Response;
+use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::web_server::{Mount, WebServer};
 use crate::support::{TIMEOUT, eventually, plain_go};
@@ -41,17 +41,12 @@ impl Site {
         }
     }
 
-    /// Sends a request for `busy`, which takes seconds to compile, and waits until the compiler runs.
+    /// Sends a request for `busy`, and stops the compiler.
     #[track_caller]
-    fn start_build(&self) -> JoinHandle<Result<Response, String>> {
+    fn start_build(&self) -> (JoinHandle<Result<Response, String>>, StoppedCompiler) {
         let mount = self.mount.clone();
         let waiting = thread::spawn(move || mount.ask(&Request::get("/tester/busy")));
-        eventually("a compile of busy", TIMEOUT, || {
-            let running = processes::find(&self.store.dir);
-            let compiles = |process: &Process| process.is("compile") && process.command.contains("busy");
-            running.iter().any(compiles)
-        });
-        waiting
+        (waiting, StoppedCompiler::wait_for(&self.store, "busy"))
     }
 
     /// Asserts that the build finishes without a waiter, and that the next request is a hit.
@@ -100,8 +95,9 @@ const WAYS: [&str; 6] = [
 fn reload_during_build_loses_no_build() {
     for way in WAYS {
         let site = Site::new(way);
-        let waiting = site.start_build();
+        let (waiting, compiler) = site.start_build();
         site.server.reload();
+        drop(compiler);
         match waiting.join().unwrap() {
             Err(_) if way.starts_with("lighttpd") => {}
             response => assert_busy(&response.unwrap()),
@@ -122,9 +118,10 @@ fn assert_busy_or_failed(response: Result<Response, String>) {
 fn restart_during_build_loses_no_build() {
     for way in WAYS {
         let mut site = Site::new(way);
-        let waiting = site.start_build();
+        let (waiting, compiler) = site.start_build();
         site.server.stop();
         site.server.restart();
+        drop(compiler);
         assert_busy_or_failed(waiting.join().unwrap());
         site.assert_next_request_hits();
     }
@@ -134,8 +131,9 @@ fn restart_during_build_loses_no_build() {
 fn kill_during_build_loses_no_build() {
     for way in WAYS {
         let mut site = Site::new(way);
-        let waiting = site.start_build();
+        let (waiting, compiler) = site.start_build();
         site.server.kill();
+        drop(compiler);
         assert_busy_or_failed(waiting.join().unwrap());
         site.server.restart();
         site.assert_next_request_hits();

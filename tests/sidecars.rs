@@ -5,7 +5,7 @@ use crate::support::plain_go;
 use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::test_store::TestStore;
-use crate::support::{sha256, tmp};
+use crate::support::{TIMEOUT, eventually, sha256, tmp};
 use std::fs;
 use std::process::Command;
 
@@ -96,14 +96,12 @@ fn waiting_sidecar_answers_within_the_first_byte_limit() {
     let sum = plain_go::install(&tester("waits-for-dependency", "v1.0.0").wanted)
         .sha256
         .clone();
-    let line = loop {
-        let response = front.ask(&request);
-        match response.status {
-            503 => continue,
-            _ => break response.text(),
-        }
-    };
-    assert_eq!(line, format!("{sum}  waits-for-dependency\n"));
+    let mut response = early;
+    eventually("the build ends", TIMEOUT, || {
+        response = front.ask(&request);
+        response.status != 503
+    });
+    assert_eq!(response.text(), format!("{sum}  waits-for-dependency\n"));
 }
 
 /// Each command saves the program and its checksum under the names that the URL implies, and `sha256sum` checks them.

@@ -10,6 +10,7 @@ use crate::support::{TIMEOUT, eventually, plain_go};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const CLIENTS: usize = 20;
 
@@ -122,7 +123,7 @@ fn collect_compilers(
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut seen = BTreeSet::new();
-            // Compiling `busy` takes seconds, a scan of /proc milliseconds.
+            // Compiling `busy` takes half a second or more, a scan of /proc milliseconds.
             while !over.load(Ordering::Relaxed) {
                 seen.extend(
                     processes::find(&store.dir)
@@ -130,6 +131,7 @@ fn collect_compilers(
                         .filter(|process| compiles_busy(process))
                         .map(|process| process.pid),
                 );
+                std::thread::park_timeout(Duration::from_millis(30));
             }
             seen
         });

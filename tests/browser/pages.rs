@@ -159,7 +159,7 @@ fn every_page_in_every_state_is_small_and_fits_a_phone() {
     start_build(&front, "/tester/hello@v1.1.0");
     pages.inspect("queued", &on_linux("/tester/hello@v1.1.0"), "1 build ahead");
     proxy.set_behavior(Behavior::Serve);
-    let compiler = StoppedCompiler::wait_for(&store);
+    let compiler = StoppedCompiler::wait_for(&store, "busy");
     pages.inspect("building", &on_linux("/tester/busy"), "packages, now");
     drop(compiler);
 

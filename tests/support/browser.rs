@@ -280,10 +280,6 @@ impl Drop for Browser {
         self.driver.kill().unwrap();
         self.driver.wait().unwrap();
         // All its processes have the folder in their arguments.
-        eventually("the browser exits", TIMEOUT, || {
-            let left = processes::find(self.folder.path());
-            left.iter().for_each(processes::Process::kill);
-            left.is_empty()
-        });
+        processes::kill_all(self.folder.path());
     }
 }

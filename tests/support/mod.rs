@@ -8,6 +8,7 @@ pub(crate) mod request;
 pub(crate) mod case;
 pub(crate) mod cgi;
 pub(crate) mod random;
+pub(crate) mod stopped_compiler;
 pub(crate) mod fastcgi;
 pub(crate) mod front;
 pub(crate) mod http;
@@ -63,13 +64,19 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Polls until `holds` returns true. Only for events that the kernel does not signal, such as the exit of another
-/// process's child. Panics with `what` at the deadline.
+/// process's child. Polls for a tenth of the time at most: the processes that the test waits for need the CPUs. Panics with `what` at
+/// the deadline.
 #[track_caller]
 pub(crate) fn eventually(what: &str, deadline: Duration, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
-    while !holds() {
+    loop {
+        let polled = Instant::now();
+        if holds() {
+            return;
+        }
         assert!(start.elapsed() < deadline, "not within {deadline:?}: {what}");
-        std::thread::park_timeout(Duration::from_millis(3));
+        let pause = polled.elapsed() * 9;
+        std::thread::park_timeout(pause.clamp(Duration::from_millis(3), Duration::from_millis(100)));
     }
 }
 

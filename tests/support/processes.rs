@@ -2,6 +2,7 @@
 //!
 //! A test kills only processes that it started: `kill` works on the results of these functions.
 
+use super::{TIMEOUT, eventually};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::fs;
@@ -67,6 +68,16 @@ pub(crate) fn find(folder: &Path) -> Vec<Process> {
         }
     }
     found
+}
+
+/// Kills every process that `find` finds, and waits until there is none.
+#[track_caller]
+pub(crate) fn kill_all(folder: &Path) {
+    eventually("they exit", TIMEOUT, || {
+        let left = find(folder);
+        left.iter().for_each(Process::kill);
+        left.is_empty()
+    });
 }
 
 /// The arguments of a process. During execve(2) they are empty for a moment; then this retries.

@@ -166,18 +166,19 @@ impl TestStore {
 impl Drop for TestStore {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The test has failed already; only end its processes.
-            processes::find(&self.dir)
-                .iter()
-                .for_each(processes::Process::kill);
-        } else {
-            self.wait_until_idle();
-            assert_eq!(
-                self.tempdirs(),
-                [] as [PathBuf; 0],
-                "no build runs, but working directories are left"
-            );
+            // The test has failed already: only clean up. A second panic would abort the suite.
+            let cleaned = std::panic::catch_unwind(|| {
+                processes::kill_all(&self.dir);
+                super::remove_tree(&self.dir);
+            });
+            return drop(cleaned);
         }
+        self.wait_until_idle();
+        assert_eq!(
+            self.tempdirs(),
+            [] as [PathBuf; 0],
+            "no build runs, but working directories are left"
+        );
         super::remove_tree(&self.dir);
     }
 }
