@@ -104,7 +104,7 @@ fn include_cannot_read_host_files() {
 /// A module that replaces another one by a fork does not change programs that use the original.
 #[test]
 fn forked_module_does_not_affect_other_programs() {
-    let store = TestStore::new();
+    let store = TestStore::with_image_cache();
     let ask = |path| store.ask(&Request::get(path));
     let forked = ask("/tester/asm-include-replaces?os=linux&arch=amd64");
     assert_eq!(forked.header("gox-recipe"), Some("main-module"), "{forked}");

@@ -28,7 +28,7 @@ fn text_in_a_module_does_not_change_the_reason() {
 
 #[test]
 fn go_mod_is_parsed_like_go() {
-    let store = TestStore::new();
+    let store = TestStore::with_image_cache();
     // All of tests/modules/go-mod-shapes.txtar.
     for path in ["go-mod-latin", "go-mod-latin-alias", "go-mod-block"] {
         let response = ask(&store, &format!("/tester/{path}"));
@@ -121,7 +121,7 @@ fn failure_with_newest_dependencies_expires_after_a_day() {
         ("/tester/untidy-fails/copy@v1.0.0", true),
         ("/tester/does-not-compile@v1.0.0", false),
     ] {
-        let store = TestStore::new();
+        let store = TestStore::with_image_cache();
         ask(&store, path).refused("does-not-compile");
         age_failures(&store);
         let before = cached_failures(&store);
@@ -134,7 +134,7 @@ fn failure_with_newest_dependencies_expires_after_a_day() {
 
 #[test]
 fn go_mod_bytes_do_not_reach_headers_files_or_log() {
-    let store = TestStore::new();
+    let store = TestStore::with_image_cache();
     let is_harmless = |text: &str| {
         let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
         !text.contains("pwned")

@@ -1,10 +1,10 @@
 //! Users save the output of curl and run it. A failure that is run by sh prints its reason to stderr and exits with 1, without
 //! other effects. Also the commands `build` and `doctor`.
 
-use crate::cases::cases;
 use crate::queue::store_with_busy_slot;
 use crate::support::case::{Case, Expect};
 use crate::support::request::Request;
+use crate::support::response::Response;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, gox_server, sha256, tmp};
 use std::fs;
@@ -15,23 +15,8 @@ use std::thread;
 /// The shells that run a saved failure.
 const SHELLS: [&str; 2] = ["/bin/sh", "/bin/bash"];
 
-#[test]
-fn failure_run_as_script_prints_reason_and_exits_1() {
-    let store = TestStore::new();
-    let wrong: Vec<String> = cases()
-        .iter()
-        .filter(|case| is_text(case))
-        .flat_map(|case| run_saved(case, &store))
-        .collect();
-    assert!(
-        wrong.is_empty(),
-        "{} differences:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
-}
-
-fn is_text(case: &Case) -> bool {
+/// Whether the response to this row may be run as a script: a failure as text.
+pub(crate) fn is_script(case: &Case) -> bool {
     let types = case
         .request
         .headers
@@ -41,8 +26,8 @@ fn is_text(case: &Case) -> bool {
     matches!(case.expect, Expect::Refused(_)) && types == Some("*/*") && case.request.method != "HEAD"
 }
 
-fn run_saved(case: &Case, store: &TestStore) -> Vec<String> {
-    let response = store.ask(&case.request());
+/// Runs a saved failure. Returns what is wrong; `transports` calls it for every row of the table.
+pub(crate) fn faults(response: &Response) -> Vec<String> {
     let folder = tempfile::tempdir_in(tmp()).unwrap();
     let saved = folder.path().join("repo");
     fs::write(&saved, &response.body).unwrap();
@@ -58,9 +43,7 @@ fn run_saved(case: &Case, store: &TestStore) -> Vec<String> {
         let mut unless = |fine: bool, what: &str| {
             if !fine {
                 wrong.push(format!(
-                    "cases.rs:{}: {}: {shell}: {what}\n{}",
-                    case.line,
-                    case.shows,
+                    "{shell}: {what}\n{}",
                     describe_output(&output_text, &response.body)
                 ));
             }
@@ -270,7 +253,7 @@ fn terminal_shows_the_stages_of_a_build() {
     };
     let drawn = drawn_on_terminal(&store, "tester/hello@v1.0.0", |drawn| {
         shows(drawn, "github.com/tester/hello@v1.0.0: Waiting for a build slot");
-        first.response().program();
+        first.finish();
     });
     assert!(!drawn.contains("the last build took"), "{drawn}");
     let drawn = drawn_on_terminal(&store, "'tester/busy?strip=1'", |drawn| {
