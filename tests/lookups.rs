@@ -125,6 +125,24 @@ fn unknown_name_costs_few_requests() {
     assert!(asked.len() <= MAX_REQUESTS, "{asked:?}");
 }
 
+/// The tag of a nested module may arrive after that of the outer module.
+#[test]
+fn nested_version_that_was_missing_is_found_later() {
+    let proxy = Proxy::start(Behavior::PageFor("/nested-module/later/@v/v1.0.0.info", 404));
+    let store = TestStore::new()
+        .set("GOX_GOPROXY", proxy.url())
+        .set("GOX_RESOLVE_SECONDS", "0");
+    let request = head("nested-module/later@v1.0.0?os=linux&arch=amd64");
+    store.ask(&request).refused("no-such-package");
+    proxy.set_behavior(Behavior::Serve);
+    let found = store.ask(&request);
+    assert_eq!(
+        found.header("Gox-Module"),
+        Some("github.com/tester/nested-module/later"),
+        "{found}"
+    );
+}
+
 #[test]
 fn expired_list_is_refreshed_in_background() {
     let proxy = Proxy::start(Behavior::Serve);

@@ -6,6 +6,7 @@ use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::response::Response;
 use crate::support::test_store::TestStore;
+use serde_json::json;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -14,21 +15,21 @@ const RETRACTED: &str = "/tester/retracted@v1.1.0";
 /// The retraction of tests/modules/retracted.txtar as header value.
 const WHY: Option<&str> = Some("published by mistake ?[31m");
 
-/// Removes the notices from all cached resolutions.
-fn remove_notices(store: &TestStore) {
+/// Sets the notices of all cached resolutions.
+fn set_notices(store: &TestStore, value: &serde_json::Value) {
     for entry in fs::read_dir(store.dir.join("resolutions")).unwrap() {
         let path = entry.unwrap().path();
         let mut cached: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let notices = &mut cached["value"]["Ok"]["notices"];
         assert!(notices.is_object(), "{notices}");
-        *notices = serde_json::json!({});
+        notices.clone_from(value);
         fs::write(&path, cached.to_string()).unwrap();
     }
 }
 
-/// Makes all cached resolutions three days old.
-fn age_resolutions(store: &TestStore) {
-    let then = SystemTime::now() - Duration::from_secs(3 * 86_400);
+/// Sets the age of all cached resolutions.
+fn age_resolutions(store: &TestStore, hours: u64) {
+    let then = SystemTime::now() - Duration::from_secs(hours * 3600);
     for entry in fs::read_dir(store.dir.join("resolutions")).unwrap() {
         let file = fs::File::options().append(true).open(entry.unwrap().path());
         file.unwrap().set_modified(then).unwrap();
@@ -108,7 +109,7 @@ fn later_retraction_is_reported() {
     let first = store.ask(&request);
     assert_eq!(retraction_of(&first), WHY, "{first}");
     store.wait_until_idle();
-    remove_notices(&store);
+    set_notices(&store, &json!({}));
     assert_eq!(
         retraction_of(&store.ask(&request)),
         None,
@@ -116,7 +117,7 @@ fn later_retraction_is_reported() {
     );
     store.wait_until_idle();
     assert_eq!(retraction_of(&store.ask(&request)), None);
-    age_resolutions(&store);
+    age_resolutions(&store, 72);
     assert_eq!(
         retraction_of(&store.ask(&request)),
         None,
@@ -127,10 +128,24 @@ fn later_retraction_is_reported() {
     });
     store.wait_until_idle();
     proxy.set_behavior(Behavior::Page(500));
-    age_resolutions(&store);
+    age_resolutions(&store, 72);
     for _ in 0..2 {
         assert_eq!(retraction_of(&store.ask(&request)), WHY);
         store.wait_until_idle();
     }
     assert_eq!(store.ask(&request).sha256(), first.sha256());
+}
+
+/// If the proxy could not answer for an exact version, it is asked again within a day.
+#[test]
+fn unknown_notices_are_looked_up_again() {
+    let store = TestStore::new();
+    let request = Request::get(RETRACTED);
+    assert_eq!(retraction_of(&store.ask(&request)), WHY);
+    store.wait_until_idle();
+    set_notices(&store, &json!(null));
+    age_resolutions(&store, 1);
+    eventually("the retraction is reported", TIMEOUT, || {
+        retraction_of(&store.ask(&request)) == WHY
+    });
 }

@@ -78,9 +78,11 @@ fn use_cached(
     })
 }
 
-/// Whether a resolution of this age needs no refresh. That of an exact version is permanent, but for its notices.
+/// Whether a resolution of this age needs no refresh. That of an exact version is permanent, but for its notices, which may be missing.
 fn is_fresh(go: Go<'_>, target: &Target, resolution: &Resolution, age: Duration) -> bool {
-    let has_fresh_notices = resolution.is_err() || age < NOTICES_FRESH_FOR;
+    let has_fresh_notices = resolution.as_ref().map_or(true, |resolved| {
+        resolved.notices.is_some() && age < NOTICES_FRESH_FOR
+    });
     age < go.config.resolve || is_permanent(target, resolution) && has_fresh_notices
 }
 
@@ -143,11 +145,14 @@ fn cache_exact_version(
     }
 }
 
-/// Whether a resolution never changes: that of an exact version, or a permanent failure of one. A missing version may appear later.
+/// Whether a resolution never changes: that of an exact version, or a permanent failure of one. What is missing may appear later: a nested
+/// module has a tag of its own, and a 404 can be that of the outer module.
 fn is_permanent(target: &Target, resolution: &Resolution) -> bool {
     match resolution {
         Ok(resolved) => target.version().is_pinned_to(&resolved.version),
-        Err(error) => target.version().is_exact() && error.reason.is_permanent(),
+        Err(error) => {
+            target.version().is_exact() && error.reason.is_permanent() && error.reason.status() != 404
+        }
     }
 }
 
