@@ -1,9 +1,8 @@
 //! Known vulnerabilities of a program, from the index of the Go vulnerability database. The result is cached beside the program until
 //! the index changes. No request waits for the database to be downloaded.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,38 +12,23 @@ use crate::config::{Config, VulnerabilityPolicy};
 use crate::error::{Error, Reason};
 use crate::golang::build_info::BuildInfo;
 use crate::golang::vulnerabilities::{
-    self, DatabaseVersion, Finding, STANDARD_LIBRARY, VulnerabilityQuery, newest,
+    self, Advisories, DatabaseVersion, Finding, STANDARD_LIBRARY, VulnerabilityQuery,
 };
 use crate::golang::vulnerability_database::refresh_if_old;
 use crate::store::file::{read_json, replace};
+use crate::store::file_stamp::FileStamp;
 use crate::store::{Artifact, Store};
 
 /// Origin and licence of the entries.
 const SOURCE: &str = "Go vulnerability database, https://go.dev/security/vuln, licence CC BY 4.0";
 
-/// Known vulnerabilities of the modules linked into a program, and of its standard library.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Advisories {
-    database: DatabaseVersion,
-    known: Vec<Finding>,
-}
-
 /// The result that is cached beside a program.
 #[derive(Serialize, Deserialize)]
 struct CachedAdvisories {
     /// The index that was used.
-    index: IndexStamp,
+    index: FileStamp,
     /// `None` for a program that has no build information.
     advisories: Option<Advisories>,
-}
-
-/// Identifies one version of the index file.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct IndexStamp {
-    inode: u64,
-    size: u64,
-    seconds: i64,
-    nanoseconds: i64,
 }
 
 /// Whether a program has known vulnerabilities.
@@ -64,16 +48,9 @@ pub fn check_vulnerabilities(artifact: &Artifact, config: &Config, store: &Store
         return VulnerabilityStatus::NotChecked;
     }
     let index = vulnerabilities::index_path(store);
-    let metadata = fs::metadata(&index);
-    refresh_if_old(&metadata, store);
-    let Ok(metadata) = metadata else {
+    refresh_if_old(&fs::metadata(&index), store);
+    let Ok(stamp) = File::open(&index).and_then(|file| FileStamp::read(&file)) else {
         return VulnerabilityStatus::Unknown;
-    };
-    let stamp = IndexStamp {
-        inode: metadata.ino(),
-        size: metadata.size(),
-        seconds: metadata.mtime(),
-        nanoseconds: metadata.mtime_nsec(),
     };
     let advisories = look_up_cached(artifact, &index, stamp);
     advisories
@@ -84,7 +61,7 @@ pub fn check_vulnerabilities(artifact: &Artifact, config: &Config, store: &Store
 }
 
 /// `None` if the program has no build information.
-fn look_up_cached(artifact: &Artifact, index: &Path, stamp: IndexStamp) -> io::Result<Option<Advisories>> {
+fn look_up_cached(artifact: &Artifact, index: &Path, stamp: FileStamp) -> io::Result<Option<Advisories>> {
     let path = artifact.path.with_file_name("vulnerabilities.json");
     let cached: Option<CachedAdvisories> = read_json(&path);
     if let Some(cached) = cached.filter(|cached| cached.index == stamp) {
@@ -98,8 +75,7 @@ fn look_up_cached(artifact: &Artifact, index: &Path, stamp: IndexStamp) -> io::R
                 &VulnerabilityQuery::for_program(&artifact.meta, &info),
             )
         })
-        .transpose()?
-        .map(|(database, known)| Advisories { database, known });
+        .transpose()?;
     let cached = CachedAdvisories {
         index: stamp,
         advisories,
@@ -132,7 +108,7 @@ impl VulnerabilityStatus {
                 "source": SOURCE,
                 "database": advisories.database,
                 "known": advisories.known,
-                "repaired_by": advisories.fixed_versions().into_iter().collect::<serde_json::Map<_, _>>(),
+                "repaired_by": advisories.repaired_by,
             }),
         }
     }
@@ -149,7 +125,7 @@ impl VulnerabilityStatus {
             }
             number => format!(
                 "Known vulnerabilities in the linked code: {number} (Go vulnerability database of {date}).\n  {}",
-                advisories.lines().join("\n  ")
+                lines(advisories).join("\n  ")
             ),
         })
     }
@@ -160,7 +136,7 @@ impl VulnerabilityStatus {
             VulnerabilityStatus::Checked(advisories)
                 if config.vulnerable == VulnerabilityPolicy::Refuse && !advisories.known.is_empty() =>
             {
-                Err(Error::new(Reason::KnownVulnerabilities).detail(advisories.lines().join("\n")))
+                Err(Error::new(Reason::KnownVulnerabilities).detail(lines(advisories).join("\n")))
             }
             VulnerabilityStatus::NotChecked
             | VulnerabilityStatus::Unknown
@@ -169,34 +145,17 @@ impl VulnerabilityStatus {
     }
 }
 
-impl Advisories {
-    /// For each module, the version that fixes all findings that have a fix. That of `stdlib` is a version of Go.
-    fn fixed_versions(&self) -> Vec<(String, Value)> {
-        let mut modules: Vec<&str> = self.known.iter().map(|finding| finding.module.as_str()).collect();
-        modules.sort_unstable();
-        modules.dedup();
-        let fix = |module: &str| {
-            let of = self.known.iter().filter(|finding| finding.module == module);
-            newest(of.filter_map(|finding| finding.fixed.as_deref()))
+/// One line for each finding.
+fn lines(advisories: &Advisories) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let module = match finding.module.as_str() {
+            STANDARD_LIBRARY => finding.version.clone(),
+            module => format!("{module} {}", finding.version),
         };
-        let fixes = modules.into_iter().map(|module| (module, fix(module)));
-        fixes
-            .filter_map(|(module, version)| Some((module.to_owned(), json!(version?))))
-            .collect()
-    }
-
-    /// One line for each finding.
-    fn lines(&self) -> Vec<String> {
-        let line = |finding: &Finding| {
-            let module = match finding.module.as_str() {
-                STANDARD_LIBRARY => finding.version.clone(),
-                module => format!("{module} {}", finding.version),
-            };
-            let fixed = finding.fixed.as_ref().map(|fixed| format!(", fixed in {fixed}"));
-            let unreviewed = if finding.reviewed { "" } else { ", unreviewed" };
-            let fixed = fixed.unwrap_or_default();
-            format!("{} {module}{fixed}{unreviewed}: {}", finding.id, finding.summary)
-        };
-        self.known.iter().map(line).collect()
-    }
+        let fixed = finding.fixed.as_ref().map(|fixed| format!(", fixed in {fixed}"));
+        let unreviewed = if finding.reviewed { "" } else { ", unreviewed" };
+        let fixed = fixed.unwrap_or_default();
+        format!("{} {module}{fixed}{unreviewed}: {}", finding.id, finding.summary)
+    };
+    advisories.known.iter().map(line).collect()
 }

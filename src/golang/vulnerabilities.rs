@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::{cmp, fs, io};
+use std::{cmp, fs, io, slice};
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,17 @@ pub struct Finding {
     pub fixed: Option<String>,
 }
 
+/// The known vulnerabilities of the modules of a query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advisories {
+    /// The version of the database.
+    pub database: DatabaseVersion,
+    /// The findings, sorted by module path.
+    pub known: Vec<Finding>,
+    /// For each module, the oldest newer version that no vulnerability with a fix affects. That of `stdlib` is a version of Go.
+    pub repaired_by: BTreeMap<String, String>,
+}
+
 /// Module versions to look up in the index, by path, and their platform.
 pub struct VulnerabilityQuery {
     versions: BTreeMap<String, String>,
@@ -149,11 +160,8 @@ pub fn format_index(
     Ok(text)
 }
 
-/// Finds the known vulnerabilities for a query in the index, sorted by module path. Also returns the database version.
-pub fn find_vulnerabilities(
-    index: &Path,
-    query: &VulnerabilityQuery,
-) -> io::Result<(DatabaseVersion, Vec<Finding>)> {
+/// Finds the known vulnerabilities for a query in the index.
+pub fn find_vulnerabilities(index: &Path, query: &VulnerabilityQuery) -> io::Result<Advisories> {
     let text = fs::read_to_string(index)?;
     let (database, lines) = text.split_once('\n').unwrap_or((&text, ""));
     let database = serde_json::from_str(database)?;
@@ -162,25 +170,54 @@ pub fn find_vulnerabilities(
         .filter_map(|line| line.split_once('\t'))
         .filter(|(module, _)| query.versions.contains_key(*module))
         .collect();
-    let mut findings = Vec::new();
+    let mut known = Vec::new();
+    let mut fixable: BTreeMap<&str, Vec<Vulnerability>> = BTreeMap::new();
     for (module, version) in &query.versions {
         let Some(line) = lines.get(module.as_str()) else {
             continue;
         };
         let entries: Vec<Vulnerability> = serde_json::from_str(line)?;
-        for entry in entries.into_iter().filter(|entry| entry.affects(version, query)) {
-            findings.push(Finding {
-                fixed: entry.fixed_version_after(version),
-                id: entry.id,
-                aliases: entry.aliases,
-                summary: entry.summary,
-                reviewed: entry.reviewed,
-                module: module.clone(),
-                version: version.clone(),
-            });
+        for entry in entries {
+            let fixed = first_fixed_version(slice::from_ref(&entry), version, query);
+            if entry.affects(version, query) {
+                known.push(Finding {
+                    fixed: fixed.clone(),
+                    id: entry.id.clone(),
+                    aliases: entry.aliases.clone(),
+                    summary: entry.summary.clone(),
+                    reviewed: entry.reviewed,
+                    module: module.clone(),
+                    version: version.clone(),
+                });
+            }
+            if fixed.is_some() {
+                fixable.entry(versioned_as(module)).or_default().push(entry);
+            }
         }
     }
-    Ok((database, findings))
+    let fix = |finding: &Finding| {
+        let module = versioned_as(&finding.module);
+        let fixed = first_fixed_version(fixable.get(module)?, &finding.version, query)?;
+        Some((module.to_owned(), fixed))
+    };
+    let repaired_by = known
+        .iter()
+        .filter(|f| f.fixed.is_some())
+        .filter_map(fix)
+        .collect();
+    Ok(Advisories {
+        database,
+        known,
+        repaired_by,
+    })
+}
+
+/// The module whose versions this one has: a version of Go is one of its standard library and of its commands.
+fn versioned_as(module: &str) -> &str {
+    match module {
+        GO_COMMAND => STANDARD_LIBRARY,
+        module => module,
+    }
 }
 
 /// Reads the database version of the index; `None` if there is no index.
@@ -191,12 +228,15 @@ pub fn read_database_version(store: &Store) -> Option<DatabaseVersion> {
 
 /// Describes the known vulnerabilities of a Go toolchain in one sentence; `None` if there are none, or no index.
 pub fn describe_go_vulnerabilities(store: &Store, version: GoVersion) -> Option<String> {
-    let (database, findings) =
-        find_vulnerabilities(&index_path(store), &VulnerabilityQuery::for_go(version)).ok()?;
-    let count = |module: &str| findings.iter().filter(|finding| finding.module == module).count();
-    let fixed = newest(findings.iter().filter_map(|finding| finding.fixed.as_deref()));
+    let Advisories {
+        database,
+        known,
+        repaired_by,
+    } = find_vulnerabilities(&index_path(store), &VulnerabilityQuery::for_go(version)).ok()?;
+    let count = |module: &str| known.iter().filter(|finding| finding.module == module).count();
+    let fixed = repaired_by.get(STANDARD_LIBRARY);
     let advice = fixed.map_or_else(String::new, |fixed| format!("; upgrade to {fixed} or newer"));
-    (!findings.is_empty()).then(|| {
+    (!known.is_empty()).then(|| {
         format!(
             "Known vulnerabilities of go{version}: {} in its standard library, {} in its go command (database of {}){advice}",
             count(STANDARD_LIBRARY),
@@ -204,11 +244,6 @@ pub fn describe_go_vulnerabilities(store: &Store, version: GoVersion) -> Option<
             database.date
         )
     })
-}
-
-/// The newest of several versions.
-pub fn newest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<String> {
-    versions.max_by(|a, b| compare_versions(a, b)).map(str::to_owned)
 }
 
 impl Vulnerability {
@@ -228,22 +263,27 @@ impl Vulnerability {
                     && (affected.platforms.is_empty() || affected.platforms.iter().any(is_affected))
             })
     }
+}
 
-    /// The oldest fixed version after this one that no other range affects.
-    fn fixed_version_after(&self, version: &str) -> Option<String> {
-        let ranges = self.affected.iter().flat_map(|affected| &affected.ranges);
-        let fixes = ranges.flatten().filter_map(|event| match event {
-            RangeEvent::Fixed(fixed) => Some(fixed.as_str()),
-            RangeEvent::Introduced(_) => None,
-        });
-        let mut fixes: Vec<_> = fixes
-            .filter(|fixed| compare_versions(version, fixed).is_lt())
-            .collect();
-        fixes.sort_by(|a, b| compare_versions(a, b));
-        let is_fix = |fix: &&&str| !self.affected.iter().any(|affected| affected.contains(fix));
-        let prefix = if version.starts_with("go") { "go" } else { "v" };
-        fixes.iter().find(is_fix).map(|fix| format!("{prefix}{fix}"))
-    }
+/// The oldest version after this one that fixes an entry and that no entry affects.
+fn first_fixed_version(
+    entries: &[Vulnerability],
+    version: &str,
+    query: &VulnerabilityQuery,
+) -> Option<String> {
+    let affected = entries.iter().flat_map(|entry| &entry.affected);
+    let events = affected.flat_map(|affected| affected.ranges.iter().flatten());
+    let fixes = events.filter_map(|event| match event {
+        RangeEvent::Fixed(fixed) => Some(fixed.as_str()),
+        RangeEvent::Introduced(_) => None,
+    });
+    let mut fixes: Vec<_> = fixes
+        .filter(|fixed| compare_versions(version, fixed).is_lt())
+        .collect();
+    fixes.sort_by(|a, b| compare_versions(a, b));
+    let is_fix = |fix: &&&str| !entries.iter().any(|entry| entry.affects(fix, query));
+    let prefix = if version.starts_with("go") { "go" } else { "v" };
+    fixes.iter().find(is_fix).map(|fix| format!("{prefix}{fix}"))
 }
 
 impl Affected {
@@ -275,7 +315,7 @@ fn is_in_range(version: &str, events: &[RangeEvent]) -> bool {
 
 /// Compares versions as Go does: an invalid version is less than all others, and build metadata after `+` is ignored
 /// (golang.org/x/mod/semver).
-fn compare_versions(a: &str, b: &str) -> cmp::Ordering {
+pub fn compare_versions(a: &str, b: &str) -> cmp::Ordering {
     match (parse_version(a), parse_version(b)) {
         (Some(a), Some(b)) => a.cmp_precedence(&b),
         (a, b) => a.is_some().cmp(&b.is_some()),
@@ -356,30 +396,38 @@ mod tests {
 
     #[test]
     fn fixed_version_is_newer_and_not_affected() {
-        let entry = |ranges: &[&str]| Vulnerability {
+        let entry = |ranges: &str| Vulnerability {
             id: "GO-2026-0001".into(),
             aliases: vec![],
             summary: String::new(),
             reviewed: true,
             affected: vec![Affected {
-                ranges: ranges.iter().map(|text| range(text)).collect(),
+                ranges: vec![range(ranges)],
                 platforms: vec![],
             }],
         };
-        for (ranges, version, fixed) in [
+        let query = VulnerabilityQuery::for_go("1.26.8".parse().unwrap());
+        for (entries, version, fixed) in [
             (&["0.1.0 <0.1.9 1.0.0 <2.0.0"][..], "v1.0.0", Some("v2.0.0")),
             (
                 &["1.0.0 <1.5.0 2.0.0 <2.1.0", "1.4.0 <2.0.5"],
                 "v1.0.0",
                 Some("v2.1.0"),
             ),
+            // The newest fix is in the second range of another entry.
+            (
+                &["0 <1.81.4 1.83.0 <1.83.2", "0 <1.83.1"],
+                "v1.79.3",
+                Some("v1.83.2"),
+            ),
             (&["0 <1.26.11 1.27.0-0 <1.27.4"], "go1.26.8", Some("go1.26.11")),
             (&["0"], "v1.0.0", None),
         ] {
+            let vulnerabilities: Vec<_> = entries.iter().map(|ranges| entry(ranges)).collect();
             assert_eq!(
-                entry(ranges).fixed_version_after(version).as_deref(),
+                first_fixed_version(&vulnerabilities, version, &query).as_deref(),
                 fixed,
-                "{version} in {ranges:?}"
+                "{version} in {entries:?}"
             );
         }
     }

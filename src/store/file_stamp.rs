@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 /// Size and modification time of a regular file. Every write changes it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct FileStamp {
+pub struct FileStamp {
     bytes: u64,
     modified: (i64, i64),
 }
 
 impl FileStamp {
-    pub(super) fn read(file: &File) -> io::Result<FileStamp> {
+    /// Reads the stamp of an open file. Fails for other than regular files.
+    pub fn read(file: &File) -> io::Result<FileStamp> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::ErrorKind::InvalidData.into());

@@ -11,7 +11,7 @@ pub mod disk_space;
 mod encoded_copy;
 pub mod evict;
 pub mod file;
-mod file_stamp;
+pub mod file_stamp;
 pub mod fingerprint;
 pub mod key;
 pub mod layout;
