@@ -100,8 +100,7 @@ fn answer_page(go: Go<'_>, target: &Target, request: &Request) -> Result<Respons
             version: version.clone(),
             ..newest.clone()
         };
-        let time = times.get(version).filter(|time| !time.is_empty());
-        let time = time.map_or(UNKNOWN_TIME, String::as_str);
+        let time = times.get(version).map_or(UNKNOWN_TIME, String::as_str);
         let is_prerelease = has_release && version.contains('-');
         render(go, request, &resolved, time, is_prerelease, &|_| None)
     });

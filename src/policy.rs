@@ -10,6 +10,7 @@ use crate::golang::resolve::candidate::{Candidate, join};
 use crate::golang::resolve::resolution_cache::LookupPermit;
 use crate::golang::resolve::{module_versions, resolution_cache};
 use crate::golang::run::command::Go;
+use crate::golang::vulnerabilities::compare_versions;
 use crate::parse::{MinAge, Target, Version};
 use crate::store::budget::Cost;
 
@@ -69,9 +70,12 @@ fn find_aged_target(
     permit: LookupPermit<'_>,
 ) -> Result<Target, Error> {
     let is_pre_release = |version: &str| version.contains('-');
-    // Like `latest`: pre-releases count only if there is no release.
+    // Like `latest`: pre-releases count only if there is no release, and nothing is newer: neither an ignored version nor a library.
     let mut versions = list_typed_versions(go, target, &newest.module, permit)?;
-    versions.retain(|version| is_pre_release(version) <= is_pre_release(&newest.version));
+    versions.retain(|version| {
+        is_pre_release(version) <= is_pre_release(&newest.version)
+            && compare_versions(version, &newest.version).is_le()
+    });
     let version = module_versions::find_aged_version(go, &newest.module, &versions, min_age, permit)?;
     let Some(version) = version else {
         let detail = format!("No version of {} is {min_age} old.", newest.module);
@@ -123,7 +127,14 @@ pub fn list_versions(go: Go<'_>, target: &Target) -> Result<(String, Vec<String>
     let permit = || charge_lookup(go);
     match resolve(go, target, None) {
         Ok(resolved) => {
-            let versions = list_typed_versions(go, target, &resolved.module, &permit)?;
+            let mut versions = list_typed_versions(go, target, &resolved.module, &permit)?;
+            if *target.version() == Version::Latest {
+                // Go ignores these: the newest version without this suffix has a go.mod.
+                versions.retain(|version| {
+                    !version.ends_with("+incompatible")
+                        || compare_versions(version, &resolved.version).is_le()
+                });
+            }
             // A module without tags has one version, that of its newest commit.
             let versions = Some(versions).filter(|versions| !versions.is_empty());
             Ok((resolved.module, versions.unwrap_or(vec![resolved.version])))
@@ -144,7 +155,7 @@ pub fn list_versions(go: Go<'_>, target: &Target) -> Result<(String, Vec<String>
     }
 }
 
-/// Lists the times of these versions of a module, in RFC 3339; empty if unknown. A query to the module proxy is charged to the client.
+/// Lists the times of these versions of a module, in RFC 3339, as far as they are known. A query to the module proxy is charged to the client.
 pub fn list_times(go: Go<'_>, module: &str, versions: &[String]) -> Result<BTreeMap<String, String>, Error> {
     module_versions::find_times(go, module, versions, &|| charge_lookup(go))
 }

@@ -112,6 +112,23 @@ fn versions() -> Vec<Case> {
             .get("/tester/majors@v9.9.9")
             .refused("no-such-version")
             .body_has("  /tester/majors@v3.0.1"),
+        case("a missing version of the newest major: the answer does not say that Go ignores its tags")
+            .get("/tester/majors@v3.9.9")
+            .refused("no-such-version")
+            .body_has("The newest version of github.com/tester/majors/v3 is v3.0.1.")
+            .body_lacks("Go ignores"),
+        case("a missing version before v1")
+            .get("/tester/release-tags@v0.999.0")
+            .refused("no-such-version")
+            .body_has("  /tester/release-tags@v0.305.0"),
+        case("a missing version of a nested module")
+            .get("/tester/nested-module/tool@v9.9.9")
+            .refused("no-such-version")
+            .body_has("  /tester/nested-module/tool@v0.3.0"),
+        case("a missing version: the newest one is not a version that Go ignores")
+            .get("/tester/ignored-versions@v2.9.9")
+            .refused("no-such-version")
+            .body_has("  /tester/ignored-versions@v1.1.0"),
         case("a missing version of an unknown module")
             .get("/tester/nosuch@v3.5.0")
             .refused("no-such-version"),
@@ -343,6 +360,9 @@ fn min_ages() -> Vec<Case> {
         case("of a nested module")
             .get("/tester/aged/tool?min-age=7d")
             .gives(tester("aged/tool", "v0.1.0")),
+        case("neither a version that Go ignores nor a library is the newest version")
+            .get("/tester/ignored-versions?min-age=7d")
+            .gives(tester("ignored-versions", "v1.0.0")),
         case("the newest version is old enough")
             .get("/tester/hello?min-age=1h")
             .gives(tester("hello", "v1.1.0")),
@@ -403,6 +423,10 @@ fn version_lists() -> Vec<Case> {
             .page("text/plain")
             .body_has("v1.0.0\n")
             .body_lacks("v1.1.0"),
+        case("a version that Go ignores is not listed")
+            .get("/tester/ignored-versions.versions")
+            .page("text/plain")
+            .body_has("v1.0.0\nv1.1.0\nv3.0.0\n"),
         case("a module without tags has the version of its newest commit")
             .get("/tester/bare-tags@1.2.0.versions")
             .page("text/plain")

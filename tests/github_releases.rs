@@ -2,6 +2,7 @@
 
 use crate::support::case::tester;
 use crate::support::plain_go;
+use crate::support::proxy::{Behavior, Proxy};
 use crate::support::request::Request;
 use crate::support::test_store::TestStore;
 use serde_json::{Value, json};
@@ -132,6 +133,23 @@ fn releases_are_the_versions_the_newest_first() {
     let one = get(&store, "/tester/incompatible/releases/tags/v2.0.0+incompatible");
     let url = &asset(&one, "incompatible_2.0.0_linux_amd64")["url"];
     assert!(url.as_str().unwrap().contains("@v2.0.0+incompatible/"), "{url}");
+}
+
+#[test]
+fn version_that_go_ignores_is_no_release() {
+    let store = TestStore::new();
+    let releases = get(&store, "/tester/ignored-versions/releases");
+    assert_eq!(tags(&releases), ["v3.0.0", "v1.1.0", "v1.0.0"]);
+}
+
+#[test]
+fn unknown_time_is_queried_again() {
+    let proxy = Proxy::start(Behavior::PageFor("/hello/@v/v1.0.0.info", 404));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let time = || get(&store, "/tester/hello/releases")[2]["published_at"].clone();
+    assert_eq!(time(), "1970-01-01T00:00:00Z");
+    proxy.set_behavior(Behavior::Serve);
+    assert_eq!(time(), "2025-01-02T03:04:05Z");
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub fn find_aged_version(
     Ok(None)
 }
 
-/// Finds the times of `versions` of `module`, in RFC 3339. An unknown time is empty. The result may contain other versions. Times never
+/// Finds the times of `versions` of `module`, in RFC 3339. Unknown times are left out. The result may contain other versions. Times never
 /// change, so they are cached for all versions of the module together, and do not expire.
 pub fn find_times(
     go: Go<'_>,
@@ -89,13 +89,14 @@ pub fn find_times(
     permit: LookupPermit<'_>,
 ) -> Result<BTreeMap<String, String>, Error> {
     let table = go.store.resolutions();
-    let key = key(go, ["times 2", without_major(module)]);
+    let key = key(go, ["times 3", without_major(module)]);
     let mut times: BTreeMap<String, String> = table.get(&key).map_or_else(BTreeMap::new, |(times, _)| times);
     let is_new = |version: &&String| !times.contains_key(*version);
     let new: Vec<&String> = versions.iter().filter(is_new).collect();
     if !new.is_empty() {
         let listed = query_proxy(go, permit, |lookup| query_times(lookup, module, &new))?;
-        times.extend(listed.into_iter().map(|listed| (listed.version, listed.time)));
+        let known = listed.into_iter().filter(|listed| !listed.time.is_empty());
+        times.extend(known.map(|listed| (listed.version, listed.time)));
         if let Err(error) = table.put(&key, &times) {
             log::warn!("cannot cache the times of {module}: {error}");
         }

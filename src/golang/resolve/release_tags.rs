@@ -4,6 +4,7 @@ use crate::error::{Error, Reason};
 use crate::golang::Resolved;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
+use crate::golang::resolve::lookup::ModuleVersions;
 use crate::golang::resolve::majors::MAJORS;
 use crate::parse::Target;
 
@@ -29,25 +30,24 @@ impl Resolver<'_> {
     fn suggest_newest_version(&self, failure: Error) -> Error {
         let tag = self.target.version().query();
         let major = self.target.version().major().unwrap_or(1);
+        // As in Go, the longest path that is a module is the module of the package.
         let plain = Candidate::all_from_target(self.target);
-        let majors = (1..=major.min(MAJORS)).flat_map(|n| plain.iter().filter_map(move |c| c.at_major(n)));
-        let modules: Vec<String> = majors.map(|c| c.module).collect();
+        let majors = |c: &Candidate| {
+            let numbers = (1..=major.clamp(1, MAJORS)).rev();
+            numbers.filter_map(|n| c.at_major(n)).collect::<Vec<_>>()
+        };
+        let modules: Vec<String> = plain.iter().flat_map(majors).map(|c| c.module).collect();
         // A list that cannot be read adds nothing to the error.
         let listed = self.lookup.query_versions(modules.iter().map(String::as_str));
         let listed = listed.unwrap_or_default();
-        let newest = listed.iter().rev().find_map(|module| {
-            let mut releases = module
-                .versions
-                .iter()
-                .rev()
-                .filter(|version| !version.contains('-'));
-            Some((module.path.as_str(), releases.next()?))
-        });
+        let newest = listed
+            .iter()
+            .find_map(|module| Some((module.path.as_str(), self.newest_release(module)?)));
         let Some((module, newest)) = newest else {
             return failure;
         };
         let mut detail = format!("{}\nThe newest version of {module} is {newest}.", failure.detail);
-        if major > 1 {
+        if major > 1 && !module.ends_with(&format!("/v{major}")) {
             detail += &format!(
                 " Go ignores a tag v{major} unless go.mod declares a path that ends in /v{major}. Request such a tag by its commit: /OWNER/REPO@COMMIT."
             );
@@ -57,10 +57,23 @@ impl Resolver<'_> {
         let twin = twin.filter(|twin| listed.iter().any(|module| module.versions.contains(twin)));
         let package = self.target.import_path();
         let package = package.strip_prefix("github.com/").unwrap_or(&package);
-        let versions = twin.iter().chain([newest]);
+        let versions = twin.into_iter().chain([newest]);
         failure
             .detail(detail)
             .suggest(versions.map(|version| format!("/{package}@{version}")))
+    }
+
+    /// The newest release of a module. Only `go` knows whether `latest` ignores incompatible versions.
+    fn newest_release(&self, module: &ModuleVersions) -> Option<String> {
+        let mut newest_first = module.versions.iter().rev();
+        let newest = newest_first.find(|version| !version.contains('-'))?;
+        if !newest.ends_with("+incompatible") {
+            return Some(newest.clone());
+        }
+        let latest = format!("{}@latest", module.path);
+        let mut listed = self.lookup.query_times([latest.as_str()].into_iter()).ok()?;
+        let latest = listed.pop().map(|latest| latest.version);
+        latest.filter(|version| !version.is_empty())
     }
 }
 
