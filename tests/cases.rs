@@ -309,6 +309,10 @@ fn named_files() -> Vec<Case> {
             .get("/-/bin/linux-amd64/tester/hello")
             .refused("wrong-file-name")
             .body_has("  /-/bin/linux-amd64/tester/hello/hello'"),
+        case("a version before the directory of the program")
+            .get("/-/bin/linux-amd64/tester/several-commands@v1.0.0/cmd/two/two")
+            .refused("wrong-file-name")
+            .body_has("  /-/bin/linux-amd64/tester/several-commands/cmd/two@v1.0.0/two'"),
         case("links to several programs name the platform")
             .get("/-/bin/linux-arm64/tester/several-commands@v1.0.0/x?strip=1")
             .refused("several-commands")

@@ -31,7 +31,7 @@ impl NamedFile {
         let platform = Platform::parse_path_element(&String::from_utf8_lossy(element))?;
         let (before, name) = split_name(path);
         let (target, name) = match Target::parse(before) {
-            Ok(target) => (target, name),
+            Ok(target) => (with_directory(&target, name).unwrap_or(target), name),
             Err(bad) if path.contains(&b'@') => return Err(bad.into()),
             // The name is missing, as in /-/bin/linux-amd64/OWNER/REPO.
             Err(_) => (Target::parse(path)?, &b""[..]),
@@ -62,6 +62,14 @@ impl NamedFile {
             Err(NamedFile::path(&self.platform, &self.target, file_name) + suffix)
         }
     }
+}
+
+/// The target of a path with a directory between the version and the file name. Since no program has such a name, the response is the
+/// right path.
+fn with_directory(target: &Target, name: &[u8]) -> Option<Target> {
+    let (directory, _) = str::from_utf8(name).ok()?.rsplit_once('/')?;
+    let path = format!("/{}/{directory}@{}", target.import_path(), target.version());
+    Target::parse(path.as_bytes()).ok()
 }
 
 /// Splits the path of a target with a file name after it. The name follows the version, or else is the last element.
@@ -136,9 +144,9 @@ mod tests {
             ("linux-amd64/o/r", "r", Err("/-/bin/linux-amd64/o/r/r")),
             ("linux-amd64/o/r@v1/", "r", Err("/-/bin/linux-amd64/o/r@v1/r")),
             (
-                "linux-amd64/o/r@v1/cmd/r",
-                "r",
-                Err("/-/bin/linux-amd64/o/r@v1/r"),
+                "linux-amd64/o/r@v1/cmd/x/x",
+                "x",
+                Err("/-/bin/linux-amd64/o/r/cmd/x@v1/x"),
             ),
             (
                 "linux-amd64/o/r@v1.log",
