@@ -161,7 +161,7 @@ impl ReleaseFlags {
             Some((name, _)) if !definition.is_known() => {
                 self.leave_out(
                     &format!("-X {name}"),
-                    "the module proxy does not report the commit of this version",
+                    "the module proxy does not report this value",
                 );
             }
             Some(_) => match quote(&shown) {

@@ -52,7 +52,8 @@ pub(super) fn read_clues(
 ) -> Clues {
     let readme = read_readme(dir);
     let typed = target.import_path();
-    let roots = [candidate.root(), &typed];
+    let typed_root = typed.strip_suffix(&candidate.subdirectory).unwrap_or(&typed);
+    let roots = [candidate.root(), typed_root.trim_end_matches('/')];
     Clues {
         subdirectory: candidate.subdirectory.clone(),
         names: repository_names(target, candidate, config.project_name.as_deref()),
@@ -149,6 +150,21 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{readme}");
         }
+    }
+
+    #[test]
+    fn readme_may_install_below_the_root_of_the_typed_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let readme = "go install github.com/o/r/sub/cmd/x@latest";
+        std::fs::write(dir.path().join("README.md"), readme).unwrap();
+        let target = Target::parse(b"/o/r/sub").unwrap();
+        let candidate = Candidate {
+            module: "a.b/c".to_owned(),
+            subdirectory: "sub".to_owned(),
+        };
+        let config = ReleaseConfig::read(dir.path());
+        let clues = read_clues(&target, &candidate, dir.path(), &config);
+        assert_eq!(clues.installed, ["sub/cmd/x"]);
     }
 
     #[test]

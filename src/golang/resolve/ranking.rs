@@ -216,7 +216,6 @@ impl Clues {
             [first, second, ..] if self.count_mentions(first) > self.count_mentions(second) => {
                 "the README names it most often"
             }
-            [first, .., last] if self.is_in_cmd(first) && !self.is_in_cmd(last) => "it is in cmd/",
             [..] => "",
         };
         Ranking::Several(dirs, why)
@@ -352,12 +351,7 @@ mod tests {
         for (commands, case, expected, why) in [
             (&["cmd/x", "cmd/y"][..], no_clues(), &["cmd/x", "cmd/y"][..], ""),
             (&["a", "hack/b", "c"], no_clues(), &["a", "c", "hack/b"], ""),
-            (
-                &["a", "cmd/x", "cmd/y"],
-                no_clues(),
-                &["cmd/x", "cmd/y", "a"],
-                "it is in cmd/",
-            ),
+            (&["a", "cmd/x", "cmd/y"], no_clues(), &["cmd/x", "cmd/y", "a"], ""),
             (
                 &["cmd/x", "cmd/y", "cmd/z"],
                 CaseClues {
