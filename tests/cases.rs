@@ -496,6 +496,11 @@ fn commands() -> Vec<Case> {
             .body_has("/tester/nested-modules/one")
             .body_has("/tester/nested-modules/cmd/three")
             .body_has("/tester/nested-modules/cmd/newer"),
+        case("paths of nested modules do not contain the major version of the outer one")
+            .get("/tester/nested-modules/v2")
+            .refused("several-commands")
+            .body_has("/tester/nested-modules/v2/one")
+            .body_has("/tester/nested-modules/cmd/three"),
         case("a newer nested module with the repository's name replaces the root")
             .get("/tester/nested-majors")
             .gives(tester("nested-majors/nested-majors/v5", "v5.8.1"))
@@ -612,7 +617,11 @@ fn commands() -> Vec<Case> {
             .body_has("does not report the commit of v1.0.0"),
         case("a nested module has its own versions")
             .get("/tester/nested-module@v1.0.0")
-            .refused("no-command"),
+            .refused("no-command")
+            .body_has(
+                "Its README installs github.com/tester/nested-module/tool, which is not part of this module.",
+            )
+            .body_has("  /tester/nested-module/tool'"),
         case("the search for commands in many major versions is bounded")
             .get("/tester/many-majors")
             .refused("no-command"),
@@ -629,6 +638,10 @@ fn commands() -> Vec<Case> {
             .get("/tester/hello/cmd/nothing@v1.0.0")
             .refused("no-such-package")
             .body_has("  /tester/hello@v1.0.0"),
+        case("a missing package: the command of this name is suggested first")
+            .get("/tester/several-commands/two@v1.0.0")
+            .refused("no-such-package")
+            .body_has("/cmd/two@v1.0.0' \\\n  '  /tester/several-commands/cmd/one@v1.0.0"),
         case("a path copied from GitHub")
             .get("/tester/hello/tree/main/cmd/x")
             .refused("no-such-package")

@@ -92,7 +92,7 @@ reasons! {
     KnownVulnerabilities "known-vulnerabilities" 403 Never 0 "The program has known vulnerabilities, and this server does not serve such programs." "Request a newer version, or run your own server with GOX_VULNERABLE=tell.";
     NoSuchModule "no-such-module" 404 Never 0 "The module proxy does not serve this Go module." "Check the spelling and the letter case; a private repository cannot be built here.";
     NoSuchVersion "no-such-version" 404 Never 0 "The module has no such version." "Omit the version to get the latest one.";
-    NoSuchPackage "no-such-package" 404 Permanent 0 "The module has no such package." "Correct the path, or omit the package to list the programs of the module.";
+    NoSuchPackage "no-such-package" 404 Permanent 0 "The module has no such package." "Correct the path, or omit the package.";
     NoCommand "no-command" 404 Permanent 0 "This is a library, not a program." "Add the path of a package main, for example /OWNER/REPO/cmd/NAME.";
     NotBuilt "not-built" 404 Never 0 "This program has not been built yet, and this request does not start a build." "Request the program first, or add wait=1 to the query.";
     WrongFileName "wrong-file-name" 404 Never 0 "The URL does not end in the file name of the program." "Request this URL:";

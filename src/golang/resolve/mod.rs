@@ -221,7 +221,7 @@ impl Resolver<'_> {
                 });
             }
             if !downloaded.has_directory(&candidate.subdirectory) {
-                return Err(self.no_package_error(candidate));
+                return Err(self.no_package_error(candidate, downloaded));
             }
         }
         let config = ReleaseConfig::read(&downloaded.dir);
@@ -256,7 +256,7 @@ impl Resolver<'_> {
                     }),
                 }
             }
-            Ranking::Several(dirs, why) => Err(self.several_commands_error(candidate, &dirs, why)),
+            Ranking::Several(dirs, why) => Err(self.several_commands_error(candidate, &dirs, &nested, why)),
             Ranking::None => Err(self.no_command_error(candidate, downloaded, &clues.installed)),
         }
     }
