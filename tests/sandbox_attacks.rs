@@ -234,7 +234,7 @@ fn forbidden_system_call_kills_tool_and_is_named() {
 /// S1: the kernel sends the signal only if the process asked for it in time.
 #[test]
 fn process_that_enters_a_cell_ends_with_its_parent() {
-    let arena = Arena::new(User::all()[0]);
+    let arena = Arena::new(User::Root);
     let (mut command, lock) = arena.query_version("\"$@\"; exit $?");
     let mut go = command.spawn().unwrap();
     let mut tools = Vec::new();
