@@ -400,6 +400,24 @@ fn arbitrary_bytes_in_values_are_escaped() {
     assert_eq!(lines.count(), names.len() * 7, "{log}");
 }
 
+/// SIGSTOP and SIGCONT interrupt a read with a timeout (signal(7)).
+#[test]
+fn continued_responder_reads_the_rest_of_a_request() {
+    let store = TestStore::empty();
+    let responder = store.responder();
+    let mut connection = responder.connect();
+    connection.send(&begin(1, 1, true));
+    for _ in 0..20 {
+        responder.signal(Signal::SIGSTOP);
+        eventually("the responder stops", TIMEOUT, || {
+            processes::status(responder.pid(), "State").is_some_and(|state| state.starts_with('T'))
+        });
+        responder.signal(Signal::SIGCONT);
+    }
+    connection.send(&[stream(PARAMS, 1, &pairs(&robots())), stream(STDIN, 1, b"")].concat());
+    assert_answered(&mut connection, 1);
+}
+
 /// R32: a client that sends one byte per second.
 #[test]
 fn unfinished_request_times_out() {

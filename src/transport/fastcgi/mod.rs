@@ -59,12 +59,11 @@ impl Responder {
         }
         log::info!("listening for FastCGI on {}", self.listener);
         while let Some(permit) = acquire_permit(&permits, &stop)? {
-            let [is_waiting, is_stopped] = poll_readable([self.listener.as_fd(), stop.as_fd()], None)?;
+            let [_, is_stopped] = poll_readable([self.listener.as_fd(), stop.as_fd()], None)?;
             if is_stopped {
                 break;
             }
             match self.listener.accept() {
-                _ if !is_waiting => {}
                 Ok(Some((stream, peer))) if self.may_connect(peer) => {
                     let (config, stop) = (Arc::clone(&config), Arc::clone(&stop));
                     let serve = move || serve(stream, &config, &stop, permit);

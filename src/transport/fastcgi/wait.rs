@@ -20,7 +20,7 @@ pub(super) fn poll_readable<const N: usize>(
     });
     let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
     match poll(&mut polled, timeout) {
-        // EINTR, for example after SIGSTOP and SIGCONT: no descriptor is readable, and the caller polls again.
+        // EINTR, after a signal handler: no descriptor is readable. After SIGCONT alone, the kernel polls again.
         Ok(_) | Err(Errno::EINTR) => Ok(polled.map(|descriptor| descriptor.any() == Some(true))),
         Err(error) => Err(error),
     }
