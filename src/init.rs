@@ -5,6 +5,7 @@
 //! server exits while builds still have time.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::process::{self, Command};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, alarm};
+use nix::unistd::{Pid, alarm, dup2_stdin};
 
 /// Time after the drain for the server to close connections and log that.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
@@ -29,6 +30,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>, drain: Duration) -> io::Re
     // Blocked signals stay pending until wait(), so none is lost in between.
     signals.thread_block()?;
     let server = Command::new("/proc/self/exe").args(arguments).spawn()?;
+    // The server may have inherited a listening socket. A copy would accept connections after it has exited.
+    dup2_stdin(File::open("/dev/null")?)?;
     let server = Pid::from_raw(server.id().cast_signed());
     let mut children = Children {
         server,

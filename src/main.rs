@@ -108,10 +108,8 @@ fn run() -> Result<ExitCode, String> {
     if config::request_variable("GATEWAY_INTERFACE").is_some() {
         return cgi::run().map(succeeded);
     }
-    let inherited =
-        FastCgiListener::from_stdin().map_err(|error| format!("cannot use standard input: {error}"))?;
-    if let Some(listener) = inherited {
-        return serve(|config| server::serve_fastcgi(config, listener)).map(succeeded);
+    if FastCgiListener::is_stdin() {
+        return serve(server::serve_fastcgi_on_stdin).map(succeeded);
     }
     let command_line = CommandLine::parse();
     if command_line.man {

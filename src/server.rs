@@ -77,8 +77,15 @@ pub fn bind_fastcgi(config: Config, address: &ListenAddress) -> Result<(), Strin
     serve_fastcgi(config, listener)
 }
 
+/// Serves FastCGI on the listening socket that is standard input.
+pub fn serve_fastcgi_on_stdin(config: Config) -> Result<(), String> {
+    let listener =
+        FastCgiListener::from_stdin().map_err(|error| format!("cannot use standard input: {error}"))?;
+    serve_fastcgi(config, listener)
+}
+
 /// Serves FastCGI until it is stopped.
-pub fn serve_fastcgi(config: Config, listener: FastCgiListener) -> Result<(), String> {
+fn serve_fastcgi(config: Config, listener: FastCgiListener) -> Result<(), String> {
     // Set by the web server or process manager, as the FastCGI specification says: not a setting of gox-server.
     let web_servers =
         config::request_variable("FCGI_WEB_SERVER_ADDRS").map(|value| WebServerAddrs::parse(&value));

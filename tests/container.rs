@@ -1,8 +1,9 @@
-//! The front as process 1 of a container: it reaps orphans and exits in time.
+//! The servers as process 1 of a container: it reaps orphans and exits in time.
 //!
 //! STOPS is the number of stops at random times (default 4, `make stops` 100). STOPS_SEED repeats the random choices of a run.
 
 use crate::support::case::tester;
+use crate::support::fastcgi::Responder;
 use crate::support::front::Front;
 use crate::support::processes;
 use crate::support::proxy::{Behavior, Proxy};
@@ -12,11 +13,14 @@ use crate::support::response::Response;
 use crate::support::stopped_compiler::StoppedCompiler;
 use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, http, plain_go};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -58,6 +62,28 @@ fn orphans_are_reaped() {
         !store.artifacts().is_empty() && processes::children(front.pid).len() == 1
     });
     assert_eq!(front.ask(&Request::get(BUSY)).sha256(), expected_sha256());
+}
+
+/// `spawn-fcgi -n -- gox-server` as the command of a container.
+#[test]
+fn socket_of_process_1_is_served_by_its_child() {
+    let store = TestStore::empty();
+    let socket = store.dir.join("contained.sock");
+    let mut command = processes::contained();
+    command
+        .env_clear()
+        .envs(store.settings())
+        .stdin(OwnedFd::from(UnixListener::bind(&socket).unwrap()));
+    let mut responder = Responder::start_command(command, socket);
+    assert_eq!(responder.ask(&Request::get("/robots.txt")).status, 200);
+    let [first] = processes::children(responder.pid())[..] else {
+        panic!("unshare does not have exactly one child")
+    };
+    eventually("process 1 closes the socket", TIMEOUT, || {
+        processes::sockets(first).is_empty()
+    });
+    kill(Pid::from_raw(first), Signal::SIGTERM).unwrap();
+    assert!(responder.wait_for_exit().success(), "{}", responder.log());
 }
 
 #[test]

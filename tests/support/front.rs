@@ -38,11 +38,7 @@ impl Front {
 
     /// Starts a front as process 1 of a PID namespace, as in a container.
     pub(crate) fn start_contained(store: &TestStore) -> Front {
-        let mut command = Command::new("unshare");
-        command
-            .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
-            .arg(gox_server());
-        let mut front = Front::start_command(command, store, "127.0.0.1:0");
+        let mut front = Front::start_command(processes::contained(), store, "127.0.0.1:0");
         let outside = i32::try_from(front.child.id()).unwrap();
         let [first] = processes::children(outside)[..] else {
             panic!("unshare does not have exactly one child")

@@ -63,16 +63,16 @@ enum ListenSocket {
 }
 
 impl FastCgiListener {
-    /// Takes the listening socket from standard input (FCGI_LISTENSOCK_FILENO), and opens /dev/null in its place. `None` if
-    /// standard input is not a listening socket.
-    pub fn from_stdin() -> io::Result<Option<FastCgiListener>> {
-        let stdin = io::stdin();
-        if !getsockopt(&stdin, sockopt::AcceptConn).unwrap_or(false) {
-            return Ok(None);
-        }
-        let socket = stdin.as_fd().try_clone_to_owned()?;
+    /// Whether standard input is a listening socket (FCGI_LISTENSOCK_FILENO).
+    pub fn is_stdin() -> bool {
+        getsockopt(&io::stdin(), sockopt::AcceptConn).unwrap_or(false)
+    }
+
+    /// Takes the listening socket from standard input, and opens /dev/null in its place.
+    pub fn from_stdin() -> io::Result<FastCgiListener> {
+        let socket = io::stdin().as_fd().try_clone_to_owned()?;
         nix::unistd::dup2_stdin(fs::File::open("/dev/null")?)?;
-        FastCgiListener::new(socket, None).map(Some)
+        FastCgiListener::new(socket, None)
     }
 
     /// Creates a socket at this address. `mode` is the mode of a Unix socket.
