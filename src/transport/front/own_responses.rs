@@ -17,7 +17,7 @@ pub(super) fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
     if request.extensions.get::<UnsupportedMajor>().is_some() {
         let mut response = text_response(
             StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-            "This server supports only HTTP/1.1.\n",
+            "This server supports only HTTP/1.0 and HTTP/1.1.",
         );
         let fields = response.headers_mut();
         fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -29,7 +29,7 @@ pub(super) fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
     if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
         return Some(text_response(
             StatusCode::BAD_REQUEST,
-            "A request must have exactly one Host header.\n",
+            "A request must have exactly one Host header.",
         ));
     }
     if request.uri.path().starts_with('/') {
@@ -38,13 +38,13 @@ pub(super) fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
     if matches!(request.method, Method::GET | Method::HEAD) {
         return Some(text_response(
             StatusCode::BAD_REQUEST,
-            "The path must begin with a slash.\n",
+            "The path must begin with a slash.",
         ));
     }
     // `CONNECT host:port` and `OPTIONS *` have no path (RFC 9112 sections 3.2.3 and 3.2.4).
     let mut response = text_response(
         StatusCode::METHOD_NOT_ALLOWED,
-        "The method is not supported here.\n",
+        "The method is not supported here.",
     );
     response
         .headers_mut()
@@ -57,11 +57,11 @@ pub(super) fn busy_response(denied: PermitDenied) -> Response<Body> {
     let mut response = match denied {
         PermitDenied::ServerFull => text_response(
             StatusCode::SERVICE_UNAVAILABLE,
-            "This server is too busy. Try again in a second.\n",
+            "This server is too busy. Try again in a second.",
         ),
         PermitDenied::AddressFull => text_response(
             StatusCode::TOO_MANY_REQUESTS,
-            "Too many requests from your address are running. Try again in a second.\n",
+            "Too many requests from your address are running. Try again in a second.",
         ),
     };
     response
@@ -82,20 +82,23 @@ pub(super) fn error_response(error: &ProgramError) -> Response<Body> {
         | ProgramError::WrongLength { .. }
         | ProgramError::File { .. } => text_response(
             StatusCode::BAD_GATEWAY,
-            "This server had an internal error; its log has the details.\n",
+            "This server had an internal error; its log has the details.",
         ),
     }
 }
 
+/// A failure as text that is also a shell script. `text` has no single quote.
 fn text_response(status: StatusCode, text: &'static str) -> Response<Body> {
+    // As the program's failures do, it protects clients that save it as a program, or pipe it into a shell.
+    let script = format!("#!/bin/sh\n{{\nprintf '%s\\n' '{text}' >&2\nexit 1\n}}\n");
     let mut response = Response::new(
-        Full::new(BodyPart::Bytes(text.into()))
+        Full::new(BodyPart::Bytes(script.into()))
             .map_err(|never| match never {})
             .boxed_unsync(),
     );
     *response.status_mut() = status;
     // Many clients print the status line and discard the body.
-    if let Ok(phrase) = ReasonPhrase::try_from(text.trim_end().as_bytes()) {
+    if let Ok(phrase) = ReasonPhrase::try_from(text.as_bytes()) {
         response.extensions_mut().insert(phrase);
     }
     let fields = response.headers_mut();

@@ -1,8 +1,12 @@
 //! The response to the client for each behaviour of the program.
 
 use std::io::{Read, Write};
+use std::process::Command;
 
 use super::*;
+
+/// The end of the response if the program failed.
+const INTERNAL_ERROR: &str = "log has the details.' >&2\nexit 1\n}\n";
 
 /// Request line, status, end of the response.
 const CASES: [(&str, u16, &str); 24] = [
@@ -12,10 +16,10 @@ const CASES: [(&str, u16, &str); 24] = [
     ("GET /chunks HTTP/1.1", 200, "\r\n\r\n6\r\nhello\n\r\n0\r\n\r\n"),
     ("GET /chunks HTTP/1.0", 200, "\r\n\r\nhello\n"),
     ("HEAD /chunks HTTP/1.1", 200, "\r\n\r\n"),
-    ("GET /nothing HTTP/1.1", 502, "log has the details.\n"),
-    ("GET /killed HTTP/1.1", 502, "log has the details.\n"),
-    ("GET /half-a-head HTTP/1.1", 502, "log has the details.\n"),
-    ("GET /bad-status HTTP/1.1", 502, "log has the details.\n"),
+    ("GET /nothing HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET /killed HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET /half-a-head HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET /bad-status HTTP/1.1", 502, INTERNAL_ERROR),
     // Aborted responses: the body is too short, or the last chunk is missing.
     ("GET /too-short HTTP/1.1", 200, "\r\n\r\nhello\n"),
     ("GET /chunks-fail HTTP/1.1", 200, "\r\n\r\n6\r\nhello\n\r\n"),
@@ -23,15 +27,15 @@ const CASES: [(&str, u16, &str); 24] = [
     // No part of the response had been sent. HEAD waits for the end of the program.
     ("HEAD /chunks-fail HTTP/1.1", 502, "\r\n\r\n"),
     ("GET /empty HTTP/1.1", 200, "\r\n\r\n"),
-    ("GET /empty-fails HTTP/1.1", 502, "log has the details.\n"),
+    ("GET /empty-fails HTTP/1.1", 502, INTERNAL_ERROR),
     ("GET /not-modified HTTP/1.1", 304, "\r\n\r\n"),
     ("HEAD /file HTTP/1.1", 200, "\r\n\r\n"),
-    ("GET /file-length HTTP/1.1", 502, "log has the details.\n"),
-    ("GET /file-fails HTTP/1.1", 502, "log has the details.\n"),
-    ("GET /no-file HTTP/1.1", 502, "log has the details.\n"),
-    ("GET /directory HTTP/1.1", 502, "log has the details.\n"),
-    ("GET foo HTTP/1.1", 400, "slash.\n"),
-    ("OPTIONS * HTTP/1.1", 405, "not supported here.\n"),
+    ("GET /file-length HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET /file-fails HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET /no-file HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET /directory HTTP/1.1", 502, INTERNAL_ERROR),
+    ("GET foo HTTP/1.1", 400, "slash.' >&2\nexit 1\n}\n"),
+    ("OPTIONS * HTTP/1.1", 405, "not supported here.' >&2\nexit 1\n}\n"),
 ];
 
 #[test]
@@ -42,6 +46,14 @@ fn response_depends_on_the_output_and_exit_status_of_the_program() {
         let code = response.split(' ').nth(1).and_then(|code| code.parse().ok());
         assert_eq!((code, end), (Some(status), End::Closed), "{line}: {response}");
         assert!(response.ends_with(ending), "{line}: {response}");
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        if body.starts_with("#!") {
+            // Clients save the body of a failure as the program, or pipe it into a shell.
+            let ran = Command::new("sh").args(["-c", body]).output().unwrap();
+            let phrase = head.lines().next().unwrap().splitn(3, ' ').nth(2).unwrap();
+            let printed = (ran.status.code(), String::from_utf8(ran.stderr).unwrap());
+            assert_eq!(printed, (Some(1), format!("{phrase}\n")), "{line}");
+        }
         let hop_by_hop = response.matches("connection: close").count();
         assert!(
             hop_by_hop <= 1 && !response.contains("x-sendfile"),
