@@ -7,7 +7,7 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Record};
 
 use crate::config::{Config, LogFormat};
-use crate::request::Request;
+use crate::request::{Request, decode_at_and_plus};
 use crate::response::Response;
 use crate::text::is_bidi_control;
 
@@ -35,16 +35,21 @@ pub fn start(format: LogFormat) {
 
 /// Logs a request and its response. `client` is the address from [`Request::client_address`].
 pub fn log_request(request: &Request, client: &str, response: &Response, seconds: f64) {
-    let path = String::from_utf8_lossy(&request.path);
     let reason = response.header("Gox-Reason").unwrap_or("-");
-    let query = if request.query.is_empty() { "" } else { "?" };
-    let path = format!("{}{path}{query}{}", request.mount, request.query);
+    let path = whole_path(&request.mount, &request.path, &request.query);
     log_line(&request.method, &path, response.status.0, reason, seconds, client);
 }
 
-/// Logs a request that the front answers with a stored head, as [`log_request`] would.
-pub fn log_reuse(target: &str, status: u16, client: &str) {
-    log_line("GET", target, status, "-", 0.0, client);
+/// Logs a request that the front answers without a program, as [`log_request`] would.
+pub fn log_without_program(method: &str, mount: &str, target: &str, status: u16, client: &str) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = whole_path(mount, &decode_at_and_plus(path.as_bytes()), query);
+    log_line(method, &path, status, "-", 0.0, client);
+}
+
+fn whole_path(mount: &str, path: &[u8], query: &str) -> String {
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{mount}{}{separator}{query}", String::from_utf8_lossy(path))
 }
 
 fn log_line(method: &str, path: &str, status: u16, reason: &str, seconds: f64, client: &str) {

@@ -299,7 +299,7 @@ fn lacks_path_info(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
 }
 
 /// Decodes `%40` and `%2B`, which many clients send for the `@` and the `+` of a version, and nothing else.
-fn decode_at_and_plus(path: &[u8]) -> Vec<u8> {
+pub fn decode_at_and_plus(path: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some(&byte) = rest.first() {

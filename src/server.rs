@@ -1,6 +1,5 @@
 //! The servers: the front, which speaks HTTP, and the FastCGI responder.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -9,15 +8,15 @@ use tokio::sync::mpsc;
 use crate::config::{self, Config};
 use crate::store::{Counter, Store};
 use crate::transport::fastcgi::{FastCgiListener, ListenAddress, Responder, WebServerAddrs};
-use crate::transport::front::{Front, FrontLimits, Reuse};
+use crate::transport::front::{Front, FrontLimits, Report};
 use crate::{doctor, journal};
 
-/// Maximum number of responses with stored heads that are not counted and logged yet. Further ones wait.
-const WAITING_REUSES: usize = 1024;
+/// Maximum number of responses without a program that are not counted and logged yet. Further ones wait.
+const WAITING_REPORTS: usize = 1024;
 
 /// Pause after the waiting responses were counted and logged. Others arrive meanwhile: to wake the thread for each of them takes more CPU
 /// time than a 304.
-const REUSES_PAUSE: Duration = Duration::from_millis(10);
+const REPORTS_PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves HTTP/1.1 on the configured address until it is stopped.
 pub fn serve_http(config: Config) -> Result<(), String> {
@@ -28,9 +27,9 @@ pub fn serve_http(config: Config) -> Result<(), String> {
         doctor::log_go(&checked);
         doctor::start_object_store_check(&checked);
     });
-    let dir = config.dir.clone();
-    let (reuses, reused) = mpsc::channel(WAITING_REUSES);
-    let reports = thread::spawn(move || report_reuses(&dir, reused));
+    let reporting = config.clone();
+    let (reports, reported) = mpsc::channel(WAITING_REPORTS);
+    let reporter = thread::spawn(move || write_reports(&reporting, reported));
     let front = Front {
         listen: config.listen,
         // The running file, even after an upgrade replaced it: the front and its CGI programs are one version.
@@ -46,27 +45,37 @@ pub fn serve_http(config: Config) -> Result<(), String> {
         },
         trusted_proxies: config.trusted_proxies,
         drain: config.drain,
-        reuses,
+        reports,
     };
     let stopped = front.run();
     // A panic in these threads has been printed, and does not change how the front ended.
     checks.join().ok();
-    reports.join().ok();
+    reporter.join().ok();
     stopped.map_err(|error| error.to_string())
 }
 
-/// Counts and logs responses with stored heads until the front ends.
-fn report_reuses(dir: &Path, mut reused: mpsc::Receiver<Reuse>) {
-    let mut reuses = Vec::with_capacity(WAITING_REUSES);
-    while reused.blocking_recv_many(&mut reuses, WAITING_REUSES) > 0 {
+/// Counts and logs responses without a program until the front ends.
+fn write_reports(config: &Config, mut reported: mpsc::Receiver<Report>) {
+    let mount = config.url.as_ref().map_or("", |url| &url.path);
+    let mut reports = Vec::with_capacity(WAITING_REPORTS);
+    while reported.blocking_recv_many(&mut reports, WAITING_REPORTS) > 0 {
+        let hits = reports.iter().filter(|report| report.status < 400).count();
         // If the state directory cannot be opened, the requests that start a program fail and say so.
-        if let Ok(store) = Store::open(dir) {
-            store.count(Counter::Hits, reuses.len() as u64);
+        if hits > 0
+            && let Ok(store) = Store::open(&config.dir)
+        {
+            store.count(Counter::Hits, hits as u64);
         }
-        for reuse in reuses.drain(..) {
-            journal::log_reuse(&reuse.target, reuse.status, &reuse.client);
+        for report in reports.drain(..) {
+            journal::log_without_program(
+                &report.method,
+                mount,
+                &report.target,
+                report.status,
+                &report.client,
+            );
         }
-        thread::sleep(REUSES_PAUSE);
+        thread::sleep(REPORTS_PAUSE);
     }
 }
 

@@ -37,21 +37,20 @@ fn replaced_binary_does_not_stop_the_service() {
     front.ask(&Request::get("/tester/hello@v1.1.0")).program();
 }
 
-/// A client that disconnects before the response.
+/// A client behind a proxy disconnects before the response.
 #[test]
 fn disconnected_client_is_logged_and_build_continues() {
-    let store = TestStore::new();
+    let store = TestStore::new().set("GOX_TRUSTED_PROXIES", "127.0.0.1");
     let front = store.front();
     let mut client = front.connect();
-    client
-        .write_all(&encode_request(&Request::get("/tester/busy")))
-        .unwrap();
+    let request = Request::get("/tester/busy").header("X-Forwarded-For", "192.0.2.1");
+    client.write_all(&encode_request(&request)).unwrap();
     let compiler = StoppedCompiler::wait_for(&store, "busy");
     drop(client);
     eventually("the disconnect is logged", TIMEOUT, || {
         let log = front.log();
         log.contains(
-            "GET \"/tester/busy\" for 127.0.0.1: the client disconnected, or the drain ended, before the response",
+            "GET \"/tester/busy\" for 192.0.2.1: the client disconnected, or the drain ended, before the response",
         )
     });
     drop(compiler);
@@ -68,8 +67,8 @@ fn disconnected_client_is_logged_and_build_continues() {
 /// The front answers the second of two equal requests without a process. It counts and logs it as a process does, also if it stops.
 #[test]
 fn stored_head_is_counted_and_logged() {
-    let store = TestStore::new();
-    let request = Request::get("/tester/hello@v1.0.0");
+    let store = TestStore::new().set("GOX_URL", "https://www.example.org/go");
+    let request = Request::get("/tester/hello%40v1.0.0");
     let etag = store.ask(&request).header("ETag").unwrap().to_owned();
     let mut front = store.front();
     for (request, status) in [
@@ -88,7 +87,7 @@ fn stored_head_is_counted_and_logged() {
         eventually("both are logged", TIMEOUT, || {
             let log = front.log();
             let known = format!(
-                " info request method=GET path=/tester/hello@v1.0.0 status={status} reason=- seconds="
+                " info request method=GET path=/go/tester/hello@v1.0.0 status={status} reason=- seconds="
             );
             let lines = log.lines().filter(|line| line.contains(&known));
             lines.filter(|line| line.ends_with(" client=127.0.0.1")).count() == 2
@@ -231,7 +230,7 @@ fn health_check_is_answered_beside_256_requests() {
     proxy.set_behavior(Behavior::Serve);
 }
 
-/// A connection beyond the limit of its address gets 429, except for a health check.
+/// A connection beyond the limit of its address gets 429, except for a health check. No program logs it.
 #[test]
 fn connections_per_address_are_bounded() {
     let store = TestStore::empty().unset("GOX_CONNECTIONS_PER_ADDRESS");
@@ -243,6 +242,11 @@ fn connections_per_address_are_bounded() {
         (429, Some("1")),
         "{response}"
     );
+    eventually("the rejection is logged", TIMEOUT, || {
+        front.log().contains(
+            " info request method=GET path=/robots.txt status=429 reason=- seconds=0.000 client=127.0.0.1\n",
+        )
+    });
     assert_eq!(front.ask(&Request::get("/-/health")).status, 200);
     drop(idle);
     eventually("the connections are released", TIMEOUT, || {

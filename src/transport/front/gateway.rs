@@ -45,15 +45,17 @@ pub(super) struct Gateway {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) permits: Permits,
     pub(super) stored_heads: StoredHeads,
-    pub(super) reuses: mpsc::Sender<Reuse>,
+    pub(super) reports: mpsc::Sender<Report>,
 }
 
-/// A response with a stored head. No program counts and logs it.
+/// A response without a program, which would count and log it: one with a stored head, or a rejection.
 #[derive(Debug)]
-pub struct Reuse {
-    /// The request target.
+pub struct Report {
+    /// The method of the request.
+    pub method: String,
+    /// The path and query of the request, or else its target.
     pub target: String,
-    /// The status code of the response.
+    /// The status code of the response. Only rejections have one of an error.
     pub status: u16,
     /// The address of the client.
     pub client: String,
@@ -72,22 +74,30 @@ impl Gateway {
     ) -> Response<Body> {
         let (request, body) = request.into_parts();
         let mut pending = PendingRequest {
+            gateway: self,
             request: &request,
             endpoints,
             is_done: false,
         };
-        let mut response = match reject_invalid(&request) {
-            Some(response) => response,
-            None => match self.acquire_permit(&request, endpoints, permit).await {
-                Ok(permit) => self
-                    .run(&request, endpoints, permit, files.clone())
-                    .await
-                    .unwrap_or_else(|error| {
-                        log::error!("{}: {error}", describe(&request));
-                        error_response(&error)
-                    }),
-                Err(denied) => busy_response(denied),
-            },
+        let acquired = match reject_invalid(&request) {
+            Some(rejection) => Err(rejection),
+            None => {
+                let acquired = self.acquire_permit(&request, endpoints, permit).await;
+                acquired.map_err(busy_response)
+            }
+        };
+        let mut response = match acquired {
+            Ok(permit) => self
+                .run(&request, endpoints, permit, files.clone())
+                .await
+                .unwrap_or_else(|error| {
+                    log::error!("{}: {error}", describe(&request));
+                    error_response(&error)
+                }),
+            Err(rejection) => {
+                self.report(&request, endpoints, rejection.status()).await;
+                rejection
+            }
         };
         pending.is_done = true;
         // Closes the connection if the request has a body, which is not read, so that the next request cannot be found. A reserved
@@ -167,7 +177,7 @@ impl Gateway {
         let stored = key.as_ref().and_then(|key| self.stored_heads.open(key, &files));
         let (head, body) = match stored {
             Some((head, file)) => {
-                self.report_reuse(request, endpoints, head.status).await;
+                self.report(request, endpoints, head.status).await;
                 (head, file.map_or_else(empty_body, file_body))
             }
             None => self.run_program(request, endpoints, key, files).await?,
@@ -227,20 +237,23 @@ impl Gateway {
         Ok((head, file.map_or_else(empty_body, file_body)))
     }
 
-    /// Reports a response with a stored head. It waits only if the reports of many others are not written yet.
-    async fn report_reuse(&self, request: &Parts, endpoints: Endpoints, status: StatusCode) {
-        let reuse = Reuse {
-            target: request.uri.to_string(),
+    /// Reports a response without a program. It waits only if the reports of many others are not written yet.
+    async fn report(&self, request: &Parts, endpoints: Endpoints, status: StatusCode) {
+        let path_and_query = request.uri.path_and_query();
+        let report = Report {
+            method: request.method.to_string(),
+            target: path_and_query.map_or_else(|| request.uri.to_string(), ToString::to_string),
             status: status.as_u16(),
             client: self.client(request, endpoints),
         };
         // Fails only if the reader of the reports has panicked, which has been printed.
-        self.reuses.send(reuse).await.ok();
+        self.reports.send(report).await.ok();
     }
 }
 
 /// Logs a request that is dropped before its response. Its program is killed and cannot log it.
 struct PendingRequest<'a> {
+    gateway: &'a Gateway,
     request: &'a Parts,
     endpoints: Endpoints,
     is_done: bool,
@@ -252,7 +265,7 @@ impl Drop for PendingRequest<'_> {
             log::info!(
                 "{} for {}: the client disconnected, or the drain ended, before the response",
                 describe(self.request),
-                self.endpoints.client.ip().to_canonical()
+                self.gateway.client(self.request, self.endpoints)
             );
         }
     }

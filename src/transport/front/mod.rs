@@ -40,7 +40,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use gateway::Gateway;
-pub use gateway::Reuse;
+pub use gateway::Report;
 pub use limits::FrontLimits;
 use permits::Permits;
 use stored_heads::StoredHeads;
@@ -67,8 +67,8 @@ pub struct Front {
     pub trusted_proxies: Vec<Network>,
     /// Maximum time for the running requests after SIGTERM or SIGINT.
     pub drain: Duration,
-    /// Gets each response with a stored head.
-    pub reuses: mpsc::Sender<Reuse>,
+    /// Gets a report of each response without a program.
+    pub reports: mpsc::Sender<Report>,
 }
 
 /// Why the front could not start. After the start, only a signal stops it.
@@ -139,7 +139,7 @@ impl Front {
             trusted_proxies: self.trusted_proxies,
             permits: Permits::new(&limits),
             stored_heads: StoredHeads::default(),
-            reuses: self.reuses,
+            reports: self.reports,
         });
         let open = GracefulShutdown::new();
         loop {

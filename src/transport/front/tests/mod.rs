@@ -74,7 +74,7 @@ impl TestFront {
             limits,
             trusted_proxies: vec!["127.0.0.9".parse().unwrap()],
             drain,
-            reuses: channel(1).0,
+            reports: channel(1).0,
         };
         let listener = std::net::TcpListener::bind(front.listen).unwrap();
         listener.set_nonblocking(true).unwrap();
