@@ -9,8 +9,12 @@ use crate::support::test_store::TestStore;
 use crate::support::{TIMEOUT, eventually, gox_server, processes, walk};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::process::Command;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
 /// Starts a CGI request after `change` has modified its variables or arguments.
 pub(crate) fn start_modified(store: &TestStore, change: impl FnOnce(&mut Command)) -> Cgi {
@@ -359,6 +363,35 @@ fn state_directory_path_is_normalized() {
         response.log.contains("GOX_DIR") && response.log.contains("without .."),
         "{response}"
     );
+}
+
+/// Closing a socket with unread bytes resets the connection. Apache's mod_cgid passes a body through a socket, and a chunked one without
+/// CONTENT_LENGTH.
+#[test]
+fn request_body_is_read_to_its_end() {
+    let store = TestStore::empty();
+    let body = vec![b'x'; 4 << 20];
+    for (name, value) in [
+        ("CONTENT_LENGTH", body.len().to_string()),
+        ("HTTP_TRANSFER_ENCODING", "chunked".to_owned()),
+    ] {
+        let (mut web_server, stdin) = UnixStream::pair().unwrap();
+        let program = Command::new(gox_server())
+            .env_clear()
+            .envs(store.settings())
+            .envs(Request::get("/robots.txt").variables())
+            .env(name, value)
+            .stdin(OwnedFd::from(stdin))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        web_server.write_all(&body).unwrap();
+        web_server.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(web_server.read(&mut [0]).unwrap(), 0);
+        let output = program.wait_with_output().unwrap();
+        assert!(output.stdout.starts_with(b"Status: 200 "), "{name}: {output:?}");
+    }
 }
 
 /// Headers become variables with the prefix HTTP_.

@@ -8,7 +8,7 @@ use nix::sys::stat::{FileStat, fstat};
 use nix::unistd::dup2_stderr;
 
 use super::cgi_writer::{CgiWriter, IncompleteResponse};
-use super::{MAX_BODY_BYTES, read_request};
+use super::read_request;
 use crate::config::{self, Config};
 use crate::error::{Error, Reason};
 use crate::response::Response;
@@ -56,13 +56,13 @@ fn discard_shared_stderr() -> io::Result<()> {
 }
 
 /// Reads the request body and discards it. Apache's mod_cgid passes the body through a socket, and closing a socket with unread
-/// bytes resets the connection, which can lose the end of the response.
+/// bytes resets the connection, which can lose the end of the response. A chunked body has no CONTENT_LENGTH and ends with EOF.
 fn discard_body() {
-    let length =
-        config::request_variable("CONTENT_LENGTH").and_then(|length| length.to_str()?.parse::<u32>().ok());
-    let mut body = io::stdin()
-        .lock()
-        .take(length.unwrap_or(0).min(MAX_BODY_BYTES).into());
+    let length = match config::request_variable("HTTP_TRANSFER_ENCODING") {
+        Some(_) => Some(u64::MAX),
+        None => config::request_variable("CONTENT_LENGTH").and_then(|length| length.to_str()?.parse().ok()),
+    };
+    let mut body = io::stdin().lock().take(length.unwrap_or(0));
     // An error is ignored: the body has no meaning.
     io::copy(&mut body, &mut io::sink()).ok();
 }

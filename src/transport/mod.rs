@@ -26,7 +26,3 @@ fn read_request(config: Option<&Config>, variable: impl Fn(&str) -> Option<OsStr
         Some(_) | None => request,
     }
 }
-
-/// Maximum length of a request body in bytes, the default of nginx. A body has no meaning here. It is read and discarded because
-/// a web server may send all of it before it reads the response.
-const MAX_BODY_BYTES: u32 = 1 << 20;

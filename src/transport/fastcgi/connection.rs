@@ -1,5 +1,5 @@
-//! One connection of a web server. It carries one request at a time (FCGI_MPXS_CONNS is 0). This module checks the order and
-//! the total length of the records; `handler` responds to the requests.
+//! One connection of a web server. It carries one request at a time (FCGI_MPXS_CONNS is 0). This module checks the order of the
+//! records and the length of FCGI_PARAMS; `handler` responds to the requests.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, Read};
@@ -18,7 +18,7 @@ use super::stdout::StdoutStream;
 use super::stream::TimedStream;
 use super::wait::{StopSignal, poll_readable};
 use crate::config::Config;
-use crate::transport::{MAX_BODY_BYTES, cgi_response, read_request};
+use crate::transport::{cgi_response, read_request};
 use crate::{handler, journal};
 
 /// Why a connection is closed in the middle of a request.
@@ -33,9 +33,6 @@ pub enum ConnectionError {
     /// Too many bytes of CGI variables.
     #[error("more than {MAX_PARAMS_BYTES} bytes of FCGI_PARAMS")]
     TooManyParams,
-    /// Too many bytes of the request body.
-    #[error("more than {MAX_BODY_BYTES} bytes of FCGI_STDIN")]
-    TooMuchStdin,
     /// The web server closed the connection.
     #[error("the web server closed the connection during a request")]
     Closed,
@@ -55,8 +52,7 @@ impl ConnectionError {
             ),
             ConnectionError::Protocol(_)
             | ConnectionError::UnexpectedRecord(_)
-            | ConnectionError::TooManyParams
-            | ConnectionError::TooMuchStdin => false,
+            | ConnectionError::TooManyParams => false,
         }
     }
 }
@@ -124,16 +120,8 @@ impl<'a> Connection<'a> {
                 Ok(())
             }
         })?;
-        let mut stdin_bytes = 0;
-        let is_complete = is_complete
-            && self.read_stream(id, RecordType::Stdin, |content| {
-                stdin_bytes += content.len();
-                if stdin_bytes > MAX_BODY_BYTES as usize {
-                    Err(ConnectionError::TooMuchStdin)
-                } else {
-                    Ok(())
-                }
-            })?;
+        // A body has no meaning here. It is read because a web server may send all of it before it reads the response.
+        let is_complete = is_complete && self.read_stream(id, RecordType::Stdin, |_| Ok(()))?;
         Ok(is_complete.then_some(params))
     }
 
