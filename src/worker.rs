@@ -1,6 +1,7 @@
 //! Runs the hidden commands: the work of a process that gox-server started itself.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -49,14 +50,21 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
         }
         HiddenCommand::Refresh { target } => {
             let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
-            with_go(|go| resolution_cache::refresh(go, &target))
+            with_go(format!("refresh {target}"), |go| {
+                resolution_cache::refresh(go, &target)
+            })
         }
         HiddenCommand::ShareResolution { target } => {
             let target = Target::parse(target.as_bytes()).map_err(|bad| bad.to_string())?;
-            with_go(|go| shared_resolution::share(go, &target))
+            with_go(format!("share the resolution of {target}"), |go| {
+                shared_resolution::share(go, &target)
+            })
         }
-        HiddenCommand::Versions => with_go_when_idle(versions::refresh),
-        HiddenCommand::Vulnerabilities => with_go_when_idle(vulnerability_database::refresh),
+        HiddenCommand::Versions => with_go_when_idle("list the versions of Go", versions::refresh),
+        HiddenCommand::Vulnerabilities => with_go_when_idle(
+            "refresh the vulnerability database",
+            vulnerability_database::refresh,
+        ),
         HiddenCommand::Evict => in_background(|config, store| {
             builder::eviction::evict_if_idle(config, store).map_err(|error| cannot_evict(&error))
         }),
@@ -95,19 +103,30 @@ fn in_background(work: impl FnOnce(&Config, &Store) -> Result<(), String>) -> Re
     work(&config, &store)
 }
 
-/// Runs `work` with the default Go, as [`in_background`] does.
-fn with_go(work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String> {
+/// Runs `work` with the default Go, as [`in_background`] does. `what` is a verb and its object.
+fn with_go(what: impl Display, work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String> {
     in_background(|config, store| {
-        let toolchain = Toolchain::find(config, store).map_err(|error| error.log)?;
-        work(Go::for_operator(config, store, &toolchain)).map_err(|error| error.log)
+        let done = Toolchain::find(config, store)
+            .and_then(|toolchain| work(Go::for_operator(config, store, &toolchain)));
+        done.map_err(|error| format!("cannot {what}: {}", describe(&error)))
     })
 }
 
 /// Runs `work` as [`with_go`] does, at the lowest priority: builds need the CPU first.
-fn with_go_when_idle(work: impl FnOnce(Go<'_>) -> Result<(), Error>) -> Result<(), String> {
+fn with_go_when_idle(
+    what: impl Display,
+    work: impl FnOnce(Go<'_>) -> Result<(), Error>,
+) -> Result<(), String> {
     // If this fails, builds take longer.
     rustix::process::nice(LOWEST_PRIORITY).ok();
-    with_go(work)
+    with_go(what, work)
+}
+
+/// The reason of an error, and its text for the log if it has one.
+fn describe(error: &Error) -> String {
+    let reason = error.reason.name();
+    let with_text = |text: &str| format!("{reason}: {text}");
+    error.log_text().map_or_else(|| reason.to_owned(), with_text)
 }
 
 fn build(recipe: &str, client: Option<String>, config: &Config, store: &Store) -> Result<(), String> {
@@ -134,14 +153,15 @@ fn precompile(
 ) -> Result<(), String> {
     let platform = platform.parse().map_err(|error| format!("precompile: {error}"))?;
     let client = client.map(Client::from_name);
-    core_packages::precompile(&platform, version, client.as_ref(), config, store).map_err(|error| error.log)
+    let precompiled = core_packages::precompile(&platform, version, client.as_ref(), config, store);
+    precompiled.map_err(|error| format!("cannot precompile for {platform}: {}", describe(&error)))
 }
 
 /// Waits for a slot and builds, as a request for the program does. Closes stdout as soon as it waits.
 fn enqueue(recipe: &str, client: String, config: &Config, store: &Store) -> Result<(), String> {
     let recipe: Recipe = serde_json::from_str(recipe).map_err(|error| format!("enqueue: {error}"))?;
     let client = Client::from_name(client);
-    let toolchain = Toolchain::find(config, store).map_err(|error| error.log)?;
+    let toolchain = Toolchain::find(config, store).map_err(|error| describe(&error))?;
     let deadlines = Deadlines::for_operator(config);
     let mut has_reported = false;
     let mut waiter = Waiter {
@@ -161,7 +181,7 @@ fn enqueue(recipe: &str, client: String, config: &Config, store: &Store) -> Resu
             serde_json::to_writer(io::stdout(), &error).ok();
         }
         // A failed build is stored. Other failures are logged only: no request waits any more.
-        Err(error) => log::warn!("{}: {}", error.reason.name(), error.log),
+        Err(error) => log::warn!("{}", describe(&error)),
     }
     Ok(())
 }

@@ -159,3 +159,15 @@ fn expired_list_is_refreshed_in_background() {
     store.wait_until_idle();
     store.ask(&head("several-commands")).refused("several-commands");
 }
+
+/// No request logs it.
+#[test]
+fn failed_refresh_logs_its_target_and_reason() {
+    let store = TestStore::new();
+    let refresh = store.command().args(["refresh", "/tester/hello/nosuch"]).output();
+    let log = String::from_utf8(refresh.unwrap().stderr).unwrap();
+    assert!(
+        log.contains("gox-server: cannot refresh /tester/hello/nosuch: no-such-package: "),
+        "{log}"
+    );
+}
