@@ -1,5 +1,5 @@
 //! The transports: CGI, FastCGI and the bundled HTTP front. Each one translates its protocol to a `Request` and a `Response`.
-//! No other module imports a transport.
+//! Only `server.rs` and `main.rs` import a transport.
 
 pub mod cgi;
 mod cgi_writer;

@@ -1,5 +1,5 @@
 //! The bundled HTTP/1.1 server. It starts a CGI program for a request and relays its response. The program, gox-server itself,
-//! interprets the request. This is the only async code of the project. It runs on one thread, since all computation is in other
+//! interprets the request. This is the only code with an async runtime. It runs on one thread, since all computation is in other
 //! processes.
 //!
 //! Modules in the order of a request: `permits` limits connections and requests, `connection` has the timeouts and detects
