@@ -274,12 +274,14 @@ fn every_shell_installs_the_program() {
             output_text.contains(&format!("The SHA-256 matches: {wanted}")),
             "{output_text}"
         );
-        assert!(
-            output_text.contains(
-                "The program has known vulnerabilities: 2 (database of 2026-11-05). For details, see http://"
-            ),
-            "{shell:?} {fetches:?}: {output_text}"
-        );
+        let known = "The program has known vulnerabilities: 2 (database of 2026-11-05).\nFor details, see ";
+        let url = output_text
+            .split_once(known)
+            .and_then(|(_, url)| url.split_whitespace().next());
+        let path = url.and_then(|url| url.strip_prefix(&format!("http://{}", front.address)));
+        let details = Request::get(path.unwrap_or_else(|| panic!("{shell:?} {fetches:?}: {output_text}")));
+        let details = front.ask(&details.header("User-Agent", "curl/8.5.0"));
+        assert!(details.text().contains("\"vulnerabilities\""), "{details}");
     }
 }
 
@@ -458,6 +460,11 @@ fn build_options_apply_to_the_installed_program() {
     let output = machine.run(&["dash"], script.as_bytes());
     let output_text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(machine.installed_files(), ["hello.exe"], "{output_text}");
+    let options = " (os=windows&arch=arm64&strip=1) from http://";
+    assert!(
+        output_text.contains(options) && output_text.contains(" for Linux "),
+        "{output_text}"
+    );
     assert_eq!(
         sha256(&fs::read(machine.bin().join("hello.exe")).unwrap()),
         program.sha256()
@@ -522,6 +529,16 @@ fn truncated_script_does_nothing() {
         machine.run(&["dash"], &script.as_bytes()[..end]);
         assert_eq!(machine.installed_files(), [] as [&str; 0], "cut at {end}");
     }
+}
+
+#[test]
+fn script_for_windows_names_the_other_script_elsewhere() {
+    let store = TestStore::new();
+    let script = store
+        .ask(&Request::get("/-/install.ps1/tester/hello?strip=1"))
+        .text();
+    let line = "run: curl -sS '$server/-/install/tester/hello?strip=1' | sh\"";
+    assert!(script.contains(line), "{script}");
 }
 
 #[test]

@@ -41,6 +41,9 @@ function Install-GoProgram {
     $file = '{{file}}'
     $name = '{{name}}'
 
+    if ($env:OS -ne 'Windows_NT') {
+        throw "$name was not installed: this script is for Windows. On this system, run: curl -sS '$server/-/install{{target}}' | sh"
+    }
     if (-not $file) { $file = "$name.exe" }
     $options = @($query -split '&' | Where-Object { $_ })
     if (-not ($options -like 'os=*')) { $options += 'os=windows' }

@@ -95,12 +95,13 @@ build_progress() {
 
 # read_head FILE: reads the status and headers of the last response in FILE. Redirects precede it.
 read_head() {
-    code='' wait='' reason='' length='' vulnerabilities='' without_cgo=''
+    code='' wait='' reason='' length='' location='' vulnerabilities='' without_cgo=''
     while IFS=' :' read -r field value; do
         case $field in
         HTTP/*) code=${value%%[!0-9]*} wait='' reason='' length='' ;;
         [Cc]ontent-[Ll]ength) length=${value%%[!0-9]*} ;;
         [Rr]etry-[Aa]fter) wait=${value%%[!0-9]*} ;;
+        [Cc]ontent-[Ll]ocation) location=${value%%[[:cntrl:]]*} ;;
         [Gg]ox-[Rr]eason) reason=${value%%[!a-z-]*} ;;
         [Gg]ox-[Ww]ithout-[Cc]go) without_cgo=${value%%[[:cntrl:]]*} ;;
         [Gg]ox-[Vv]ulnerabilities) vulnerabilities=${value%%[!0-9]*} database=${value##*db=} ;;
@@ -185,9 +186,9 @@ main() {
     trap 'exit 1' HUP INT TERM
 
     # {{notices}}
-    say "Requesting $name {{version}} for ${query:-$platform} from $server. If it is not built yet, it is compiled now."
+    say "Requesting $name {{version}} for $platform${query:+ ($query)} from $server. If it is not built yet, it is compiled now."
     request '' "$new"
-    program_failed=$fetch_failed
+    program_failed=$fetch_failed exact=${location#*/-/bin/}
     # If the build failed after the response had started, this request reports the error.
     request .sha256 "$new.sha256"
     [ -z "$program_failed$fetch_failed" ] || fail 'the download was incomplete. Run this command again.'
@@ -205,7 +206,9 @@ main() {
     [ -z "$without_cgo" ] || say "Compiled without cgo, so without a part of $without_cgo."
     case $vulnerabilities in
     '' | 0) ;;
-    *) say "The program has known vulnerabilities: $vulnerabilities (database of ${database%%[!0-9-]*}). For details, see $(url .json)" ;;
+    *) say "The program has known vulnerabilities: $vulnerabilities (database of ${database%%[!0-9-]*})."
+        # The URL of the program with its platform.
+        say "For details, see $server/-/bin/${exact%%\?*}.json${exact#"${exact%%\?*}"}" ;;
     esac
     case ":$PATH:" in
     *":$bin:"*) ;;
