@@ -21,11 +21,14 @@ use crate::golang::release::release_flags::ReleaseFlags;
 use crate::golang::resolve::downloaded::DownloadedModule;
 use crate::golang::run::command::{Go, build_bounds};
 use crate::golang::run::platform::check_platform;
-use crate::golang::toolchain::{fetch, managed};
+use crate::golang::toolchain::managed;
 use crate::store::layout;
 use crate::store::work_dir::WorkDir;
 use crate::store::{Fingerprint, Store};
 use crate::text::sanitize;
+use download::download;
+
+mod download;
 
 /// The result of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -221,7 +224,7 @@ fn open_program(config: &Config, program: &str, work: &Path) -> Result<File, Fai
         .any(|scheme| program.starts_with(scheme));
     let path = if is_url {
         let path = work.join("program");
-        fetch::download_file(program, &path, config.limits.artifact_bytes)
+        download(program, &path, config.limits.artifact_bytes)
             .map_err(|why| FailedStep::new("file", format!("{program}: {why}")))?;
         path
     } else {

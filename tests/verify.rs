@@ -206,10 +206,18 @@ fn verify_detects_changed_programs() {
         );
     }
     let front = store.front();
-    let url = format!("http://{}/tester/hello@v1.0.0?os=linux&arch=amd64", front.address);
-    assert_output(run_verify(&store, &url), 0, "the rebuilt program is identical");
-    let unserved = format!("http://{}/tester/hello@v9.9.9?os=linux&arch=amd64", front.address);
-    assert_output(run_verify(&store, &unserved), 2, "404");
+    let by_url = |path: &str| run_verify(&store, &format!("http://{}{path}", front.address));
+    for path in ["/tester/hello@v1.0.0?os=linux&arch=amd64", "/tester/hello@v1.0.0"] {
+        assert_output(by_url(path), 0, "the rebuilt program is identical");
+    }
+    let unserved = by_url("/tester/hello@v9.9.9?os=linux&arch=amd64");
+    assert_output(
+        unserved,
+        2,
+        "HTTP status 404 no-such-version\n           The module has no",
+    );
+    let corrected = by_url("/tester/hello:v1.0.0");
+    assert_output(corrected, 2, "at the end.\n           /tester/hello@v1.0.0\n");
     drop(front);
 
     // Programs of plain `go install`.
