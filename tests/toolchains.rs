@@ -464,12 +464,21 @@ fn newest_patch_release_is_used() {
         response.header("Gox-Vulnerabilities").unwrap().to_owned()
     };
     assert_eq!(known(&store), "0; db=2026-11-05");
+    let status = |store: &TestStore| {
+        let status: serde_json::Value = serde_json::from_str(&ask(store, "/-/status").text()).unwrap();
+        (
+            status["go"].as_str().unwrap().to_owned(),
+            status["go_hole"].is_null(),
+        )
+    };
+    assert_eq!(status(&store), (newest, true));
     // An explicit `go=` or GOX_GO is used as it is.
     let named = ask(&store, &format!("{PROGRAM}&go={}", plain_go::go_version()));
     assert_eq!(named.header("Gox-Go"), Some(here.as_str()));
     let store = store.set("GOX_GO", go());
     assert_eq!(by(&store), here);
     assert_eq!(known(&store), "1; db=2026-11-05");
+    assert_eq!(status(&store), (here, false));
 }
 
 /// A cached program is served at once, with any Go that compiled it, while a newer one is downloaded. If the download fails, the

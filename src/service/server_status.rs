@@ -9,7 +9,9 @@ use super::{open, read_error};
 use crate::config::Config;
 use crate::error::Error;
 use crate::golang::Toolchain;
+use crate::golang::run::command::Go;
 use crate::golang::toolchain::managed;
+use crate::golang::toolchain::versions::{self, VersionRequest};
 use crate::object_store::ProbeResult;
 use crate::object_store::record::{Conflict, Record};
 use crate::store::{Counter, Store, Total};
@@ -19,9 +21,9 @@ use crate::store::{Counter, Store, Total};
 pub(super) struct ServerStatus {
     /// The version of gox-server.
     pub version: &'static str,
-    /// The default Go.
+    /// The Go that compiles, unless the request or the program needs another.
     pub go: Option<String>,
-    /// Known vulnerabilities of the default Go.
+    /// Its known vulnerabilities.
     #[serde(rename = "go_hole")]
     pub known_vulnerability: Option<String>,
     /// The Go versions that gox-server has downloaded.
@@ -87,11 +89,20 @@ impl ObjectStoreStatus {
     }
 }
 
+/// Returns the downloaded patch release that compiles in place of the default Go, or else that Go.
+fn newest_downloaded(default: Toolchain, config: &Config, store: &Store) -> Toolchain {
+    let go = Go::for_operator(config, store, &default);
+    let version = versions::choose(go, VersionRequest::default()).ok();
+    let downloaded = version.and_then(|version| managed::find(config, store, version.parse().ok()?)?.ok());
+    downloaded.unwrap_or(default)
+}
+
 impl ServerStatus {
     /// Reads the current state.
     pub(super) fn read(config: &Config) -> Result<ServerStatus, Error> {
         let store = open(config)?;
         let toolchain = Toolchain::find(config, &store).ok();
+        let toolchain = toolchain.map(|default| newest_downloaded(default, config, &store));
         let downloaded = managed::list(&store).map_err(read_error)?;
         let queue = store.build_queue(config.builds());
         let mut counts = BTreeMap::new();
