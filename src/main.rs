@@ -111,7 +111,11 @@ fn run() -> Result<ExitCode, String> {
     if FastCgiListener::is_stdin() {
         return serve(server::serve_fastcgi_on_stdin).map(succeeded);
     }
-    let command_line = CommandLine::parse();
+    let command_line = CommandLine::try_parse().unwrap_or_else(|error| {
+        // Its suggestions include hidden commands.
+        let visible = visible_command_line().try_get_matches();
+        visible.err().unwrap_or(error).exit()
+    });
     if command_line.man {
         return print(&manual::render(&visible_command_line())).map(succeeded);
     }

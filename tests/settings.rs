@@ -73,6 +73,15 @@ fn help_lists_every_setting() {
     );
 }
 
+#[test]
+fn misspelt_command_gets_no_hidden_command_as_suggestion() {
+    let mut command = Command::new(gox_server());
+    let output = command.env_clear().args(["bulid", "o/r"]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("'build'") && !text.contains("builder"), "{text}");
+}
+
 /// cgi-bin/gox-server is a script that web servers may run instead of the binary.
 #[test]
 fn cgi_bin_script_reads_the_settings_file() {
