@@ -108,6 +108,13 @@ impl Request {
         }
     }
 
+    /// The text in the field of the first page, if this is the request of its form.
+    pub fn typed_program(&self) -> Option<String> {
+        let mut pairs = url::form_urlencoded::parse(self.query.as_bytes());
+        let (_, typed) = pairs.find(|(key, _)| self.path == b"/" && key == "program")?;
+        Some(typed.into_owned()).filter(|typed| !typed.trim().is_empty())
+    }
+
     /// Whether a response may start before the program is built. Only gox-server's own front forwards each byte at once and
     /// closes the connection when the CGI program fails, and only HTTP/1.1 lets the client detect that. Conditional and range
     /// requests are excluded: their status is not known yet.

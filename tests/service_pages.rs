@@ -95,6 +95,7 @@ fn invalid_name_gets_the_error_page() {
         response.refused(reason);
         let html = response.text();
         assert!(html.contains(text) && !html.contains("<script>alert"), "{html}");
+        assert!(html.contains("name=\"program\" value=\""), "{html}");
         assert!(!html.contains('\u{202e}'), "{html}");
     }
 }

@@ -184,7 +184,10 @@ impl Response {
         let status = error.reason.status();
         let mount = &request.mount;
         let response = match ResponseFormat::negotiate(&request.accept) {
-            ResponseFormat::Html => Response::page(status, page::render_error(error, mount)),
+            ResponseFormat::Html => {
+                let typed = request.typed_program();
+                Response::page(status, page::render_error(error, mount, typed.as_deref()))
+            }
             ResponseFormat::Problem => {
                 Response::text(status, "application/problem+json", render_problem(error, mount))
             }

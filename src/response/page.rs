@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Reason, is_link};
+use crate::text::sanitize;
 
 /// The icon of the service: a download arrow in the colour of Go.
 pub const ICON: &str = include_str!("icon.svg");
@@ -73,8 +74,20 @@ pub(super) fn content_security_policy() -> String {
     )
 }
 
-/// Renders an error.
-pub fn render_error(error: &Error, mount: &str) -> String {
+/// Renders the field for the name of a program, with the text that was typed.
+pub fn render_field(mount: &str, typed: Option<&str>) -> Markup {
+    html! {
+        form action={ (mount) "/" } {
+            label for="program" { "Repository" }
+            input #program type="text" name="program" value=[typed.map(sanitize)] required placeholder="junegunn/fzf"
+                autocapitalize="none" autocomplete="off" spellcheck="false";
+            button.main { "Show" }
+        }
+    }
+}
+
+/// Renders an error. If it is about what was typed into the field, the page has the field again.
+pub fn render_error(error: &Error, mount: &str, typed: Option<&str>) -> String {
     let reason = error.reason;
     Page {
         title: reason.sentence(),
@@ -84,6 +97,7 @@ pub fn render_error(error: &Error, mount: &str) -> String {
             h1 { (reason.sentence()) }
             @if !error.detail.is_empty() { pre.log tabindex="0" role="region" aria-label="Details" { (error.detail) } }
             (render_advice(error))
+            @if typed.is_some() { (render_field(mount, typed)) }
             p.soft { (reason.status()) " " a href=(reason_url(reason, mount)) { (reason.name()) } }
         },
     }

@@ -12,7 +12,7 @@ use crate::parse::{BuildOptions, Target};
 use crate::policy;
 use crate::request::Request;
 use crate::response::Response;
-use crate::response::page::Page;
+use crate::response::page::{Page, render_field};
 use crate::store::Store;
 
 /// How many programs that were built last the page lists.
@@ -20,8 +20,8 @@ const MAX_RECENT: usize = 10;
 
 /// Answers with the page, or leads from its field to the page of a program.
 pub(super) fn answer(request: &Request, config: &Config) -> Result<Response, Error> {
-    if let Some(typed) = typed_name(&request.query) {
-        let url = typed_program::page_url(&typed)?;
+    if let Some(typed) = request.typed_program() {
+        let url = typed_program::page_url(&typed, &request.typed_url())?;
         return Ok(Response::see_other(format!("{}{url}", request.mount)));
     }
     let base = request.typed_url();
@@ -34,13 +34,6 @@ pub(super) fn answer(request: &Request, config: &Config) -> Result<Response, Err
     Ok(response
         .with("Vary", "User-Agent, Accept")
         .with("Cache-Control", format!("private, {PAGE_CACHING}")))
-}
-
-/// The text in the field, if the query is that of its form.
-fn typed_name(query: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    let (_, typed) = pairs.find(|(key, _)| key == "program")?;
-    Some(typed.into_owned()).filter(|typed| !typed.trim().is_empty())
 }
 
 /// What the page shows of this server.
@@ -95,12 +88,7 @@ fn render(base: &str, request: &Request, view: &ServerView) -> String {
             h1 { "Any Go program, compiled for your machine." }
             p { "You need no Go and no account, and you can check the result: it has the same bytes as "
                 code { "go install -trimpath -pgo=off" } " on your own machine." }
-            form action={ (mount) "/" } {
-                label for="program" { "Repository" }
-                input #program type="text" name="program" required placeholder="junegunn/fzf" autocapitalize="none"
-                    autocomplete="off" spellcheck="false";
-                button.main { "Show" }
-            }
+            (render_field(mount, None))
             p.soft { "OWNER/REPO, or what you copied: the address of a repository, a " code { "go install" } " command." }
             ol.steps {
                 li { b { "1. Source" } span { "the newest release, from the Go module proxy" } }
