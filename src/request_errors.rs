@@ -1,7 +1,9 @@
 //! Errors in a request itself, each with what to type instead.
 
 use crate::error::{Error, Reason};
-use crate::parse::{BadBuildOptions, BadTarget, BuildOptions, UndetectedPlatform, correct, is_program_path};
+use crate::parse::{
+    BadBuildOptions, BadTarget, BuildOptions, Sidecar, UndetectedPlatform, correct, is_program_path,
+};
 use crate::request::Request;
 
 /// Checks the method, Host (RFC 9112 section 3.2), and that the web server passes PATH_INFO.
@@ -63,7 +65,10 @@ pub fn bad_path_error(bad: &BadTarget, path: &[u8], query: &str) -> Error {
     } else {
         Reason::BadPath
     };
-    let suggestion = correct(path, query).or_else(|| bad.hint());
+    let named = || "type /-/bin/OS-ARCH/OWNER/REPO@VERSION/NAME".to_owned();
+    let suggestion = correct(path, query)
+        .or_else(|| bad.hint())
+        .or_else(|| path.starts_with(b"/-/bin/").then(named));
     Error::new(reason).detail(bad.to_string()).suggest(suggestion)
 }
 
@@ -116,13 +121,10 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
         return error.suggest([corrected]);
     }
     let path = String::from_utf8_lossy(&request.path);
-    let name = path
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .split('@')
-        .next()
-        .unwrap_or_default();
+    let (program, _) = Sidecar::split(path.as_bytes());
+    let (program, suffix) = path.split_at(program.len());
+    let (program, _) = program.split_once('@').unwrap_or((program, ""));
+    let name = program.rsplit('/').next().unwrap_or_default();
     let query = options.to_string();
     let url = format!("{}{path}", request.typed_url());
     let url = if query.is_empty() {
@@ -132,7 +134,7 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
     };
     let with_uname = undetected
         .uname_options()
-        .map(|uname_options| command_line(&request.user_agent, uname_options, &url, name));
+        .map(|uname_options| command_line(&request.user_agent, uname_options, &url, name, suffix));
     let urls = options
         .suggestions(undetected)
         .into_iter()
@@ -140,17 +142,18 @@ pub fn platform_error(undetected: &UndetectedPlatform, options: &BuildOptions, r
     error.suggest(with_uname.into_iter().chain(urls))
 }
 
-/// A command for the client that sent this User-Agent. The next request then names the platform in its own User-Agent.
-fn command_line(user_agent: &str, uname_options: &str, url: &str, name: &str) -> String {
+/// A command for the client that sent this User-Agent. The next request then names the platform in its own User-Agent. The file has
+/// the name of the program, and the suffix of a sidecar.
+fn command_line(user_agent: &str, uname_options: &str, url: &str, name: &str, suffix: &str) -> String {
     let user_agent = user_agent.to_ascii_lowercase();
     let is_powershell = user_agent.contains("powershell");
     if is_powershell && user_agent.contains("windows") {
-        format!("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\" {url} -OutFile {name}.exe")
+        format!("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\" {url} -OutFile {name}.exe{suffix}")
     } else if is_powershell {
-        format!("iwr -UserAgent \"$(uname {uname_options})\" {url} -OutFile {name}")
+        format!("iwr -UserAgent \"$(uname {uname_options})\" {url} -OutFile {name}{suffix}")
     } else if user_agent.starts_with("wget") {
-        format!("wget -U \"$(uname {uname_options})\" {url} -O {name}")
+        format!("wget -U \"$(uname {uname_options})\" {url} -O {name}{suffix}")
     } else {
-        format!("curl -A \"$(uname {uname_options})\" {url} > {name}")
+        format!("curl -A \"$(uname {uname_options})\" {url} > {name}{suffix}")
     }
 }

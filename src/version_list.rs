@@ -21,7 +21,10 @@ pub fn answer(request: &Request, config: &Config) -> Option<Result<Response, Err
 fn render(path: &[u8], request: &Request, config: &Config) -> Result<Response, Error> {
     let target = Target::parse(path).map_err(|bad| bad_path_error(&bad, path, ""))?;
     if !request.query.is_empty() {
-        return Err(Error::new(Reason::BadQuery).detail("A list of versions has no query."));
+        let url = format!("{}{target}{VERSION_LIST_SUFFIX}", request.typed_url());
+        return Err(Error::new(Reason::BadQuery)
+            .detail("A list of versions has no query.")
+            .suggest([format!("curl {url}")]));
     }
     let client = request.client_address(|peer| config.trusts(peer));
     let (module, versions) = with_default_go(config, client, |go| list_versions(go, &target))?;

@@ -200,6 +200,16 @@ fn platforms() -> Vec<Case> {
             .user_agent("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.963")
             .refused("platform-untold")
             .body_has("iwr -UserAgent \"MS $env:PROCESSOR_ARCHITECTURE\""),
+        case("a bare curl that asks for a checksum: the hint does not overwrite the program")
+            .get("/tester/hello@v1.0.0.sha256")
+            .user_agent("curl/8.5.0")
+            .refused("platform-untold")
+            .body_has("/tester/hello@v1.0.0.sha256 > hello.sha256"),
+        case("a bare PowerShell that asks for a checksum: the name is that in the checksum file")
+            .get("/tester/hello.sha256")
+            .user_agent("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.22621.963")
+            .refused("platform-untold")
+            .body_has("-OutFile hello.exe.sha256"),
         case("an ambiguous machine name: the hint does not ask for uname again")
             .get("/tester/hello")
             .user_agent("Linux mips")
@@ -442,8 +452,9 @@ fn version_lists() -> Vec<Case> {
             .get("/o/../r.versions")
             .refused("bad-path"),
         case("a list of versions has no query")
-            .get("/tester/hello.versions?os=linux")
-            .refused("bad-query"),
+            .get("/tester/hello.versions?min-age=30d")
+            .refused("bad-query")
+            .body_has("/tester/hello.versions' >&2"),
     ]
 }
 

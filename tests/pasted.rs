@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What was pasted behind the host, in the order of the file. `hello` and `nested-majors` are modules of tests/modules.
-const PASTED: [&str; 54] = [
+const PASTED: [&str; 60] = [
     "/tester/hello/releases/tag/v1.0.0",
     "/tester/hello/releases/download/v1.0.0/hello_1.0.0_darwin_arm64.tar.gz",
     "/tester/hello/releases/latest",
@@ -42,6 +42,8 @@ const PASTED: [&str; 54] = [
     "/tester/hello/v1",
     "/tester/hello%40v1.0.0",
     "/tester/incompatible%40v2.0.0%2Bincompatible",
+    "/tester/hello@%5E1.0",
+    "/tester/hello@v1.0.x",
     "/go%20install%20github.com/tester/hello@v1.0.0",
     "/tester/hello/...",
     "/tester/hello/linux/arm64",
@@ -57,6 +59,7 @@ const PASTED: [&str; 54] = [
     "/tester/hello?os=linux&arch=arm&arm=v7",
     "/tester/hello?os=linux&arch=amd64&arm=",
     "/tester/hello?TARGETOS=linux&TARGETARCH=arm&TARGETVARIANT=v6",
+    "/tester/hello?os=linux&amp;arch=arm64",
     "/tester/hello?os=linux&arch=amd64.sha256",
     "/tester/hello@v1.0.0?os=linux&arch=amd64.json",
     "/tester/hello?version=v1.0.0&os=linux&arch=amd64",
@@ -68,6 +71,9 @@ const PASTED: [&str; 54] = [
     "/tester/hello.git/info/refs?service=git-upload-pack",
     "/gopkg.in/tester",
     "/-/install/tester/hello:v1.0.0?os=linux",
+    "/-/bin/linux/amd64/tester/hello@v1.0.0/hello",
+    "/-/bin/linux_amd64/tester/hello@v1.0.0/hello",
+    "/-/bin/linux-amd64",
 ];
 
 /// The response as a person reads it: the status line, and the text or the program.

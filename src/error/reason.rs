@@ -84,7 +84,7 @@ reasons! {
     SeveralCommands "several-commands" 300 Never 0 "This repository contains several programs." "Choose one:";
     BadPath "bad-path" 400 Never 0 "The path is invalid." "Use /OWNER/REPO or /HOST/PATH, with @VERSION at the end.";
     BadVersion "bad-version" 400 Never 0 "The version is invalid." "Use @latest, @v1.2.3, @v1, a branch or a commit.";
-    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The supported keys are os, arch, arm, go, tags, strip, cgo, name, recipe, min-age, wait and download.";
+    BadQuery "bad-query" 400 Never 0 "The query is invalid." "The keys for a program are os, arch, arm, go, tags, strip, cgo, name, recipe, min-age, wait and download.";
     UndetectedPlatform "platform-untold" 400 Never 0 "Cannot detect your platform from this request." "Specify the platform:";
     UnknownPlatform "unknown-platform" 400 Never 0 "Go does not support this platform." "See /-/platforms for the supported platforms.";
     BadHost "bad-host" 400 Never 0 "The Host header is invalid." "Send one Host header: a name or an address, with or without a port.";

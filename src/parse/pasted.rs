@@ -7,6 +7,11 @@
 use super::platform::{parse_machine, parse_os};
 use super::target::OWNER_REPO_HOSTS;
 use super::{BuildOptions, Sidecar, Target, Version};
+use platform_element::{BIN, correct_platform};
+use version_range::range_prefix;
+
+mod platform_element;
+mod version_range;
 
 /// Hosts of pages about modules. The paths of these pages begin with the module's path.
 const INDEX_HOSTS: [&str; 2] = ["pkg.go.dev", "godoc.org"];
@@ -64,23 +69,35 @@ const VERSION_KEYS: [&str; 5] = ["version", "v", "ref", "tag", "branch"];
 pub fn correct(path: &[u8], query: &str) -> Option<String> {
     let text = percent_decode(path)?;
     let (program, in_path) = split_sidecar(&text);
-    let (valid_query, in_query) = match BuildOptions::parse(query) {
-        Ok(_) => (query, ""),
-        Err(_) => split_sidecar(query.trim_end_matches(AFTER)),
+    // `??`, and a query that was copied from the source of a web page.
+    let plain_query = query.trim_start_matches('?').replace("&amp;", "&");
+    let (valid_query, in_query) = match BuildOptions::parse(&plain_query) {
+        Ok(_) => (&*plain_query, ""),
+        Err(_) => split_sidecar(plain_query.trim_end_matches(AFTER)),
     };
     // The program for another value of a known key is another program.
     if BuildOptions::parse(valid_query).is_err_and(|bad| !bad.is_about_keys()) {
         return None;
     }
     let mut options = BuildOptions::parse_valid_pairs(valid_query);
+    if text.starts_with(BIN) {
+        // A platform in the query too is another error.
+        if options != options.without_platform() {
+            return None;
+        }
+        let url = options.url(&correct_platform(&text)?);
+        let is_same = url == options.url(&text) && BuildOptions::parse(query) == Ok(options);
+        return (!is_same).then_some(url);
+    }
     let mut url = Pasted::parse(program)?;
     url.split_page();
     url.split_version_element();
     url.split_extension();
     url.split_platform();
+    url.split_range();
     options.os = options.os.or(url.os.map(str::to_owned));
     options.arch = options.arch.or(url.arch);
-    let version = url.version.or_else(|| version_in_query(query));
+    let version = url.version.or_else(|| version_in_query(&plain_query));
     let version = version.map_or(String::new(), |version| format!("@{version}"));
     let corrected = format!("/{}{version}", url.elements.join("/"));
     let target = Target::parse(corrected.as_bytes()).ok()?;
@@ -242,6 +259,12 @@ impl Pasted {
             self.os = self.os.or(os);
             *name = without.to_owned();
         }
+    }
+
+    /// Replaces a range of versions by the prefix that selects its newest version.
+    fn split_range(&mut self) {
+        let prefix = self.version.as_deref().and_then(range_prefix);
+        self.version = prefix.or(self.version.take());
     }
 
     /// Splits a platform off the end: `/linux/amd64`, `-linux-amd64`, `@v1.2.3_linux_arm64`.

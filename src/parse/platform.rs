@@ -255,10 +255,9 @@ impl UnknownPlatform {
         let list = |names: Vec<&str>| names.join(", ");
         match self {
             UnknownPlatform::Os(_) => {
-                format!(
-                    "os must be one of {}",
-                    list(PAIRS.iter().map(|(os, _)| *os).collect())
-                )
+                // Programs for iOS need cgo.
+                let systems = PAIRS.iter().map(|(os, _)| *os).filter(|os| *os != "ios");
+                format!("os must be one of {}", list(systems.collect()))
             }
             UnknownPlatform::Arch(_) => format!("arch must be one of {}", list(arch::names().collect())),
             UnknownPlatform::Pair { os, .. } => {

@@ -144,7 +144,8 @@ fn plain(path: &[u8]) -> Result<&str, BadTarget> {
     str::from_utf8(path).map_err(|_| BadTarget::BadByte(Printable::new(path)))
 }
 
-fn is_plain(byte: u8) -> bool {
+/// Whether a path may contain this byte.
+pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/@.-_~+".contains(&byte)
 }
 
@@ -156,10 +157,10 @@ fn is_url(path: &str) -> bool {
 
 /// Parses the elements of a path without its version, and adds the default host.
 fn elements(path: &str) -> Result<Vec<String>, BadTarget> {
-    let relative = path.strip_prefix('/').ok_or(BadTarget::Relative)?;
-    if relative.is_empty() {
+    if matches!(path, "" | "/") {
         return Err(BadTarget::Empty);
     }
+    let relative = path.strip_prefix('/').ok_or(BadTarget::Relative)?;
     if path.contains("//") {
         return Err(BadTarget::EmptyElement);
     }
@@ -288,8 +289,8 @@ fn is_github_repo(repo: &str) -> bool {
 /// Why a path is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTarget {
-    /// `/`.
-    #[error("the path is empty")]
+    /// `/`, or nothing.
+    #[error("OWNER/REPO is missing")]
     Empty,
     /// No slash at the start.
     #[error("the path does not start with a slash")]

@@ -1,6 +1,7 @@
 //! Tests of corrections: what people paste, and the URL that is printed.
 
 use super::*;
+use crate::parse::NamedFile;
 use proptest::prelude::*;
 
 fn corrected(url: &str) -> Option<String> {
@@ -130,6 +131,15 @@ fn pasted_urls_are_corrected() {
         ("/o/r=1.2", "/o/r@v1.2"),
         ("/o/r@=v1.2.3", "/o/r@v1.2.3"),
         ("/o/r@", "/o/r"),
+        ("/o/r@^0.1", "/o/r@v0.1"),
+        ("/o/r@^1.2.3", "/o/r@v1"),
+        ("/o/r@%5Ev2", "/o/r@v2"),
+        ("/o/r@~0.1.4", "/o/r@v0.1"),
+        ("/o/r@~1", "/o/r@v1"),
+        ("/o/r@v1.2.x", "/o/r@v1.2"),
+        ("/o/r@1.X", "/o/r@v1"),
+        ("/o/r@v1.2.*", "/o/r@v1.2"),
+        ("/o/r@1.*.*", "/o/r@v1"),
         ("/o/r/v0.65.2", "/o/r@v0.65.2"),
         ("/o/r/0.65.2", "/o/r@v0.65.2"),
         ("/o/r/v1.2/cmd/x", "/o/r/cmd/x@v1.2"),
@@ -176,6 +186,24 @@ fn pasted_urls_are_corrected() {
         ),
         ("/o/r?go-get=1", "/o/r"),
         ("/o/r.json?x", "/o/r.json"),
+        ("/o/r?os=linux&amp;arch=arm64", "/o/r?os=linux&arch=arm64"),
+        ("/o/r??os=linux&arch=amd64", "/o/r?os=linux&arch=amd64"),
+        ("/o/r??version=v1.2.3", "/o/r@v1.2.3"),
+        // Named files
+        ("/-/bin/linux_amd64/o/r@v1/r", "/-/bin/linux-amd64/o/r@v1/r"),
+        (
+            "/-/bin/Linux_x86_64/o/r@v1/r.sha256",
+            "/-/bin/linux-amd64/o/r@v1/r.sha256",
+        ),
+        (
+            "/-/bin/linux/amd64/o/r@v1/r?strip=1",
+            "/-/bin/linux-amd64/o/r@v1/r?strip=1",
+        ),
+        ("/-/bin/linux/arm/v6/o/r@v1/r", "/-/bin/linux-arm-6/o/r@v1/r"),
+        (
+            "/-/bin/linux/amd64/example.org/r/r",
+            "/-/bin/linux-amd64/example.org/r/r",
+        ),
         ("/o/r:v1.sha256?os=linux", "/o/r@v1.sha256?os=linux"),
     ] {
         assert_eq!(corrected(pasted).as_deref(), Some(url), "{pasted}");
@@ -204,6 +232,13 @@ fn other_urls_are_not_changed() {
         "/o/r%0d%0aSet-Cookie:x",
         "/o/r@feature/x",
         "/o/r@%3E=v1.2",
+        "/o/r@^main",
+        "/o/r@fix.x",
+        "/-/bin/linux-amd64/o/r@v1/r",
+        "/-/bin/linux/o/r@v1/r",
+        "/-/bin/linux_amd64",
+        "/-/bin/linux-amd64/o/r@v1/r?os=linux",
+        "/-/bin/linux_amd64/o/r@v1/%22r%22",
         "/o/r?os=hurd&arch=amd64",
         "/o/r/info/refs",
         "/%3Cscript%3Ealert(1)%3C/script%3E",
@@ -218,7 +253,8 @@ proptest! {
     fn corrections_are_valid_urls(path in "/(https?://)?[a-zA-Z0-9@:/.%=,)-]{0,60}", query in "[a-z0-9=&./]{0,40}") {
         if let Some(url) = correct(path.as_bytes(), &query) {
             let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-            prop_assert!(Target::parse(split_sidecar(path).0.as_bytes()).is_ok(), "{}", url);
+            let is_file = matches!(NamedFile::parse(path.as_bytes()), Some(Ok(_)));
+            prop_assert!(is_file || Target::parse(split_sidecar(path).0.as_bytes()).is_ok(), "{}", url);
             prop_assert!(BuildOptions::parse(query).is_ok(), "{}", url);
         }
     }

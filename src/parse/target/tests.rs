@@ -133,7 +133,7 @@ fn every_invalid_path_is_refused_with_its_reason() {
     let printable = |text: &str| Printable::new(text);
     for (path, reason) in [
         ("/", BadTarget::Empty),
-        ("", BadTarget::Relative),
+        ("", BadTarget::Empty),
         ("o/r", BadTarget::Relative),
         ("/o", BadTarget::MissingRepo(printable("o"))),
         ("/o/", BadTarget::MissingRepo(printable("o"))),
