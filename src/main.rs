@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use gox_server::config::{self, Config, SETTINGS, Setting, UnknownSetting};
@@ -112,9 +113,11 @@ fn run() -> Result<ExitCode, String> {
         return serve(server::serve_fastcgi_on_stdin).map(succeeded);
     }
     let command_line = CommandLine::try_parse().unwrap_or_else(|error| {
-        // Its suggestions include hidden commands.
-        let visible = visible_command_line().try_get_matches();
-        visible.err().unwrap_or(error).exit()
+        if error.kind() == ErrorKind::InvalidSubcommand {
+            // Its suggestions include hidden commands.
+            visible_command_line().get_matches();
+        }
+        error.exit()
     });
     if command_line.man {
         return print(&manual::render(&visible_command_line())).map(succeeded);

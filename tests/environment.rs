@@ -310,7 +310,7 @@ fn bar_between_module_proxies_is_passed_on() {
     let ask = |separator: &str| {
         let proxies = format!("http://127.0.0.1:1{separator}{}", modproxy().url());
         let store = TestStore::new().set("GOX_GOPROXY", proxies);
-        store.ask(&Request::get("/tester/hello"))
+        store.ask(&Request::get("/tester/hello@v1.0.0"))
     };
     ask("|").program();
     ask(",").refused("proxy-failed");
