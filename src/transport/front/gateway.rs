@@ -13,7 +13,7 @@ use hyper::body::Body as _;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
 use super::body_part::BodyPart;
 use super::cgi_process::CgiProcess;
@@ -21,7 +21,7 @@ use super::environment::{Endpoints, build_environment, joined};
 use super::file_parts::{FilePart, FileParts};
 use super::head::Head;
 use super::output_chunks::OutputChunks;
-use super::own_responses::{busy_response, error_response, reject_invalid};
+use super::own_responses::{busy_response, error_response, reject_invalid, restart_response};
 use super::permits::{AddressPermit, ConnectionPermit, PermitDenied, Permits};
 use super::program_error::ProgramError;
 use super::stored_heads::{HeadKey, StoredHeads};
@@ -46,6 +46,8 @@ pub(super) struct Gateway {
     pub(super) permits: Permits,
     pub(super) stored_heads: StoredHeads,
     pub(super) reports: mpsc::Sender<Report>,
+    /// Notifies the requests without a response that the drain has ended.
+    pub(super) drain_ended: Notify,
 }
 
 /// A response without a program, which would count and log it: one with a stored head, or a rejection.
@@ -79,21 +81,12 @@ impl Gateway {
             endpoints,
             is_done: false,
         };
-        let acquired = match reject_invalid(&request) {
-            Some(rejection) => Err(rejection),
-            None => {
-                let acquired = self.acquire_permit(&request, endpoints, permit).await;
-                acquired.map_err(busy_response)
-            }
+        let responded = tokio::select! {
+            responded = self.try_respond(&request, endpoints, permit, files) => responded,
+            () = self.drain_ended.notified() => Err(restart_response()),
         };
-        let mut response = match acquired {
-            Ok(permit) => self
-                .run(&request, endpoints, permit, files.clone())
-                .await
-                .unwrap_or_else(|error| {
-                    log::error!("{}: {error}", describe(&request));
-                    error_response(&error)
-                }),
+        let mut response = match responded {
+            Ok(response) => response,
             Err(rejection) => {
                 self.report(&request, endpoints, rejection.status()).await;
                 rejection
@@ -108,6 +101,26 @@ impl Gateway {
                 .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// Runs the program, or rejects the request.
+    async fn try_respond(
+        &self,
+        request: &Parts,
+        endpoints: Endpoints,
+        permit: &ConnectionPermit,
+        files: &Sender<FilePart>,
+    ) -> Result<Response<Body>, Response<Body>> {
+        if let Some(rejection) = reject_invalid(request) {
+            return Err(rejection);
+        }
+        let acquired = self.acquire_permit(request, endpoints, permit).await;
+        let permit = acquired.map_err(busy_response)?;
+        let response = self.run(request, endpoints, permit, files.clone()).await;
+        Ok(response.unwrap_or_else(|error| {
+            log::error!("{}: {error}", describe(request));
+            error_response(&error)
+        }))
     }
 
     /// Waits for the permit of a request, in order of arrival. Health checks have permits of their own.

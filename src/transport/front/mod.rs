@@ -28,6 +28,7 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
 
 use gateway::Gateway;
 pub use gateway::Report;
@@ -49,6 +50,9 @@ use crate::config::Network;
 
 /// Delay after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Time after the drain for responses that only say that the server restarts. `init` waits for a second.
+const LAST_RESPONSES: Duration = Duration::from_millis(500);
 
 /// Number of threads that read files which are not cached. More threads would wait for the same disk.
 const FILE_READERS: usize = 4;
@@ -140,6 +144,7 @@ impl Front {
             permits: Permits::new(&limits),
             stored_heads: StoredHeads::default(),
             reports: self.reports,
+            drain_ended: Notify::new(),
         });
         let open = GracefulShutdown::new();
         loop {
@@ -161,10 +166,19 @@ impl Front {
         // From here on the kernel refuses new connections, so that their clients do not wait.
         drop(listener);
         log::info!("stopping; {} connections are open", open.count());
+        let mut closed = pin!(open.shutdown());
         tokio::select! {
-            () = open.shutdown() => log::info!("stopped"),
-            () = sleep(self.drain) => log::warn!("stopped; responses were aborted after {} s", self.drain.as_secs()),
-            () = stop() => log::warn!("stopped; responses were aborted by a second signal"),
+            () = &mut closed => return log::info!("stopped"),
+            () = sleep(self.drain) => {}
+            () = stop() => return log::warn!("stopped; responses were aborted by a second signal"),
+        }
+        gateway.drain_ended.notify_waiters();
+        match timeout(LAST_RESPONSES, closed).await {
+            Ok(()) => log::warn!(
+                "stopped after {} s; clients without a response were told to retry",
+                self.drain.as_secs()
+            ),
+            Err(_) => log::warn!("stopped; responses were aborted after {} s", self.drain.as_secs()),
         }
     }
 }

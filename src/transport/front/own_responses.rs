@@ -70,6 +70,18 @@ pub(super) fn busy_response(denied: PermitDenied) -> Response<Body> {
     response
 }
 
+/// The response if the front stops before the program responds. The build continues or starts again, so the next request gets it.
+pub(super) fn restart_response() -> Response<Body> {
+    let mut response = text_response(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This server restarts. Try again in 10 seconds.",
+    );
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}
+
 /// The response if the program failed. The details are only in the log.
 pub(super) fn error_response(error: &ProgramError) -> Response<Body> {
     match error {
