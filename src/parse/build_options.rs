@@ -660,7 +660,8 @@ mod tests {
     }
 
     fn nearly_valid() -> impl Strategy<Value = String> {
-        let pair = "(os=(linux|macos)|arch=(arm|x64|armv6|amd64v3)|arm=[5-8]|go=(go)?1\\.2[0-9](\\.[0-9]|rc1)?|tags=[a-z_.,]{1,9}|strip=[01]|name=[a-z]\\.(exe|json)|cgo=0|recipe=release|min-age=2d|wait=1)";
+        let pair = "(os=(linux|macos)|arch=(arm|x64|armv6|amd64v3)|arm=[5-8]|go=(go)?1\\.2[0-9](\\.[0-9]|rc1)?|tags=[a-z_.,]{1,9}|strip=[01]\
+                    |name=[a-z]\\.(exe|json)|cgo=0|recipe=release|min-age=2d|wait=1)";
         proptest::string::string_regex(&format!("{pair}(&{pair}){{0,4}}")).expect("a pattern")
     }
 

@@ -39,7 +39,8 @@ pub fn warm(config: &Config, arguments: &[String], version: Option<GoVersion>) -
         for query in &queries {
             let query = [options, query, version.as_deref().unwrap_or_default()];
             let query: Vec<&str> = query.into_iter().filter(|pairs| !pairs.is_empty()).collect();
-            targets.push(format!("{path}?{}", query.join("&")));
+            let separator = if query.is_empty() { "" } else { "?" };
+            targets.push(format!("{path}{separator}{}", query.join("&")));
         }
     }
     build_all(config, &store, &targets)
