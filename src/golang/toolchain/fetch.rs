@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use ureq::Body;
+use ureq::http::Response;
 use url::Url;
 use zip::ZipArchive;
 
@@ -28,7 +30,8 @@ pub fn run(url: &str, tree: &Path) -> Result<(), String> {
             .to_file_path()
             .map_err(|()| "the URL has no path".to_owned())?,
         Ok(_) => {
-            download_file(url, &packed, MAX_PACKED_BYTES)?;
+            let response = agent(None).get(url).call().map_err(|error| error.to_string())?;
+            save_body(response, &packed, MAX_PACKED_BYTES)?;
             packed
         }
         Err(error) => return Err(error.to_string()),
@@ -36,9 +39,8 @@ pub fn run(url: &str, tree: &Path) -> Result<(), String> {
     unpack(&file, tree).map_err(|error| format!("cannot unpack the zip: {error}"))
 }
 
-/// Downloads a file of at most `max_bytes` bytes from `url` (https or http).
-pub fn download_file(url: &str, to: &Path, max_bytes: u64) -> Result<(), String> {
-    let response = agent(None).get(url).call().map_err(|error| error.to_string())?;
+/// Saves the body of a response, of at most `max_bytes` bytes, as a new file.
+pub fn save_body(response: Response<Body>, to: &Path, max_bytes: u64) -> Result<(), String> {
     let mut body = response
         .into_body()
         .into_reader()
@@ -68,7 +70,8 @@ pub fn check_proxy(proxy: &str, timeout: Duration) -> Result<(), String> {
     }
 }
 
-fn agent(timeout: Option<Duration>) -> ureq::Agent {
+/// Returns a client with the certificates of the system. `timeout` is that of a whole request.
+pub fn agent(timeout: Option<Duration>) -> ureq::Agent {
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
         .build();
