@@ -1,7 +1,7 @@
 //! Known vulnerabilities of a program, from the index of the Go vulnerability database. The result is cached beside the program until
 //! the index changes. No request waits for the database to be downloaded.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -48,8 +48,9 @@ pub fn check_vulnerabilities(artifact: &Artifact, config: &Config, store: &Store
         return VulnerabilityStatus::NotChecked;
     }
     let index = vulnerabilities::index_path(store);
-    refresh_if_old(&fs::metadata(&index), store);
-    let Ok(stamp) = File::open(&index).and_then(|file| FileStamp::read(&file)) else {
+    let metadata = fs::metadata(&index);
+    refresh_if_old(&metadata, store);
+    let Ok(stamp) = metadata.and_then(|metadata| FileStamp::from_metadata(&metadata)) else {
         return VulnerabilityStatus::Unknown;
     };
     let advisories = look_up_cached(artifact, &index, stamp);

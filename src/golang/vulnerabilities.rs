@@ -212,7 +212,7 @@ pub fn find_vulnerabilities(index: &Path, query: &VulnerabilityQuery) -> io::Res
     })
 }
 
-/// The module whose versions this one has: a version of Go is one of its standard library and of its commands.
+/// The module that has the same versions: the go command has those of the standard library.
 fn versioned_as(module: &str) -> &str {
     match module {
         GO_COMMAND => STANDARD_LIBRARY,

@@ -1,6 +1,6 @@
 //! Detects whether a published file was modified.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
@@ -15,8 +15,12 @@ pub struct FileStamp {
 
 impl FileStamp {
     /// Reads the stamp of an open file. Fails for other than regular files.
-    pub fn read(file: &File) -> io::Result<FileStamp> {
-        let metadata = file.metadata()?;
+    pub(super) fn read(file: &File) -> io::Result<FileStamp> {
+        FileStamp::from_metadata(&file.metadata()?)
+    }
+
+    /// The stamp of a file with this metadata. Fails for other than regular files.
+    pub fn from_metadata(metadata: &Metadata) -> io::Result<FileStamp> {
         if !metadata.is_file() {
             return Err(io::ErrorKind::InvalidData.into());
         }

@@ -54,31 +54,30 @@ pub(super) fn reject_invalid(request: &Parts) -> Option<Response<Body>> {
 
 /// The response if the limit of connections or requests is reached.
 pub(super) fn busy_response(denied: PermitDenied) -> Response<Body> {
-    let mut response = match denied {
-        PermitDenied::ServerFull => text_response(
+    let (status, text) = match denied {
+        PermitDenied::ServerFull => (
             StatusCode::SERVICE_UNAVAILABLE,
             "This server is too busy. Try again in a second.",
         ),
-        PermitDenied::AddressFull => text_response(
+        PermitDenied::AddressFull => (
             StatusCode::TOO_MANY_REQUESTS,
             "Too many requests from your address are running. Try again in a second.",
         ),
     };
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    retry_response(status, text, "1")
 }
 
 /// The response if the front stops before the program responds. The build continues or starts again, so the next request gets it.
 pub(super) fn restart_response() -> Response<Body> {
-    let mut response = text_response(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "This server restarts. Try again in 10 seconds.",
-    );
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    let text = "This server restarts. Try again in 10 seconds.";
+    retry_response(StatusCode::SERVICE_UNAVAILABLE, text, "10")
+}
+
+/// A failure that may be gone after `seconds`.
+fn retry_response(status: StatusCode, text: &'static str, seconds: &'static str) -> Response<Body> {
+    let mut response = text_response(status, text);
+    let seconds = HeaderValue::from_static(seconds);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
     response
 }
 
