@@ -136,6 +136,9 @@ fn versions() -> Vec<Case> {
             .get("/tester/retracted")
             .gives(tester("retracted", "v1.0.0"))
             .header_has("gox-deprecated", "use github.com/tester/hello."),
+        case("a major of which all releases are retracted is not the latest")
+            .get("/tester/withdrawn-major")
+            .gives(tester("withdrawn-major", "v1.0.0")),
         case("a retracted release by its version")
             .get("/tester/retracted@v1.1.0")
             .gives(tester("retracted", "v1.1.0"))

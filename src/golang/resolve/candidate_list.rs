@@ -49,19 +49,19 @@ impl Resolver<'_> {
         };
         let (lookup, exact) = (self.lookup, self.is_exact());
         thread::scope(|scope| {
-            let download = |candidate: &Candidate, version: &str| {
-                let query = format!("{}@{version}", candidate.module);
+            let download = |candidate: &Candidate| {
+                let query = format!("{}@{}", candidate.module, self.target.version().query());
                 let thread = scope.spawn(move || lookup.download_outline(&query, exact));
                 (candidate.module.clone(), thread)
             };
-            let first = likeliest.map(|c| download(c, self.target.version().query()));
+            let first = likeliest.map(download);
             let mut majors = self.majors.borrow_mut();
             let listed = plain.iter().map(|c| (c.clone(), MAJORS));
             majors.query(lookup, listed.chain(likeliest.into_iter().flat_map(guessed)))?;
             let newer = majors.released_of(plain).next().filter(|c| Some(c) != likeliest);
             let mut threads: Vec<_> = first.into_iter().collect();
             if let Some(newer) = newer {
-                threads.push(download(&newer, self.version_to_query(&majors, &newer.module)));
+                threads.push(download(&newer));
                 majors.query(lookup, guessed(&newer))?;
             }
             // A panic is a fault of this program, and was printed. Then the module is downloaded when it is needed.

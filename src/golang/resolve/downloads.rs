@@ -3,7 +3,6 @@
 use crate::error::{Error, Reason};
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::downloaded::DownloadedModule;
-use crate::golang::resolve::majors::Majors;
 use crate::parse::Version;
 
 /// How many modules one resolution may download. Each may use as much disk as a build.
@@ -28,10 +27,8 @@ impl Resolver<'_> {
             self.lookup
                 .download_outline(&format!("{module}@{query}"), self.is_exact())
         };
-        let majors = self.majors.borrow();
-        let query = self.version_to_query(&majors, module);
         let download = || {
-            at(query).or_else(|error| match version.tag_without_v() {
+            at(version.query()).or_else(|error| match version.tag_without_v() {
                 Some(tag) if error.reason == Reason::NoSuchVersion => at(tag).map_err(|other| {
                     if other.reason.status() == 404 {
                         error
@@ -49,26 +46,16 @@ impl Resolver<'_> {
         downloaded
     }
 
-    /// The version at which `module` is queried: for `latest` its newest listed version, if one is known.
-    pub(super) fn version_to_query<'v>(&'v self, majors: &'v Majors, module: &str) -> &'v str {
-        match self.target.version() {
-            Version::Latest => majors.latest_version(module),
-            version @ (Version::Exact(_) | Version::Prefix(_) | Version::Revision(_)) => version.query(),
-        }
-    }
-
     /// Downloads the newest versions of these modules with one `go`, as far as the limit allows.
     pub(super) fn download_all(&self, modules: &[String]) {
         let left = MAX_WITH_NESTED.saturating_sub(self.count_downloads());
         let mut downloads = self.downloads.borrow_mut();
-        let majors = self.majors.borrow();
         let is_new = |module: &&String| !downloads.contains_key(*module);
         let new: Vec<&String> = modules.iter().filter(is_new).take(left).collect();
         if new.is_empty() {
             return;
         }
-        let query = |module: &&String| format!("{module}@{}", majors.latest_version(module));
-        let queries: Vec<String> = new.iter().map(query).collect();
+        let queries: Vec<String> = new.iter().map(|module| format!("{module}@latest")).collect();
         let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
         let packed = self.lookup.download_packed(&queries, false);
         let unpacked = packed

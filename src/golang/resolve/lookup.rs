@@ -34,6 +34,16 @@ pub(super) struct ModuleVersions {
     pub(super) error: Option<ListError>,
 }
 
+/// Which versions are listed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) enum Listed {
+    #[default]
+    All,
+    /// Those that their author has not retracted. For each module that has a version, `go` then fetches the newest go.mod and verifies it:
+    /// several requests, one after the other.
+    NotRetracted,
+}
+
 /// The error of `go list -m -e` for one module.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,12 +61,18 @@ impl Lookup<'_> {
         self.run(&args, versions)
     }
 
-    /// Lists the versions of these modules.
+    /// Lists versions of these modules.
     pub(super) fn query_versions<'m>(
         &self,
+        listed: Listed,
         modules: impl Iterator<Item = &'m str>,
     ) -> Result<Vec<ModuleVersions>, Error> {
-        let args = ["list", "-m", "-e", "-versions", "-json=Path,Versions,Error", "--"];
+        let mut args = vec!["list", "-m", "-e", "-versions", "-json=Path,Versions,Error"];
+        match listed {
+            Listed::All => args.push("-retracted"),
+            Listed::NotRetracted => {}
+        }
+        args.push("--");
         self.run(&args, modules)
     }
 

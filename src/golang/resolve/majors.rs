@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::golang::resolve::candidate::Candidate;
-use crate::golang::resolve::lookup::{Lookup, ModuleVersions};
+use crate::golang::resolve::lookup::{Listed, Lookup, ModuleVersions};
 
 /// How many majors are queried at once of a module that a target may mean.
 pub(super) const MAJORS: u64 = 20;
@@ -12,6 +12,8 @@ pub(super) const MAJORS: u64 = 20;
 /// The module paths, including major suffixes, that exist, and their versions.
 #[derive(Debug, Default)]
 pub(super) struct Majors {
+    /// Which versions are listed.
+    listed: Listed,
     /// Modules with a release version.
     pub(super) released: BTreeSet<String>,
     /// Modules with pre-release versions only.
@@ -27,6 +29,14 @@ pub(super) struct Majors {
 }
 
 impl Majors {
+    /// The same, but lists no retracted versions.
+    pub(super) fn without_retracted(self) -> Majors {
+        Majors {
+            listed: Listed::NotRetracted,
+            ..self
+        }
+    }
+
     /// The path of the newest major of `plain` that is released, or else that has a pre-release.
     pub(super) fn newest_of(&self, plain: &Candidate) -> Option<String> {
         let newest = |known: &BTreeSet<String>| {
@@ -58,15 +68,11 @@ impl Majors {
         self.untagged.contains(module)
     }
 
-    /// The version that `latest` means; `latest` itself if only `go` knows: it ignores some incompatible versions.
-    pub(super) fn latest_version(&self, module: &str) -> &str {
-        let versions = self.versions.get(module).map(Vec::as_slice).unwrap_or_default();
+    /// The newest listed version, if possible a release.
+    pub(super) fn newest_version(&self, module: &str) -> Option<&String> {
+        let versions = self.versions.get(module)?;
         let releases = || versions.iter().rev().find(|version| !version.contains('-'));
-        let is_incompatible = |version: &String| version.ends_with("+incompatible");
-        match releases().or_else(|| versions.last()) {
-            Some(newest) if !versions.iter().any(is_incompatible) => newest,
-            Some(_) | None => "latest",
-        }
+        releases().or_else(|| versions.last())
     }
 
     /// All versions.
@@ -90,7 +96,7 @@ impl Majors {
             let mut modules: BTreeSet<String> = open.iter().flat_map(majors).map(|c| c.module).collect();
             modules.retain(|module| self.queried.insert(module.clone()));
             if !modules.is_empty() {
-                for listed in lookup.query_versions(modules.iter().map(String::as_str))? {
+                for listed in lookup.query_versions(self.listed, modules.iter().map(String::as_str))? {
                     self.add(listed);
                 }
             }

@@ -55,7 +55,7 @@ pub fn list_versions(go: Go<'_>, module: &str, permit: LookupPermit<'_>) -> Resu
 
 fn query_versions(lookup: Lookup<'_>, root: &str) -> Result<Vec<String>, Error> {
     let plain = Candidate::root_package(root.to_owned());
-    let mut majors = Majors::default();
+    let mut majors = Majors::default().without_retracted();
     majors.query(lookup, [(plain, MAJORS)])?;
     let mut versions: Vec<String> = majors.into_versions().collect();
     versions.sort_by_cached_key(|version| semver::Version::parse(version.trim_start_matches('v')).ok());

@@ -13,6 +13,7 @@ use crate::golang::resolve::Resolver;
 use crate::golang::resolve::downloaded;
 use crate::golang::resolve::lookup::{ListError, Lookup};
 use crate::notices::Notices;
+use crate::parse::Version;
 
 /// How long a request waits for notices, at most. A healthy proxy answers in tenths of a second.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,14 +32,14 @@ impl Resolver<'_> {
             .ok()
     }
 
-    /// Whether this is the newest version that `go list -m -versions` lists, and no go.mod of the module in the module cache deprecates the
-    /// module. That list leaves out retracted versions. To make it, `go` fetches the newest go.mod, even if its version is retracted
-    /// (cmd/go/internal/modload, CheckRetractions).
+    /// Whether `latest` means the newest listed version, and no go.mod of the module in the module cache deprecates the module. `go` does not
+    /// take a retracted version as the latest. To know that, it fetches the newest go.mod (cmd/go/internal/modload, CheckRetractions).
     fn is_certainly_without_notices(&self, resolved: &Resolved) -> bool {
         let downloads = self.downloads.borrow();
         let downloaded = downloads.get(&resolved.module).and_then(|d| d.as_ref().ok());
         let index = downloaded.and_then(|downloaded| downloaded.go_mod.parent());
-        self.majors.borrow().latest_version(&resolved.module) == resolved.version
+        *self.target.version() == Version::Latest
+            && self.majors.borrow().newest_version(&resolved.module) == Some(&resolved.version)
             && index.is_some_and(|index| may_deprecate(index).is_ok_and(|may| !may))
     }
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Reason};
 use crate::golang::Resolved;
 use crate::golang::resolve::Resolver;
 use crate::golang::resolve::candidate::Candidate;
-use crate::golang::resolve::lookup::ModuleVersions;
+use crate::golang::resolve::lookup::{Listed, ModuleVersions};
 use crate::golang::resolve::majors::MAJORS;
 use crate::parse::Target;
 
@@ -38,7 +38,9 @@ impl Resolver<'_> {
         };
         let modules: Vec<String> = plain.iter().flat_map(majors).map(|c| c.module).collect();
         // A list that cannot be read adds nothing to the error.
-        let listed = self.lookup.query_versions(modules.iter().map(String::as_str));
+        let listed = self
+            .lookup
+            .query_versions(Listed::NotRetracted, modules.iter().map(String::as_str));
         let listed = listed.unwrap_or_default();
         let newest = listed
             .iter()
