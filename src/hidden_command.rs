@@ -76,6 +76,15 @@ pub enum HiddenCommand {
         /// The directory to create.
         tree: PathBuf,
     },
+    /// Passes on the requests of `go` to the module proxy, and sends some before `go` does. Holds a listening socket as stdout. stdin says
+    /// what `go` will download. Runs in a cell.
+    #[command(hide = true)]
+    Relay {
+        /// The downloads in the module cache. What is there is not requested.
+        cache: PathBuf,
+        /// The name of the checksum database; empty if `go` does not ask the proxy for it.
+        sumdb: String,
+    },
     /// Enters CELL and runs COMMAND there, as long as PARENT runs.
     #[command(hide = true)]
     Enter {
@@ -131,6 +140,7 @@ impl HiddenCommand {
             HiddenCommand::Download { .. } => "download",
             HiddenCommand::Fetch { .. } => "fetch",
             HiddenCommand::Outline { .. } => "outline",
+            HiddenCommand::Relay { .. } => "relay",
             HiddenCommand::Enter { .. } => "enter",
             HiddenCommand::Probe { .. } => "probe",
             HiddenCommand::Precompile { .. } => "precompile",
@@ -171,6 +181,7 @@ impl HiddenCommand {
             HiddenCommand::Outline { zip, module, tree } => {
                 words.extend([zip.into(), module.into(), tree.into()]);
             }
+            HiddenCommand::Relay { cache, sumdb } => words.extend([cache.into(), sumdb.into()]),
             HiddenCommand::Enter {
                 parent,
                 cell,
@@ -251,6 +262,10 @@ mod tests {
                 zip: "/tmp/v1.0.0.zip".into(),
                 module: text("a.b/c@v1.0.0"),
                 tree: "/tmp/a b".into(),
+            },
+            HiddenCommand::Relay {
+                cache: "/tmp/a b".into(),
+                sumdb: text(""),
             },
             HiddenCommand::Enter {
                 parent: 4_194_304,

@@ -13,6 +13,7 @@ use crate::builder::{self, Recipe, SharedProgram, Waiter, core_packages};
 use crate::config::{Config, Deadlines};
 use crate::error::Error;
 use crate::golang::Toolchain;
+use crate::golang::relay;
 use crate::golang::resolve::{resolution_cache, shared_resolution};
 use crate::golang::run::command::Go;
 use crate::golang::run::tool;
@@ -75,6 +76,7 @@ pub fn run(command: HiddenCommand, environment: &[(OsString, OsString)]) -> Resu
         HiddenCommand::Outline { zip, module, tree } => {
             outline::run(&zip, &module, &tree).map_err(|error| error.to_string())
         }
+        HiddenCommand::Relay { cache, sumdb } => serve_relay(&cache, &sumdb, environment),
         HiddenCommand::Enter {
             parent,
             cell,
@@ -211,6 +213,13 @@ fn fetch_toolchain(tree: &Path, environment: &[(OsString, OsString)]) -> Result<
         url.ok_or_else(|| format!("fetch: {} is not set", fetch::URL))?,
         tree,
     )
+}
+
+fn serve_relay(cache: &Path, sumdb: &str, environment: &[(OsString, OsString)]) -> Result<(), String> {
+    let proxy = environment.iter().find(|(name, _)| name == relay::PROXY);
+    let proxy = proxy.and_then(|(_, url)| url.to_str());
+    let proxy = proxy.ok_or_else(|| format!("relay: {} is not set", relay::PROXY))?;
+    relay::serve::run(proxy, cache, sumdb).map_err(|error| error.to_string())
 }
 
 /// Enters the cell and runs the command: a driver replaces this process, a tool is its child.

@@ -1,5 +1,6 @@
 //! What a resolution costs: requests to the module proxy, and files in the module cache.
 
+use crate::support::processes;
 use crate::support::proxy::{Behavior, MAX_REQUESTS, Proxy};
 use crate::support::request::Request;
 use crate::support::test_store::TestStore;
@@ -47,6 +48,60 @@ fn lookup_downloads_a_module_once_and_does_not_unpack_it() {
     let modules = fs::read_dir(store.dir.join("cache/modules")).unwrap();
     let unpacked: Vec<_> = modules.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(unpacked, ["cache"]);
+}
+
+/// `go` sends a request for a zip last.
+#[test]
+fn files_of_a_version_are_requested_at_once() {
+    let proxy = Proxy::start(Behavior::Hold(".info"));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    std::thread::scope(|scope| {
+        let response = scope.spawn(|| store.ask(&head("hello?os=linux&arch=amd64")));
+        proxy.wait_for_request("/hello/@v/v1.1.0.zip");
+        proxy.set_behavior(Behavior::Serve);
+        let response = response.join().unwrap();
+        assert_eq!(response.header("Gox-Version"), Some("v1.1.0"), "{response}");
+    });
+    let mut files = proxy.requests();
+    files.retain(|path| path.contains("/hello/@v/v1.1.0."));
+    files.sort();
+    let file = |extension| format!("/github.com/tester/hello/@v/v1.1.0.{extension}");
+    assert_eq!(files, ["info", "mod", "zip"].map(file));
+}
+
+#[test]
+fn killed_lookup_leaves_no_process() {
+    let proxy = Proxy::start(Behavior::Hold(".info"));
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let mut cgi = store.start(&head("hello?os=linux&arch=amd64"));
+    proxy.wait_for_request("/hello/@v/v1.1.0.info");
+    let running = processes::find(&store.dir);
+    assert!(running.iter().any(|process| process.is("relay")), "{running:?}");
+    cgi.child.kill().unwrap();
+    cgi.child.wait().unwrap();
+    eventually("all processes of the lookup end", TIMEOUT, || {
+        processes::find(&store.dir).is_empty()
+    });
+    proxy.set_behavior(Behavior::Serve);
+    // The next builder removes the directory of the lookup.
+    store.ask(&Request::get("/tester/hello")).program();
+    store.wait_until_idle();
+}
+
+/// The log names the operator's proxy, and not the relay in front of it.
+#[test]
+fn failure_of_the_proxy_is_logged_with_its_url() {
+    for url in ["http://127.0.0.1:1", "http://127.0.0.1:1/", "https://127.0.0.1:1"] {
+        let store = TestStore::new().set("GOX_GOPROXY", url);
+        let response = store.ask(&head("hello"));
+        response.refused("proxy-failed");
+        let log = &response.log;
+        assert!(
+            log.contains(&format!("{}/github.com/tester/hello", url.trim_end_matches('/'))),
+            "{log}"
+        );
+        assert!(log.contains("Connection refused"), "{log}");
+    }
 }
 
 #[test]
@@ -100,8 +155,10 @@ fn github_path_is_queried_only_if_the_known_path_has_no_release() {
 /// The newest version in tests/modules/retracts-older.txtar is listed, so it is not retracted.
 #[test]
 fn retractions_of_older_versions_cost_no_query() {
-    let proxy = Proxy::start(Behavior::Serve);
-    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    // A relay stands in front of the first proxy only, and keeps its lists.
+    let (empty, proxy) = (Proxy::start(Behavior::Page(404)), Proxy::start(Behavior::Serve));
+    let proxies = format!("{},{}", empty.url(), proxy.url());
+    let store = TestStore::new().set("GOX_GOPROXY", proxies);
     // Each `go` lists the versions: one that lists majors, one that downloads, and one that queries notices.
     for (name, lists) in [("retracts-older", 2), ("retracted", 3)] {
         store.ask(&head(&format!("{name}?os=linux&arch=amd64")));

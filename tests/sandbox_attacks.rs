@@ -135,7 +135,8 @@ const ATTACKS: &[(&str, bool, bool, Control)] = &[
     ("udp FORBIDDEN-PORT", DENIED, THROUGH, Always),
     ("unix @ARENA", DENIED, DENIED, Always),
     ("netlink", DENIED, DENIED, Always),
-    ("socketpair", DENIED, DENIED, Always),
+    ("socketpair", DENIED, THROUGH, Always),
+    ("socketpair-of-another-family", DENIED, DENIED, UnlessRefused),
     // The kernel.
     ("unshare", DENIED, DENIED, UnlessRefused),
     ("namespace", DENIED, DENIED, UnlessRefused),

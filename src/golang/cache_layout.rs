@@ -34,14 +34,19 @@ fn find_version(cache: &Path, zip: &Path) -> Option<ModuleVersion> {
 
 /// The directory of a module version in the module cache. Capitals are escaped (golang.org/x/mod/module, EscapePath).
 pub fn module_directory(cache: &Path, module: &str, version: &str) -> PathBuf {
+    cache.join(escape(&format!("{module}@{version}")))
+}
+
+/// Escapes capitals, as in the names of files and in the URLs of a module proxy.
+pub fn escape(text: &str) -> String {
     let mut escaped = String::new();
-    for c in format!("{module}@{version}").chars() {
+    for c in text.chars() {
         if c.is_ascii_uppercase() {
             escaped.push('!');
         }
         escaped.push(c.to_ascii_lowercase());
     }
-    cache.join(escaped)
+    escaped
 }
 
 #[cfg(test)]

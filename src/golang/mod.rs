@@ -4,6 +4,7 @@ pub mod build_info;
 pub mod cache_layout;
 pub mod link_id;
 pub mod rebuild;
+pub mod relay;
 pub mod release;
 pub mod resolve;
 pub mod run;

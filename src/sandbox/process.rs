@@ -119,13 +119,14 @@ fn from_status(status: ExitStatus) -> Termination {
 }
 
 /// A process group. Dropping it kills the group and reaps its leader.
-struct ProcessGroup {
+pub struct ProcessGroup {
     child: Child,
     reaped: bool,
 }
 
 impl ProcessGroup {
-    fn new(child: Child) -> ProcessGroup {
+    /// The group that `child` leads, or will lead.
+    pub fn new(child: Child) -> ProcessGroup {
         ProcessGroup { child, reaped: false }
     }
 

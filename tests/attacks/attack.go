@@ -171,6 +171,10 @@ var attacks = map[string]func(args []string) (string, error){
 		_, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 		return "", err
 	},
+	"socketpair-of-another-family": func([]string) (string, error) {
+		_, err := syscall.Socketpair(syscall.AF_TIPC, syscall.SOCK_STREAM, 0)
+		return "", err
+	},
 
 	"unshare": func([]string) (string, error) { return "", syscall.Unshare(syscall.CLONE_FILES) },
 	"namespace": func([]string) (string, error) {

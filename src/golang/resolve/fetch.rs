@@ -28,6 +28,9 @@ impl Lookup<'_> {
         exact: bool,
     ) -> Vec<Result<PackedModule, Error>> {
         let Lookup { go, work, deadline } = *self;
+        if let Some(relay) = go.relay {
+            relay.announce(queries);
+        }
         let args = [&["mod", "download", "-json", "--"], queries].concat();
         let outcome = go.look_up(work, &args, deadline).and_then(|outcome| {
             check_completed(go, work, &queries.join(" "), &outcome)?;

@@ -32,6 +32,7 @@ use std::time::Instant;
 use crate::error::internal_error;
 use crate::error::{Error, Reason};
 use crate::golang::Resolved;
+use crate::golang::relay::Relay;
 use crate::golang::release::release_config::ReleaseConfig;
 use crate::golang::resolve::candidate::{Candidate, last_name};
 use crate::golang::resolve::clues::read_clues;
@@ -91,9 +92,10 @@ fn resolve_with(go: Go<'_>, target: &Target, deadline: Instant) -> Result<Resolv
         .store
         .use_modules()
         .map_err(|e| internal_error("share the module cache", &e))?;
+    let relay = Relay::start(go, work.path());
     let resolver = Resolver {
         lookup: Lookup {
-            go,
+            go: go.with_relay(relay.as_ref()),
             work: work.path(),
             deadline,
         },

@@ -14,6 +14,8 @@ use crate::error::{Error, Reason};
 use crate::golang::Toolchain;
 use crate::golang::build_info::LEVEL_VARIABLES;
 use crate::golang::cache_layout::CACHE_LAYOUT;
+use crate::golang::relay::Relay;
+use crate::golang::run::collector::collector_variables;
 use crate::golang::run::disk_quota::DiskQuota;
 use crate::golang::toolchain::split_proxies;
 use crate::sandbox::cell::{Cell, Role};
@@ -27,23 +29,6 @@ use crate::store::work_dir::TEMPORARY;
 
 /// Limit of the output of `go list` and `go mod download`, which is much smaller unless a hostile proxy sends an endless list.
 const STDOUT_BYTES: usize = 32 << 20;
-
-/// Memory of a Go process, in bytes, from which it collects garbage only near its GOMEMLIMIT.
-const MIN_MEMORY_WITHOUT_COLLECTOR: u64 = 2 << 30;
-
-/// Returns the variables of the garbage collector for a process of Go with this much memory. Near GOMEMLIMIT, Go collects garbage more
-/// often. That limit is half of the memory, or all but a GiB: the heap grows by arenas of 64 MB, and memory outside of the heap counts
-/// too.
-pub fn collector_variables(memory_bytes: u64) -> Vec<(&'static str, String)> {
-    const OTHER_MAX: u64 = 1 << 30;
-    let limit = memory_bytes - (memory_bytes / 2).min(OTHER_MAX);
-    let mut variables = vec![("GOMEMLIMIT", limit.to_string())];
-    // `go` and its tools end before garbage matters. With little memory, fzf would need more than a machine of 256 MB has.
-    if memory_bytes >= MIN_MEMORY_WITHOUT_COLLECTOR {
-        variables.push(("GOGC", "off".to_owned()));
-    }
-    variables
-}
 
 /// The files that Go reads to resolve and authenticate the module proxy.
 const NETWORK_FILES: &[&str] = &[
@@ -94,6 +79,8 @@ pub struct Go<'a> {
     pub deadlines: Deadlines,
     /// The client that is charged for lookups; `None` for the operator.
     pub client: Option<&'a Client>,
+    /// What stands in for the first module proxy.
+    pub relay: Option<&'a Relay>,
 }
 
 /// A pattern that matches no module path (RFC 2606).
@@ -108,6 +95,7 @@ impl<'a> Go<'a> {
             toolchain,
             deadlines: Deadlines::for_operator(config),
             client: None,
+            relay: None,
         }
     }
 
@@ -125,6 +113,7 @@ impl<'a> Go<'a> {
             toolchain,
             deadlines,
             client: Some(client),
+            relay: None,
         }
     }
 
@@ -134,6 +123,14 @@ impl<'a> Go<'a> {
         'a: 'b,
     {
         Go { toolchain, ..self }
+    }
+
+    /// The same with a relay, if there is one.
+    pub fn with_relay<'b>(self, relay: Option<&'b Relay>) -> Go<'b>
+    where
+        'a: 'b,
+    {
+        Go { relay, ..self }
     }
 }
 
@@ -221,10 +218,16 @@ impl Go<'_> {
         if quota.remove_rejected_modules() || quota.has_flooded_index() {
             outcome.termination = Termination::Stopped;
         }
-        if let Some(credentials) = self.credentials() {
+        let mut hide = |hidden: &dyn Fn(&str) -> String| {
             for output in [&mut outcome.stdout, &mut outcome.stderr] {
-                *output = credentials.hide(&String::from_utf8_lossy(output)).into_bytes();
+                *output = hidden(&String::from_utf8_lossy(output)).into_bytes();
             }
+        };
+        if let Some(relay) = self.relay {
+            hide(&|text| relay.hide(text));
+        }
+        if let Some(credentials) = self.credentials() {
+            hide(&|text| credentials.hide(text));
         }
         match quota.is_disk_full() {
             true => Err(Error::new(Reason::DiskFull).log("the disk is nearly full: a run of go was stopped")),
@@ -255,7 +258,7 @@ impl Go<'_> {
             text("GO111MODULE", "on"),
             // Ignores a go.work in a parent directory.
             text("GOWORK", "off"),
-            text("GOPROXY", &self.toolchain.proxies(self.config)),
+            text("GOPROXY", &self.proxies()),
             text("GOSUMDB", self.toolchain.sumdb(self.config)),
             // Modules that match these patterns would bypass the proxy or the checksum database.
             text("GONOSUMDB", NO_MODULE),
@@ -301,6 +304,15 @@ impl Go<'_> {
         hidden
     }
 
+    /// GOPROXY.
+    fn proxies(&self) -> String {
+        let proxies = self.toolchain.proxies(self.config);
+        match self.relay {
+            Some(relay) => relay.replace_in(&proxies),
+            None => proxies,
+        }
+    }
+
     /// The credentials in the URLs of the module proxies and the checksum database.
     fn credentials(&self) -> Option<Credentials> {
         let proxies = self.toolchain.proxies(self.config);
@@ -318,7 +330,8 @@ impl Go<'_> {
     }
 
     fn cell(&self, modules: &Path, work: &Path, cache: &Path, self_exe: &Path) -> Cell {
-        let proxies = self.toolchain.proxies(self.config);
+        // A proxy may redirect, and a relay passes that on.
+        let proxies = format!("{},{}", self.proxies(), self.toolchain.proxies(self.config));
         // GOSUMDB is a name or a key, which may be followed by a URL. Without a URL the port is that of https.
         let sumdb = self.toolchain.sumdb(self.config);
         let sumdb = sumdb.split(' ').nth(1).unwrap_or("https://sum");

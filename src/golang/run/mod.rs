@@ -3,6 +3,7 @@
 pub mod build_id;
 pub mod cache_entry;
 pub mod cache_verifier;
+pub mod collector;
 pub mod command;
 pub mod compiled_package;
 pub mod diagnosis;

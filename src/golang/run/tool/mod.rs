@@ -19,7 +19,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use crate::golang::run::build_id::ArchiveError;
-use crate::golang::run::command::collector_variables;
+use crate::golang::run::collector::collector_variables;
 use crate::golang::run::include::IncludeError;
 use crate::sandbox::cell::Cell;
 use crate::sandbox::enter::enter;
