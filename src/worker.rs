@@ -207,19 +207,19 @@ fn cannot_evict(error: &io::Error) -> String {
 }
 
 fn fetch_toolchain(tree: &Path, environment: &[(OsString, OsString)]) -> Result<(), String> {
-    let url = environment.iter().find(|(name, _)| name == fetch::URL);
+    fetch::run(read_url(environment, fetch::URL)?, tree)
+}
+
+/// The URL in this variable.
+fn read_url<'e>(environment: &'e [(OsString, OsString)], variable: &str) -> Result<&'e str, String> {
+    let url = environment.iter().find(|(name, _)| name == variable);
     let url = url.and_then(|(_, url)| url.to_str());
-    fetch::run(
-        url.ok_or_else(|| format!("fetch: {} is not set", fetch::URL))?,
-        tree,
-    )
+    url.ok_or_else(|| format!("{variable} is not set"))
 }
 
 fn serve_relay(cache: &Path, sumdb: &str, environment: &[(OsString, OsString)]) -> Result<(), String> {
-    let proxy = environment.iter().find(|(name, _)| name == relay::PROXY);
-    let proxy = proxy.and_then(|(_, url)| url.to_str());
-    let proxy = proxy.ok_or_else(|| format!("relay: {} is not set", relay::PROXY))?;
-    relay::serve::run(proxy, cache, sumdb).map_err(|error| error.to_string())
+    let proxy = read_url(environment, relay::PROXY)?;
+    relay::serve::run(proxy, cache, sumdb).map_err(|error| format!("relay: {error}"))
 }
 
 /// Enters the cell and runs the command: a driver replaces this process, a tool is its child.
