@@ -218,7 +218,7 @@ mod tests {
         assert!(after(LOOKUP, "not found", "sum.golang.org").is_empty());
     }
 
-    /// Every size of a tree, and the largest number.
+    /// Trees without a full tile, with full tiles only, with both, and of the largest size.
     #[test]
     fn tiles_of_any_tree_can_be_named() {
         for (id, size, paths) in [

@@ -64,7 +64,7 @@ pub fn run(proxy: &str, cache: &Path, sumdb: &str) -> io::Result<()> {
         let stdin = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
         let mut queries = BufReader::new(stdin).lines();
         let server = Arc::new(Server {
-            client: connect()?,
+            client: new_client()?,
             proxy: proxy.to_owned(),
             cache: cache.to_owned(),
             sumdb: sumdb.to_owned(),
@@ -82,8 +82,8 @@ pub fn run(proxy: &str, cache: &Path, sumdb: &str) -> io::Result<()> {
     })
 }
 
-/// A client with the certificates of the system. It connects when it is used.
-fn connect() -> io::Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>> {
+/// Makes a client with the certificates of the system. Does not connect.
+fn new_client() -> io::Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>> {
     let connector = HttpsConnectorBuilder::new()
         .try_with_platform_verifier()
         .map_err(io::Error::other)?

@@ -1,4 +1,5 @@
-//! Resolves a target to one package at one exact version. All requests to the module proxy are made by `go`, which this module runs.
+//! Resolves a target to one package at one exact version. This module runs `go`, which
+//! queries the module proxy through a relay.
 
 mod cached_resolution;
 pub mod candidate;

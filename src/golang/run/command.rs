@@ -79,7 +79,7 @@ pub struct Go<'a> {
     pub deadlines: Deadlines,
     /// The client that is charged for lookups; `None` for the operator.
     pub client: Option<&'a Client>,
-    /// What stands in for the first module proxy.
+    /// What stands in front of the first module proxy, while a name is resolved.
     pub relay: Option<&'a Relay>,
 }
 
