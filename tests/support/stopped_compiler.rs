@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 /// The compiler of a package, stopped until this value is dropped.
 pub(crate) struct StoppedCompiler {
-    pid: Pid,
+    pub(crate) pid: Pid,
     /// All processes of its store.
     pub(crate) running: Vec<Process>,
 }
