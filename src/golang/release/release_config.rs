@@ -14,7 +14,7 @@ use crate::golang::source::commands::is_importable;
 use crate::parse::FileName;
 
 /// File names of the configuration, in GoReleaser's order (goreleaser.com/customization).
-const FILES: &[&str] = &[
+pub const FILES: &[&str] = &[
     ".config/goreleaser.yml",
     ".config/goreleaser.yaml",
     ".goreleaser.yml",

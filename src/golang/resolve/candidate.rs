@@ -121,7 +121,7 @@ pub fn last_name(path: &str) -> &str {
 }
 
 /// The path without a major version suffix.
-pub(super) fn without_major(path: &str) -> &str {
+pub(in crate::golang) fn without_major(path: &str) -> &str {
     match path.rsplit_once('/') {
         Some((parent, last)) if is_major(last) => parent,
         _ => path,

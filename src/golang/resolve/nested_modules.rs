@@ -77,7 +77,8 @@ fn collect(root: &Path, dir: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Finds paths relative to the module's root in `text`: `MODULE/…` and `cmd/…`, and `./…` in a go.work or go.mod.
+/// Finds paths relative to the module's root in `text`: `MODULE/…` and `cmd/…`, and `./…` in a go.work or go.mod. An outline has only
+/// files in which it can find some (`names_directory`).
 fn find_paths<'a>(text: &'a str, path: &'a str, is_work: bool) -> impl Iterator<Item = String> + 'a {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "./_-".contains(c);
     text.split(move |c| !is_part(c)).filter_map(move |word| {
@@ -126,6 +127,7 @@ fn with_parents(dir: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golang::source::outline::names_directory;
 
     #[test]
     fn directories_named_in_text_and_missing_in_zip_are_found() {
@@ -166,7 +168,10 @@ mod tests {
             fs::create_dir(module.path().join("there")).unwrap();
             let file = module.path().join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, text).unwrap();
+            fs::write(&file, text).unwrap();
+            let is_unpacked =
+                file.parent() == Some(module.path()) || names_directory(text.as_bytes(), "a.b/c");
+            assert!(is_unpacked || expected.is_empty(), "not in the outline: {text}");
             let config = ReleaseConfig::read(module.path());
             assert_eq!(
                 find_directories(

@@ -8,8 +8,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
+use memchr::memmem;
 use zip::ZipArchive;
 
+use crate::golang::release::release_config::FILES;
+use crate::golang::resolve::candidate::without_major;
 use crate::golang::source::commands::{MAX_FILE_BYTES, is_source};
 use crate::golang::source::header::FileHeader;
 use crate::golang::source::zip_names::check_names;
@@ -33,9 +36,9 @@ const MAX_BYTES: u64 = 256 << 20;
 
 type Zip = ZipArchive<BufReader<File>>;
 
-/// Unpacks from the zip of `module`, MODULE@VERSION, to the new directory `tree`: the texts, and the sources of commands. Prints the
-/// bytes and the number of all unpacked files in a line, and then all directories, one a line: to create and remove thousands of them
-/// takes seconds on a busy disk. Fails if Go may reject the zip.
+/// Unpacks from the zip of `module`, MODULE@VERSION, to the new directory `tree`: the texts that may name a nested module, and the sources
+/// of commands. Prints the bytes and the number of all unpacked files in a line, and then all directories, one a line: to create and
+/// remove thousands of them takes seconds on a busy disk. Fails if Go may reject the zip.
 pub fn run(zip: &Path, module: &str, tree: &Path) -> io::Result<()> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(zip)?)).map_err(io::Error::other)?;
     if archive.len() > MAX_FILES {
@@ -50,6 +53,7 @@ pub fn run(zip: &Path, module: &str, tree: &Path) -> io::Result<()> {
     }
     let has_go_mod = files.iter().any(|(_, path)| path == "go.mod");
     let commands = find_command_directories(&mut archive, &files)?;
+    let root = without_major(module.split('@').next().unwrap_or(module));
     fs::create_dir_all(tree)?;
     let mut bytes_left = MAX_BYTES;
     for (index, path) in &files {
@@ -63,13 +67,17 @@ pub fn run(zip: &Path, module: &str, tree: &Path) -> io::Result<()> {
             _ if is_at_root => MAX_FILE_BYTES,
             _ => continue,
         };
-        let file = tree.join(path);
-        fs::create_dir_all(file.parent().unwrap_or(tree))?;
         let entry = archive.by_index(*index).map_err(io::Error::other)?;
-        let copied = io::copy(&mut entry.take(limit), &mut File::create_new(file)?)?;
+        let mut content = Vec::new();
         bytes_left = bytes_left
-            .checked_sub(copied)
+            .checked_sub(entry.take(limit).read_to_end(&mut content)? as u64)
             .ok_or_else(|| io::Error::other("too many bytes"))?;
+        let is_needed = is_at_root || is_source(path) || FILES.contains(&path.as_str());
+        if is_needed || names_directory(&content, root) {
+            let file = tree.join(path);
+            fs::create_dir_all(file.parent().unwrap_or(tree))?;
+            File::create_new(file)?.write_all(&content)?;
+        }
     }
     let ancestors = files
         .iter()
@@ -88,6 +96,12 @@ pub fn is_text(file: &Path) -> bool {
     let extension = file.extension().unwrap_or_default().to_string_lossy();
     let is_text = TEXT_EXTENSIONS.contains(&&*extension) || file.ends_with("Makefile");
     is_text && file.components().count() <= MAX_TEXT_DEPTH + 1
+}
+
+/// Whether a text has one of the forms in which a file below the root names a directory of the module: `cmd/…` and `ROOT/…`.
+pub fn names_directory(text: &[u8], root: &str) -> bool {
+    let is_in_text = |start: &&str| memmem::find(text, format!("{start}/").as_bytes()).is_some();
+    ["cmd", root].iter().any(is_in_text)
 }
 
 /// Finds the directories with a file of package main, or with one that has its package clause late.
