@@ -69,6 +69,22 @@ fn files_of_a_version_are_requested_at_once() {
     assert_eq!(files, ["info", "mod", "zip"].map(file));
 }
 
+/// Two `go` request the list at the same time, and at the end a third queries the author's notices by the same requests.
+#[test]
+fn texts_are_requested_once() {
+    let proxy = Proxy::start(Behavior::Serve);
+    let store = TestStore::new().set("GOX_GOPROXY", proxy.url());
+    let response = store.ask(&head("listed-commit?os=linux&arch=amd64"));
+    let version = "v0.0.0-20250102030405-0123456789ab";
+    assert_eq!(response.header("Gox-Version"), Some(version), "{response}");
+    let requests = proxy.requests();
+    for text in ["@v/list", &format!("@v/{version}.info"), "@latest"] {
+        let path = format!("/github.com/tester/listed-commit/{text}");
+        let count = requests.iter().filter(|request| **request == path).count();
+        assert_eq!(count, 1, "{path}: {requests:?}");
+    }
+}
+
 #[test]
 fn killed_lookup_leaves_no_process() {
     let proxy = Proxy::start(Behavior::Hold(".info"));

@@ -35,7 +35,7 @@ fn in_url(path: &str) -> String {
 
 /// Whether the response is a small text that several runs of `go` request, or that [`after`] reads.
 pub(super) fn is_kept(path: &str) -> bool {
-    const ENDS: [&str; 3] = ["/@v/list", "/@latest", "/supported"];
+    const ENDS: [&str; 4] = ["/@v/list", "/@latest", ".info", "/supported"];
     ENDS.iter().any(|end| path.ends_with(end)) || is_lookup(path)
 }
 

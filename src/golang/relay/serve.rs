@@ -16,6 +16,7 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use hyper::http::response::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Version};
@@ -26,6 +27,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::requests;
@@ -34,6 +36,11 @@ use super::requests;
 const KEPT_BYTES: usize = 8 << 20;
 
 type Answer = Response<BoxBody<Bytes, hyper::Error>>;
+
+/// The head of a response, and its body.
+type Text = (Parts, Bytes);
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 struct Server {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
@@ -48,8 +55,8 @@ struct Server {
 struct Responses {
     /// Of requests that were sent early; `None` when `go` has sent the same one.
     early: HashMap<String, Option<JoinHandle<Answer>>>,
-    /// Texts that were received already.
-    kept: HashMap<String, Bytes>,
+    /// The texts that are requested once.
+    texts: HashMap<String, Arc<OnceCell<Text>>>,
 }
 
 /// Serves until stdin ends.
@@ -114,17 +121,33 @@ impl Server {
         }
     }
 
-    /// Sends a request to the proxy, unless its response is known.
+    /// The proxy's response. A text is requested once.
     async fn send(&self, path: &str) -> Answer {
-        if let Some(text) = self.kept(path) {
-            return Response::new(text_body(text));
-        }
-        self.try_send(path)
-            .await
-            .unwrap_or_else(|error| bad_gateway(&*error))
+        let answer = match requests::is_kept(path) {
+            true => self
+                .text(path)
+                .await
+                .map(|(head, text)| Response::from_parts(head, text_body(text))),
+            false => self
+                .request(path)
+                .await
+                .map(|response| response.map(BodyExt::boxed)),
+        };
+        answer.unwrap_or_else(|error| bad_gateway(&*error))
     }
 
-    async fn try_send(&self, path: &str) -> Result<Answer, Box<dyn Error>> {
+    async fn text(&self, path: &str) -> Result<Text, BoxError> {
+        let cell = Arc::clone(self.responses().texts.entry(path.to_owned()).or_default());
+        let request = || async {
+            let (head, body) = self.request(path).await?.into_parts();
+            let text = Limited::new(body, KEPT_BYTES).collect().await?;
+            Ok::<_, BoxError>((head, text.to_bytes()))
+        };
+        Ok(cell.get_or_try_init(request).await?.clone())
+    }
+
+    /// Sends a request to the proxy.
+    async fn request(&self, path: &str) -> Result<Response<Incoming>, BoxError> {
         let request = Request::get(format!("{}/{path}", self.proxy))
             .header(USER_AGENT, concat!("gox-server/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())?;
@@ -132,13 +155,7 @@ impl Server {
         let passed_on = |name: &HeaderName| head.headers.get(name).map(|value| (name.clone(), value.clone()));
         head.headers = [CONTENT_TYPE, LOCATION].iter().filter_map(passed_on).collect();
         head.version = Version::HTTP_11;
-        if head.status != StatusCode::OK || !requests::is_kept(path) {
-            return Ok(Response::from_parts(head, body.boxed()));
-        }
-        let text = Limited::new(body, KEPT_BYTES).collect().await;
-        let text = text.map_err(|error| error.to_string())?.to_bytes();
-        self.responses().kept.insert(path.to_owned(), text.clone());
-        Ok(Response::from_parts(head, text_body(text)))
+        Ok(Response::from_parts(head, body))
     }
 
     /// Sends these requests, except those whose response is in the module cache.
@@ -157,7 +174,9 @@ impl Server {
     fn send_with_followers(self: Arc<Server>, path: String) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(async move {
             let answer = self.send(&path).await;
-            if let Some(text) = self.kept(&path) {
+            if let Some((head, text)) = self.received(&path)
+                && head.status == StatusCode::OK
+            {
                 let text = String::from_utf8_lossy(&text);
                 self.send_early(requests::after(&path, &text, &self.sumdb));
             }
@@ -165,8 +184,9 @@ impl Server {
         })
     }
 
-    fn kept(&self, path: &str) -> Option<Bytes> {
-        self.responses().kept.get(path).cloned()
+    /// The text, if it has arrived.
+    fn received(&self, path: &str) -> Option<Text> {
+        self.responses().texts.get(path)?.get().cloned()
     }
 
     fn responses(&self) -> MutexGuard<'_, Responses> {
