@@ -121,7 +121,7 @@ impl Server {
         }
     }
 
-    /// The proxy's response. A text is requested once.
+    /// The response of the proxy.
     async fn send(&self, path: &str) -> Answer {
         let answer = match requests::is_kept(path) {
             true => self
@@ -136,6 +136,7 @@ impl Server {
         answer.unwrap_or_else(|error| bad_gateway(&*error))
     }
 
+    /// A text. It is requested once, and all who ask for it wait for that response.
     async fn text(&self, path: &str) -> Result<Text, BoxError> {
         let cell = Arc::clone(self.responses().texts.entry(path.to_owned()).or_default());
         let request = || async {

@@ -77,8 +77,8 @@ fn collect(root: &Path, dir: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Finds paths relative to the module's root in `text`: `MODULE/…` and `cmd/…`, and `./…` in a go.work or go.mod. An outline has only
-/// files in which it can find some (`names_directory`).
+/// Finds paths relative to the module's root in `text`: `MODULE/…` and `cmd/…`, and `./…` in a go.work or go.mod. Of the
+/// texts below the root, an outline has only those in which it can find some (`names_directory`).
 fn find_paths<'a>(text: &'a str, path: &'a str, is_work: bool) -> impl Iterator<Item = String> + 'a {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "./_-".contains(c);
     text.split(move |c| !is_part(c)).filter_map(move |word| {
