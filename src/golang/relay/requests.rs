@@ -33,8 +33,8 @@ fn in_url(path: &str) -> String {
     path.replace('!', "%21")
 }
 
-/// Whether the response is a small text that several runs of `go` request, or that [`after`] reads.
-pub(super) fn is_kept(path: &str) -> bool {
+/// Whether the response is a small text that several `go` request, or that [`after`] reads.
+pub(super) fn is_text(path: &str) -> bool {
     const ENDS: [&str; 4] = ["/@v/list", "/@latest", ".info", "/supported"];
     ENDS.iter().any(|end| path.ends_with(end)) || is_lookup(path)
 }

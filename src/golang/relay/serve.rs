@@ -32,8 +32,8 @@ use tokio::task::JoinHandle;
 
 use super::requests;
 
-/// Limit of a response that is kept, in bytes.
-const KEPT_BYTES: usize = 8 << 20;
+/// Limit of a text, in bytes.
+const TEXT_BYTES: usize = 8 << 20;
 
 type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
@@ -123,7 +123,7 @@ impl Server {
 
     /// The response of the proxy.
     async fn send(&self, path: &str) -> Answer {
-        let answer = match requests::is_kept(path) {
+        let answer = match requests::is_text(path) {
             true => self
                 .text(path)
                 .await
@@ -136,12 +136,12 @@ impl Server {
         answer.unwrap_or_else(|error| bad_gateway(&*error))
     }
 
-    /// A text. It is requested once, and all who ask for it wait for that response.
+    /// Requests a text, unless a task has requested it before; then waits for that response.
     async fn text(&self, path: &str) -> Result<Text, BoxError> {
         let cell = Arc::clone(self.responses().texts.entry(path.to_owned()).or_default());
         let request = || async {
             let (head, body) = self.request(path).await?.into_parts();
-            let text = Limited::new(body, KEPT_BYTES).collect().await?;
+            let text = Limited::new(body, TEXT_BYTES).collect().await?;
             Ok::<_, BoxError>((head, text.to_bytes()))
         };
         Ok(cell.get_or_try_init(request).await?.clone())

@@ -1,5 +1,5 @@
-//! Resolves a target to one package at one exact version. This module runs `go`, which
-//! queries the module proxy through a relay.
+//! Resolves a target to one package at one exact version. This module runs `go`, which queries the module
+//! proxy through a relay.
 
 mod cached_resolution;
 pub mod candidate;
